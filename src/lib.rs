@@ -1,1 +1,29 @@
-//! x
+//! tablesync brings SQL Server tables into PostgreSQL.
+//!
+//! An event becomes a request, a request becomes a plan, a plan reads a source as a stream of rows, the rows are encoded into
+//! PostgreSQL's binary COPY, the target makes them visible in one transaction, and a report says what happened.
+//!
+//! The modules, from the top down; each imports only from the ones below it and from its own folder:
+//!
+//! | level | modules |
+//! |---|---|
+//! | 5 | [`lambda`], [`cli`]: payloads and arguments to a request, a report to envelopes, bodies and exit codes |
+//! | 4 | [`app`]: the composition root |
+//! | 3 | [`engine`]: plan, run, full refresh, pump |
+//! | 2 | [`sources`], [`target`]: the two ends |
+//! | 1 | [`copy`], [`request`], [`config`], [`report`]: formats, settings, what was asked and what happened |
+//! | 0 | [`table`], [`error`]: the vocabulary |
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod copy;
+pub mod engine;
+pub mod error;
+pub mod lambda;
+pub mod report;
+pub mod request;
+pub mod sources;
+pub mod table;
+pub mod target;

@@ -1,0 +1,81 @@
+//! The connections' sections: one per source `db_type`, one for the target.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// How a SQL Server connection is encrypted (`SQL_SERVER_<DB_TYPE>_ENCRYPT`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encrypt {
+    /// Everything, or no connection.
+    Mandatory,
+    /// TDS 8: TLS before the first byte.
+    Strict,
+    /// The login only.
+    Login,
+    /// Nothing.
+    Off,
+    /// Whatever the server offers: the default on loopback.
+    AsOffered,
+}
+
+/// Where a SQL Server source is and how to log in.
+#[derive(Debug, Clone)]
+pub struct SqlServerSettings {
+    /// The name that `db_type` uses, as configured (`mctm`).
+    pub db_type: String,
+    /// Host name or address, without port and instance.
+    pub host: String,
+    /// The named instance of `host\instance`; its port is asked from the SQL Browser.
+    pub instance: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// The database to log in to; without it, the table's `sql_server_db`.
+    pub database: Option<String>,
+    /// The SQL login.
+    pub user: String,
+    /// Its password.
+    pub password: SecretString,
+    /// How the connection is encrypted.
+    pub encrypt: Encrypt,
+    /// Whether the server's certificate goes unverified.
+    pub trust_cert: bool,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// libpq's `sslmode`, without `allow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    /// No TLS.
+    Disable,
+    /// TLS if offered, unverified.
+    Prefer,
+    /// TLS, unverified.
+    Require,
+    /// TLS, the chain verified.
+    VerifyCa,
+    /// TLS, chain and host name verified.
+    VerifyFull,
+}
+
+/// Where the PostgreSQL target is and how to log in.
+#[derive(Debug, Clone)]
+pub struct TargetSettings {
+    /// Host name, address, or the directory of a Unix socket (begins with `/`).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub user: String,
+    /// Its password, where one is needed.
+    pub password: Option<SecretString>,
+    /// How TLS is used and verified.
+    pub sslmode: SslMode,
+    /// A PEM file of certificate authorities, in place of the system's.
+    pub sslrootcert: Option<PathBuf>,
+    /// The schema of `runs` and of the staging tables (`STATE_SCHEMA`).
+    pub state_schema: String,
+}

@@ -1,0 +1,56 @@
+//! How a run is asked to end early: a signal, or a deadline.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// Why a run ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The deadline is near.
+    Deadline,
+    /// Somebody asked.
+    Cancelled,
+}
+
+/// A request to stop that every task of a run can see; the first reason given stands.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    token: CancellationToken,
+    reason: Arc<OnceLock<StopReason>>,
+}
+
+impl Stop {
+    /// A stop that nobody has asked for yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks every task to stop.
+    pub fn request(&self, reason: StopReason) {
+        self.reason.get_or_init(|| reason);
+        self.token.cancel();
+    }
+
+    /// Asks for the stop by itself once `time_left` has passed; ends with the last clone of the task's runtime.
+    pub fn at_deadline(&self, time_left: Duration) {
+        let stop = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time_left).await;
+            stop.request(StopReason::Deadline);
+        });
+    }
+
+    /// Why, if a stop was asked for.
+    pub fn reason(&self) -> Option<StopReason> {
+        if self.token.is_cancelled() { self.reason.get().copied() } else { None }
+    }
+
+    /// Waits until a stop is asked for.
+    pub async fn requested(&self) -> StopReason {
+        self.token.cancelled().await;
+        self.reason.get().copied().unwrap_or(StopReason::Cancelled)
+    }
+}

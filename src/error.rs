@@ -1,0 +1,131 @@
+//! The one error of the product: what kind it is, what we were doing, and what to do about it.
+//!
+//! Two audiences: `Display` is the sentence for the caller, [`SyncError::chain`] the causes for the log. Neither ever holds a secret, nor
+//! a value from a row except its key. Whether a kind is retried is policy and stands elsewhere.
+
+use std::error::Error;
+use std::fmt;
+
+/// What went wrong, coarsely enough to decide exit codes, retries and alarms by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A file, field or variable of the configuration is wrong or missing; nothing was begun.
+    Config,
+    /// The source could not be reached, or TLS with it failed.
+    SourceConnect,
+    /// The source refused the user, the password or the database.
+    SourceLogin,
+    /// The source's table or columns are not what the configuration says, or a type cannot be brought over.
+    SourceSchema,
+    /// Reading from the source failed or its stream ended early.
+    SourceRead,
+    /// The target could not be reached, or TLS with it failed.
+    TargetConnect,
+    /// The target refused the user, the password or the database.
+    TargetLogin,
+    /// The target's table, columns, privileges or dependents do not allow the refresh.
+    TargetSchema,
+    /// Writing to the target failed.
+    TargetWrite,
+    /// A value cannot be held by its target column.
+    BadValue,
+    /// What was read, staged and published does not agree, or a guard refused the publish.
+    Refused,
+    /// The run was asked to stop, or its deadline came.
+    Stopped,
+    /// A defect of tablesync itself.
+    Internal,
+}
+
+impl ErrorKind {
+    /// A stable name, for logs and for callers that match on errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Config => "ConfigError",
+            ErrorKind::SourceConnect => "SourceConnectError",
+            ErrorKind::SourceLogin => "SourceLoginError",
+            ErrorKind::SourceSchema => "SourceSchemaError",
+            ErrorKind::SourceRead => "SourceReadError",
+            ErrorKind::TargetConnect => "TargetConnectError",
+            ErrorKind::TargetLogin => "TargetLoginError",
+            ErrorKind::TargetSchema => "TargetSchemaError",
+            ErrorKind::TargetWrite => "TargetWriteError",
+            ErrorKind::BadValue => "BadValueError",
+            ErrorKind::Refused => "RefusedError",
+            ErrorKind::Stopped => "StoppedError",
+            ErrorKind::Internal => "InternalError",
+        }
+    }
+}
+
+/// A failure with its kind, a plain sentence, an optional remedy, and the cause it came from.
+#[derive(Debug)]
+pub struct SyncError {
+    kind: ErrorKind,
+    sentence: String,
+    remedy: Option<String>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// `Result` with the product's error.
+pub type Result<T, E = SyncError> = std::result::Result<T, E>;
+
+impl SyncError {
+    /// An error of `kind`; `sentence` says what we were doing, on which table, column or row key, and what went wrong.
+    pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
+        Self { kind, sentence: sentence.into(), remedy: None, cause: None }
+    }
+
+    /// Adds what the reader should do about it, as a sentence of its own.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Adds the underlying cause, for the log.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Puts `prefix: ` before the sentence, to say on which table it happened.
+    #[must_use]
+    pub fn context(mut self, prefix: impl fmt::Display) -> Self {
+        self.sentence = format!("{prefix}: {}", self.sentence);
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The causes below the sentence, outermost first, joined for one log field; empty when there is none.
+    pub fn chain(&self) -> String {
+        let mut causes = Vec::new();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes.join(": ")
+    }
+}
+
+impl fmt::Display for SyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, ". {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for SyncError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,183 @@
+//! The reports of all modes, as data; how they look is decided by who shows them.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use uuid::Uuid;
+
+use crate::config::Refresh;
+use crate::error::SyncError;
+
+/// Why a table was never begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotStarted {
+    /// The deadline came first.
+    Deadline,
+    /// The run was cancelled first.
+    Cancelled,
+}
+
+/// How a table ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done, or counted in a dry run.
+    Ok,
+    /// Not done; the target is as it was.
+    Failed(SyncError),
+    /// Another run holds the table.
+    Locked {
+        /// Who holds it, for a person: since when, by which run or session.
+        held_by: String,
+    },
+    /// Never begun.
+    NotStarted(NotStarted),
+}
+
+/// What became of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowCounts {
+    /// Rows that came from the source.
+    pub read: u64,
+    /// Rows new in the target.
+    pub inserted: u64,
+    /// Rows changed in the target.
+    pub updated: u64,
+    /// Rows that vanished from the target.
+    pub deleted: u64,
+    /// Rows that stood already.
+    pub unchanged: u64,
+}
+
+/// One table's result.
+#[derive(Debug)]
+pub struct TableReport {
+    /// Its configuration name.
+    pub table: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The way the contents were (or would be) replaced: `straight`, `merge`, `replace`, `truncate`; none when it was not decided.
+    pub refresh: Option<&'static str>,
+    /// What became of the rows.
+    pub rows: RowCounts,
+    /// COPY bytes sent to the target.
+    pub bytes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether read, staged and published rows agreed; none when it did not come to that.
+    pub validation_passed: Option<bool>,
+    /// A dry run's counts: rows at the source, rows in the target (none: the target table is missing).
+    pub counted: Option<(u64, Option<u64>)>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+impl TableReport {
+    /// A report of a table of which nothing has been done yet.
+    pub fn new(table: impl Into<String>, outcome: Outcome) -> Self {
+        Self {
+            table: table.into(),
+            outcome,
+            refresh: None,
+            rows: RowCounts::default(),
+            bytes: 0,
+            elapsed: Duration::ZERO,
+            validation_passed: None,
+            counted: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// The result of `multi_sync` and `single_sync`.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The run's id, as in the target's `runs` table.
+    pub run_id: Uuid,
+    /// Whether nothing was written on purpose.
+    pub dry_run: bool,
+    /// Whether tables ran side by side.
+    pub parallel: bool,
+    /// The tables, in run order.
+    pub tables: IndexMap<String, TableReport>,
+}
+
+/// One table's connection test; an error is on the side it names.
+#[derive(Debug)]
+pub struct TableTest {
+    /// What the source answered: its row count.
+    pub source: Result<u64, SyncError>,
+    /// What the target answered: its row count; none when the table is missing and would be created.
+    pub target: Result<Option<u64>, SyncError>,
+}
+
+/// The result of `multi_test`.
+#[derive(Debug)]
+pub struct TestReport {
+    /// The tables, in run order.
+    pub tables: IndexMap<String, TableTest>,
+}
+
+/// When a table last ran, from the target's `runs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSync {
+    /// When it ended.
+    pub at: jiff::Timestamp,
+    /// How it ended.
+    pub outcome: String,
+    /// Rows read.
+    pub rows: u64,
+}
+
+/// One table as `info` describes it.
+#[derive(Debug)]
+pub struct TableInfo {
+    /// Its configuration name.
+    pub table_name: String,
+    /// Free text.
+    pub description: String,
+    /// The source table as written.
+    pub sql_table: String,
+    /// The target table as written.
+    pub pg_table: String,
+    /// How many columns are configured; none when all of the source's are taken and it was not asked.
+    pub column_count: Option<usize>,
+    /// The source connection.
+    pub db_type: String,
+    /// The source database.
+    pub sql_server_db: Option<String>,
+    /// Rows between progress reports.
+    pub batch_size: u64,
+    /// The configured refresh.
+    pub refresh: Refresh,
+    /// The last run.
+    pub last_sync: Option<LastSync>,
+}
+
+/// The result of `info`.
+#[derive(Debug)]
+pub struct InfoReport {
+    /// `default_sync_order`.
+    pub default_sync_order: Vec<String>,
+    /// The tables, in file order.
+    pub tables: Vec<TableInfo>,
+}
+
+/// What a request came to.
+#[derive(Debug)]
+pub enum Report {
+    /// Tables were synced, or would be.
+    Run(RunReport),
+    /// Connections were tested.
+    Test(TestReport),
+    /// The configuration was shown.
+    Info(InfoReport),
+    /// The configuration failed; nothing was begun.
+    Failed(SyncError),
+    /// The request names a table that is not configured, or none where one is needed.
+    Refused {
+        /// The sentence for the caller.
+        error: String,
+        /// The tables there are.
+        available_tables: Vec<String>,
+    },
+}
