@@ -81,15 +81,17 @@ impl TableJob {
     }
 
     async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
+        let begun = Instant::now();
         let mut session = self.until_stopped(Session::open(&self.target, &self.application())).await?;
-        if let LockOutcome::HeldBy(held_by) = session.lock(&self.config.pg_table).await? {
+        session.prepare_state().await?;
+        let lock = session.lock(&self.config.pg_table).await?;
+        let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
+        session.record_start(&started).await?;
+        if let LockOutcome::HeldBy(held_by) = lock {
+            session.record_end(&self.ended("skipped", so_far, Some(&held_by), begun)).await?;
             report.outcome = Outcome::Locked { held_by };
             return Ok(());
         }
-        session.prepare_state().await?;
-        let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
-        session.record_start(&started).await?;
-        let begun = Instant::now();
         match self.load_and_publish(&mut session, so_far, begun).await {
             Ok(published) => {
                 report.rows = published.rows;
@@ -188,18 +190,11 @@ impl TableJob {
     /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself.
     async fn clean_up(&self, session: Session, so_far: &mut SoFar, error: &SyncError, begun: Instant) {
         let sentence = error.to_string();
-        let row = RunRow {
-            run_id: self.run.run_id,
-            table: &self.config.name,
-            outcome: "failed",
-            refresh: so_far.refresh,
-            rows: RowCounts { read: so_far.loaded.rows, ..RowCounts::default() },
-            bytes: so_far.loaded.bytes,
-            seconds: begun.elapsed().as_secs_f64(),
-            error: Some(&sentence),
-        };
+        let row = self.ended("failed", so_far, Some(&sentence), begun);
         let cleaning = async {
-            session.cancel().await;
+            if error.kind() == ErrorKind::Stopped {
+                session.cancel().await;
+            }
             if let Err(first) = tidy(&session, &self.config.pg_table, &row).await {
                 tracing::debug!(error = %first, "the session is unusable; cleaning up in a new one");
                 let session = Session::open(&self.target, &self.application()).await?;
@@ -224,15 +219,20 @@ impl TableJob {
     }
 
     fn success<'a>(&'a self, plan: &SyncPlan, loaded: Loaded, begun: Instant) -> RunRow<'a> {
+        let so_far = SoFar { refresh: Some(plan.publication.way.name()), loaded, warnings: Vec::new() };
+        self.ended("succeeded", &so_far, None, begun)
+    }
+
+    fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>, begun: Instant) -> RunRow<'a> {
         RunRow {
             run_id: self.run.run_id,
             table: &self.config.name,
-            outcome: "succeeded",
-            refresh: Some(plan.publication.way.name()),
-            rows: RowCounts { read: loaded.rows, ..RowCounts::default() },
-            bytes: loaded.bytes,
+            outcome,
+            refresh: so_far.refresh,
+            rows: RowCounts { read: so_far.loaded.rows, ..RowCounts::default() },
+            bytes: so_far.loaded.bytes,
             seconds: begun.elapsed().as_secs_f64(),
-            error: None,
+            error,
         }
     }
 

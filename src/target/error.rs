@@ -92,9 +92,10 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
 
 /// What went wrong while connecting.
 pub(super) fn connect_error(server: &str, error: Error) -> SyncError {
-    if error.as_db_error().is_some() {
-        let failed = target_error("log in", error);
-        return failed.context(server);
+    if let Some(answer) = error.as_db_error() {
+        let (kind, remedy) = server_error(answer);
+        let sentence = format!("PostgreSQL {server} refused the login: {}", reason(answer));
+        return SyncError::new(kind, sentence).with_remedy(remedy.unwrap_or("See the server's log")).with_cause(error);
     }
     let mut causes = Vec::new();
     let mut next = error.source();

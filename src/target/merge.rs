@@ -1,6 +1,6 @@
 //! The statements of a publish, for one target and its staging table.
 //!
-//! Rows are compared by their stored bytes (`*<>`): exact for every type, those without an equality operator included. Rows of the staging table
+//! Rows are compared by their stored bytes (`*<>`, which takes records): exact for every type, those without an equality operator included. Rows of the staging table
 //! and of the target are then found again by their physical place, which stands still because nobody else may write.
 
 use crate::table::{TargetTable, quoted_list};
@@ -36,7 +36,7 @@ impl Statements<'_> {
         format!(
             "CREATE UNLOGGED TABLE {difference} AS \
              SELECT s.ctid AS staged, t.ctid AS present, t.tableoid AS partition FROM {staging} AS s FULL JOIN {target} AS t ON {same_key} \
-             WHERE s.ctid IS NULL OR t.ctid IS NULL OR ROW({staged}) *<> ROW({present}); ANALYZE {difference}",
+             WHERE s.ctid IS NULL OR t.ctid IS NULL OR ROW({staged})::record *<> ROW({present})::record; ANALYZE {difference}",
             difference = self.difference,
             staging = self.staging,
             target = self.target,
@@ -131,7 +131,7 @@ mod tests {
         let statements =
             Statements { target: &target, staging: &staging, difference, columns: &columns, key: &columns[..1], identity_always: &[] };
         assert!(statements.find_differences().contains(r#"ON s."a" = t."a" WHERE"#));
-        assert!(statements.find_differences().contains(r#"ROW(s."a", s."b""c") *<> ROW(t."a", t."b""c")"#));
+        assert!(statements.find_differences().contains(r#"ROW(s."a", s."b""c")::record *<> ROW(t."a", t."b""c")::record"#));
         assert!(statements.update_differences().starts_with(r#"UPDATE "public"."t""1" AS t SET "a" = s."a", "b""c" = s."b""c" FROM"#));
     }
 

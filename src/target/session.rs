@@ -49,7 +49,8 @@ impl Session {
     }
 
     async fn prepare(&self, database: &str) -> Result<()> {
-        let set = format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET work_mem = '{WORK_MEM}'; SET client_min_messages = warning");
+        let set =
+            format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET work_mem = '{WORK_MEM}'; SET jit = off; SET client_min_messages = warning");
         self.client.batch_execute(&set).await.map_err(|error| target_error("prepare the session", error))?;
         let row = self.client.query_one("SHOW server_encoding", &[]).await.map_err(|error| target_error("read server_encoding", error))?;
         match row.get::<_, &str>(0) {
