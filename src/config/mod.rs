@@ -8,4 +8,4 @@ mod tables;
 pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
 pub use env::Env;
 pub use settings::{FailOn, RunSettings, Settings};
-pub use tables::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond, TableConfig, TableConfigs, TableOptions};
+pub use tables::{TableConfig, TableConfigs, TableOptions};

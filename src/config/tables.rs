@@ -2,57 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::table::{SourceTable, TargetTable};
-
-/// How a table's contents are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Refresh {
-    /// Straight into an empty target, `merge` where the table has a key, else `replace`.
-    #[default]
-    Auto,
-    /// Writes only the rows that differ, deletes those that vanished.
-    Merge,
-    /// Deletes and inserts in one transaction.
-    Replace,
-    /// Truncates and inserts in one transaction; readers wait for the insert.
-    Truncate,
-}
-
-/// The isolation level of the source's read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Isolation {
-    /// The server's default.
-    #[default]
-    ReadCommitted,
-    /// A snapshot; the database must allow it.
-    Snapshot,
-    /// Dirty reads, as a choice.
-    NoLock,
-}
-
-/// How source column names become target column names where `pg_columns` is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum IdentifierPolicy {
-    /// Lower case.
-    #[default]
-    Lower,
-    /// As they are.
-    Preserve,
-    /// `CreationTime` becomes `creation_time`.
-    Snake,
-}
-
-/// What becomes of the seventh fractional digit of times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SubMicrosecond {
-    /// Cut, and counted in the report.
-    #[default]
-    Truncate,
-    /// Rounded half up.
-    Round,
-    /// An error that names the row.
-    Fail,
-}
+use crate::table::{IdentifierPolicy, Isolation, Refresh, SourceTable, SubMicrosecond, TargetTable};
 
 /// The options that may stand in `defaults` and in a table; the table's win.
 #[derive(Debug, Clone, PartialEq, Default)]

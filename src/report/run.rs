@@ -5,8 +5,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use crate::config::Refresh;
 use crate::error::SyncError;
+use crate::table::Refresh;
 
 /// Why a table was never begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,3 +13,10 @@ pub enum Mode {
     /// What is configured, and when it last ran.
     Info,
 }
+
+impl Mode {
+    /// stub
+    pub fn name(self) -> &'static str {
+        "multi_sync"
+    }
+}

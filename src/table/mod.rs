@@ -1,5 +1,13 @@
 //! The vocabulary that sources, target and engine share: names and their quoting, columns, types. No I/O.
 
+mod choice;
+mod column;
+mod fold;
 mod name;
+mod pg_type;
 
-pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent};
+pub use choice::{Isolation, Refresh, SubMicrosecond};
+pub use column::{SourceColumn, SourceDescription, TargetColumn, ValueKind};
+pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
+pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
+pub use pg_type::PgType;
