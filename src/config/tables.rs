@@ -1,8 +1,11 @@
 //! `table_configs.json`: which tables there are, where they come from, and how each is refreshed.
 
-use indexmap::IndexMap;
+use std::str::FromStr;
 
-use crate::table::{SourceTable, TargetTable};
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::table::{IdentifierPolicy, SourceTable, TargetTable};
 
 /// How a table's contents are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,8 +21,55 @@ pub enum Refresh {
     Truncate,
 }
 
+impl Refresh {
+    const ALL: [Self; 4] = [Self::Auto, Self::Merge, Self::Replace, Self::Truncate];
+
+    /// Its name in the configuration and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Merge => "merge",
+            Self::Replace => "replace",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl FromStr for Refresh {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = Self::ALL.map(|refresh| format!("`{}`", refresh.name())).join(", ");
+        match Self::ALL.into_iter().find(|refresh| refresh.name() == text) {
+            Some(refresh) => Ok(refresh),
+            None if text == "swap" => Err(format!("swap is not available yet in this version, expected one of {names}")),
+            None => Err(format!("unknown variant `{text}`, expected one of {names}")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Refresh {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        // Parsed inside the visitor, where the JSON parser still knows the line.
+        impl serde::de::Visitor<'_> for Name {
+            type Value = Refresh;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a refresh")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Refresh, E> {
+                name.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
+
 /// The isolation level of the source's read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// The server's default.
     #[default]
@@ -27,23 +77,13 @@ pub enum Isolation {
     /// A snapshot; the database must allow it.
     Snapshot,
     /// Dirty reads, as a choice.
+    #[serde(rename = "nolock")]
     NoLock,
 }
 
-/// How source column names become target column names where `pg_columns` is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum IdentifierPolicy {
-    /// Lower case.
-    #[default]
-    Lower,
-    /// As they are.
-    Preserve,
-    /// `CreationTime` becomes `creation_time`.
-    Snake,
-}
-
 /// What becomes of the seventh fractional digit of times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SubMicrosecond {
     /// Cut, and counted in the report.
     #[default]

@@ -99,6 +99,8 @@ pub struct RunReport {
     pub parallel: bool,
     /// The tables, in run order.
     pub tables: IndexMap<String, TableReport>,
+    /// What the reader should know about the run as a whole (TLS that is not verified, for instance).
+    pub warnings: Vec<String>,
 }
 
 /// One table's connection test; an error is on the side it names.
@@ -115,6 +117,8 @@ pub struct TableTest {
 pub struct TestReport {
     /// The tables, in run order.
     pub tables: IndexMap<String, TableTest>,
+    /// What the reader should know about the test as a whole.
+    pub warnings: Vec<String>,
 }
 
 /// When a table last ran, from the target's `runs`.

@@ -1,8 +1,10 @@
 //! What was asked: the mode, the tables, the flags. Pure.
 
 mod mode;
+mod selection;
 
 pub use mode::Mode;
+pub use selection::{select_tables, split_names, tidy_names};
 
 /// One request, from an event or from the command line, not yet checked against the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,4 +21,22 @@ pub struct Request {
     pub scheduled: bool,
     /// What the caller should know about the request itself (unknown fields, for instance).
     pub warnings: Vec<String>,
+}
+
+/// A request that is wrong in itself: answered with 400, nothing begun.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refusal {
+    /// The sentence for the caller.
+    pub error: String,
+    /// The modes there are, when the mode was wrong.
+    pub valid_modes: Option<Vec<String>>,
+    /// The tables there are, when a table was wrong or missing.
+    pub available_tables: Option<Vec<String>>,
+}
+
+impl Refusal {
+    /// A refusal that is only a sentence.
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), ..Self::default() }
+    }
 }
