@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::config::{Env, Settings, TableConfig};
 use crate::engine::{RunContext, Stop, TableJob, TestJob, run_tables, test_connections};
 use crate::error::Result;
-use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo};
+use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TestReport};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
 
@@ -45,20 +45,22 @@ impl App {
         };
         let tables = match select_tables(request, &settings.tables) {
             Ok(tables) => tables,
-            Err(refusal) => return Report::Refused { error: refusal.error, available_tables: refusal.available_tables },
+            Err(refusal) => return Report::Refused(refusal),
         };
+        let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
         match request.mode {
             Mode::MultiSync | Mode::SingleSync => {
                 let run = context(request, &settings, stop, progress);
                 match jobs(&settings, &tables, &run) {
-                    Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.max_parallel_tables).await),
+                    Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
                     Err(error) => Report::Failed(error),
                 }
             }
             Mode::MultiTest => {
                 let jobs =
                     tables.into_iter().map(|config| TestJob { config: config.clone(), source: settings.source(&config.db_type) }).collect();
-                Report::Test(test_connections(jobs, settings.target(), settings.run.source_idle_timeout).await)
+                let tables = test_connections(jobs, settings.target(), settings.run.source_idle_timeout).await;
+                Report::Test(TestReport { tables, warnings: tls_warnings })
             }
             Mode::Info => Report::Info(info(&settings).await),
         }

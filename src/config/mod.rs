@@ -2,10 +2,16 @@
 
 mod connection;
 mod env;
+mod file;
+mod section;
 mod settings;
+mod source;
 mod tables;
+mod target;
+mod tls;
 
 pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
 pub use env::Env;
+pub use section::parse_duration;
 pub use settings::{FailOn, RunSettings, Settings};
 pub use tables::{TableConfig, TableConfigs, TableOptions};

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Env, SqlServerSettings, TableConfigs, TargetSettings};
-use crate::error::Result;
+use super::section::Section;
+use super::{Env, SqlServerSettings, TableConfigs, TargetSettings, file, source, target, tls};
+use crate::error::{ErrorKind, Result, SyncError};
 
 /// When a Lambda invocation that failed ends as a function error (`FAIL_ON`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,56 @@ pub struct RunSettings {
     pub dry_run: bool,
 }
 
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            max_parallel_tables: 1,
+            deadline_margin: Duration::from_secs(10),
+            source_idle_timeout: Duration::from_secs(120),
+            fail_on: FailOn::Scheduled,
+            dry_run: false,
+        }
+    }
+}
+
+impl RunSettings {
+    /// Reads the run's variables; what is not set has its default.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] naming every variable that is malformed.
+    pub fn read(env: &Env) -> Result<Self> {
+        let standard = Self::default();
+        let mut section = Section::new(env);
+        let settings = Self {
+            max_parallel_tables: section
+                .parsed("MAX_PARALLEL_TABLES", "a whole number from 1", |text| text.parse().ok().filter(|n| *n > 0))
+                .unwrap_or(standard.max_parallel_tables),
+            deadline_margin: section.duration("DEADLINE_MARGIN").unwrap_or(standard.deadline_margin),
+            source_idle_timeout: section.duration("SOURCE_IDLE_TIMEOUT").unwrap_or(standard.source_idle_timeout),
+            fail_on: section.parsed("FAIL_ON", "never, scheduled or always", parse_fail_on).unwrap_or_default(),
+            dry_run: section.flag("DRY_RUN").unwrap_or_default(),
+        };
+        if settings.source_idle_timeout.is_zero() {
+            section.problem("SOURCE_IDLE_TIMEOUT is zero, expected a duration above it".to_owned());
+        }
+        section.finish("environment").map(|()| settings)
+    }
+
+    /// How long a run may go on when its deadline is `time_left` away: the margin, at most a fifth, is kept for a clean end.
+    pub fn time_to_run(&self, time_left: Duration) -> Duration {
+        time_left - self.deadline_margin.min(time_left / 5)
+    }
+}
+
+fn parse_fail_on(text: &str) -> Option<FailOn> {
+    match text.to_ascii_lowercase().as_str() {
+        "never" => Some(FailOn::Never),
+        "scheduled" => Some(FailOn::Scheduled),
+        "always" => Some(FailOn::Always),
+        _ => None,
+    }
+}
+
 /// File and environment, parsed; a connection's variables are checked when it is asked for.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -51,8 +102,16 @@ impl Settings {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming file, line and field, or the variable.
-    pub fn load(_env: Env, _config: Option<&Path>) -> Result<Self> {
-        Err(crate::error::SyncError::new(crate::error::ErrorKind::Config, "not written yet"))
+    pub fn load(env: Env, config: Option<&Path>) -> Result<Self> {
+        let run = RunSettings::read(&env)?;
+        let path = find(&env, config)?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            SyncError::new(ErrorKind::Config, format!("{} cannot be read: {error}", path.display())).with_remedy(
+                "Name the table configuration with --config or TABLE_CONFIGS, or put table_configs.json into the working directory",
+            )
+        })?;
+        let tables = file::parse(&text).map_err(|problems| problems.into_error(&path))?;
+        Ok(Self { path, tables, run, env })
     }
 
     /// The target's section.
@@ -60,15 +119,96 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
-        let _ = &self.env;
-        Err(crate::error::SyncError::new(crate::error::ErrorKind::Config, "not written yet"))
+        target::read(&self.env)
     }
 
     /// The section of the source that `db_type` names.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
-    pub fn source(&self, _db_type: &str) -> Result<SqlServerSettings> {
-        Err(crate::error::SyncError::new(crate::error::ErrorKind::Config, "not written yet"))
+    pub fn source(&self, db_type: &str) -> Result<SqlServerSettings> {
+        source::read(&self.env, db_type)
+    }
+
+    /// A warning for every variable of the target and of the sources `db_types` that turns encryption or verification off.
+    pub fn tls_warnings<'a>(&self, db_types: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        tls::warnings(&self.env, db_types)
+    }
+}
+
+fn find(env: &Env, config: Option<&Path>) -> Result<PathBuf> {
+    const NAME: &str = "table_configs.json";
+    let named = config.map(Path::to_path_buf).or_else(|| env.get("TABLE_CONFIGS").map(PathBuf::from));
+    if let Some(path) = named {
+        if path.to_str().is_some_and(|text| text.starts_with("s3://")) {
+            let sentence = format!("the table configuration {} cannot be read: s3:// is not supported yet in this version", path.display());
+            return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("Name a local file"));
+        }
+        return Ok(path);
+    }
+    let packed = env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(NAME)).filter(|path| path.is_file());
+    Ok(packed.unwrap_or_else(|| PathBuf::from(NAME)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_settings_have_defaults_and_name_what_is_malformed() {
+        assert_eq!(RunSettings::read(&Env::default()).unwrap(), RunSettings::default());
+        let env = Env::from_iter([
+            ("MAX_PARALLEL_TABLES", "4"),
+            ("DEADLINE_MARGIN", "30"),
+            ("SOURCE_IDLE_TIMEOUT", "2m"),
+            ("FAIL_ON", "Always"),
+            ("DRY_RUN", "TRUE"),
+        ]);
+        let expected = RunSettings {
+            max_parallel_tables: 4,
+            deadline_margin: Duration::from_secs(30),
+            source_idle_timeout: Duration::from_secs(120),
+            fail_on: FailOn::Always,
+            dry_run: true,
+        };
+        assert_eq!(RunSettings::read(&env).unwrap(), expected);
+        let wrong = [("MAX_PARALLEL_TABLES", "0"), ("DEADLINE_MARGIN", "soon"), ("FAIL_ON", "error"), ("DRY_RUN", "perhaps")];
+        let error = RunSettings::read(&Env::from_iter(wrong)).unwrap_err().to_string();
+        for (name, _) in wrong {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_margin_is_at_most_a_fifth_of_the_time_left() {
+        let run = RunSettings::default();
+        assert_eq!(run.time_to_run(Duration::from_secs(900)), Duration::from_secs(890));
+        assert_eq!(run.time_to_run(Duration::from_secs(10)), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn the_file_is_looked_for_in_order() {
+        let root = tempfile::tempdir().unwrap();
+        let root_text = root.path().to_str().unwrap();
+        let env = Env::from_iter([("TABLE_CONFIGS", "b.json"), ("LAMBDA_TASK_ROOT", root_text)]);
+        assert_eq!(find(&env, Some(Path::new("a.json"))).unwrap(), Path::new("a.json"));
+        assert_eq!(find(&env, None).unwrap(), Path::new("b.json"));
+        let env = Env::from_iter([("LAMBDA_TASK_ROOT", root_text)]);
+        assert_eq!(find(&env, None).unwrap(), Path::new("table_configs.json"));
+        std::fs::write(root.path().join("table_configs.json"), "{}").unwrap();
+        assert_eq!(find(&env, None).unwrap(), root.path().join("table_configs.json"));
+    }
+
+    #[test]
+    fn a_configuration_in_s3_is_refused_by_name() {
+        let error = Settings::load(Env::from_iter([("TABLE_CONFIGS", "s3://b/t.json")]), None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("s3://b/t.json"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_what_to_do() {
+        let error = Settings::load(Env::default(), Some(Path::new("/nonexistent/t.json"))).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/t.json") && error.contains("--config"), "{error}");
     }
 }

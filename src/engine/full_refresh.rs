@@ -55,8 +55,9 @@ pub struct RunContext {
 }
 
 /// What is known of a refresh so far, whatever happens next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SoFar {
+    begun: Instant,
     refresh: Option<&'static str>,
     loaded: Loaded,
     warnings: Vec<String>,
@@ -65,10 +66,13 @@ struct SoFar {
 impl TableJob {
     /// Refreshes the table, or counts both sides in a dry run; every failure is in the report.
     pub async fn run(self) -> TableReport {
-        let begun = Instant::now();
         let mut report = TableReport::new(&self.config.name, Outcome::Ok);
-        let mut so_far = SoFar::default();
-        let done = if self.run.dry_run { self.count(&mut report, &mut so_far).await } else { self.refresh(&mut report, &mut so_far).await };
+        let mut so_far = SoFar { begun: Instant::now(), refresh: None, loaded: Loaded::default(), warnings: Vec::new() };
+        let done = if self.run.dry_run {
+            self.count(&mut report, &mut so_far).await
+        } else {
+            Box::pin(self.refresh(&mut report, &mut so_far)).await
+        };
         if let Err(error) = done {
             report.outcome = Outcome::Failed(error);
             report.rows = RowCounts { read: so_far.loaded.rows, ..RowCounts::default() };
@@ -76,23 +80,22 @@ impl TableJob {
         report.refresh = so_far.refresh;
         report.bytes = so_far.loaded.bytes;
         report.warnings.append(&mut so_far.warnings);
-        report.elapsed = begun.elapsed();
+        report.elapsed = so_far.begun.elapsed();
         report
     }
 
     async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
-        let begun = Instant::now();
         let mut session = self.until_stopped(Session::open(&self.target, &self.application())).await?;
         session.prepare_state().await?;
         let lock = session.lock(&self.config.pg_table).await?;
         let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
         session.record_start(&started).await?;
         if let LockOutcome::HeldBy(held_by) = lock {
-            session.record_end(&self.ended("skipped", so_far, Some(&held_by), begun)).await?;
+            session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
             report.outcome = Outcome::Locked { held_by };
             return Ok(());
         }
-        match self.load_and_publish(&mut session, so_far, begun).await {
+        match self.load_and_publish(&mut session, so_far).await {
             Ok(published) => {
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
@@ -102,13 +105,13 @@ impl TableJob {
             Err(error) => {
                 // Read, staged and published rows disagreeing is what validation looks for.
                 report.validation_passed = if error.kind() == ErrorKind::Refused { Some(false) } else { None };
-                self.clean_up(session, so_far, &error, begun).await;
+                self.clean_up(session, so_far, &error).await;
                 Err(error)
             }
         }
     }
 
-    async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar, begun: Instant) -> Result<Published> {
+    async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (connection, described) = self.until_stopped(self.describe_source()).await?;
         let standing = session.describe(&self.config.pg_table).await?;
@@ -118,8 +121,8 @@ impl TableJob {
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = Read { connection, described, selection: self.selection(&plan) };
         match plan.publication.way {
-            PublishWay::Straight { .. } => self.load_straight(session, &plan, read, so_far, begun).await,
-            PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far, begun).await,
+            PublishWay::Straight { .. } => self.load_straight(session, &plan, read, so_far).await,
+            PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
         }
     }
 
@@ -131,30 +134,23 @@ impl TableJob {
         Ok((connection, described))
     }
 
-    async fn load_straight(
-        &self,
-        session: &mut Session,
-        plan: &SyncPlan,
-        read: Read,
-        so_far: &mut SoFar,
-        begun: Instant,
-    ) -> Result<Published> {
+    async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
         let straight = self.until_stopped(session.begin_straight(&plan.publication)).await?;
         let load = straight.load();
         let (summary, loaded) = self.until_stopped(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
         self.reached(Phase::Publishing, None);
-        straight.publish(&self.success(plan, loaded, begun)).await
+        straight.publish(&self.ended("succeeded", so_far, None)).await
     }
 
-    async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar, begun: Instant) -> Result<Published> {
+    async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
         let columns = &plan.publication.columns;
         let staging = session.create_staging(&self.config.pg_table, columns).await?;
         let load = session.load_staging(&staging, columns);
         let (summary, loaded) = self.until_stopped(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
         self.reached(Phase::Publishing, None);
-        let published = session.publish(&plan.publication, &staging, &self.success(plan, loaded, begun)).await?;
+        let published = session.publish(&plan.publication, &staging, &self.ended("succeeded", so_far, None)).await?;
         // The change is visible; what cannot be removed now, the next run removes.
         if let Err(error) = session.drop_staging(&staging).await {
             so_far.warnings.push(error.to_string());
@@ -188,9 +184,9 @@ impl TableJob {
     }
 
     /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself.
-    async fn clean_up(&self, session: Session, so_far: &mut SoFar, error: &SyncError, begun: Instant) {
+    async fn clean_up(&self, session: Session, so_far: &mut SoFar, error: &SyncError) {
         let sentence = error.to_string();
-        let row = self.ended("failed", so_far, Some(&sentence), begun);
+        let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
             if error.kind() == ErrorKind::Stopped {
                 session.cancel().await;
@@ -218,12 +214,7 @@ impl TableJob {
         }
     }
 
-    fn success<'a>(&'a self, plan: &SyncPlan, loaded: Loaded, begun: Instant) -> RunRow<'a> {
-        let so_far = SoFar { refresh: Some(plan.publication.way.name()), loaded, warnings: Vec::new() };
-        self.ended("succeeded", &so_far, None, begun)
-    }
-
-    fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>, begun: Instant) -> RunRow<'a> {
+    fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>) -> RunRow<'a> {
         RunRow {
             run_id: self.run.run_id,
             table: &self.config.name,
@@ -231,7 +222,7 @@ impl TableJob {
             refresh: so_far.refresh,
             rows: RowCounts { read: so_far.loaded.rows, ..RowCounts::default() },
             bytes: so_far.loaded.bytes,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: so_far.begun.elapsed().as_secs_f64(),
             error,
         }
     }

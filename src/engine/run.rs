@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, SyncError};
 use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
 
 /// Runs the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
-pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize) -> RunReport {
+pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> RunReport {
     let tables = jobs.len();
     let reports: Vec<TableReport> = stream::iter(jobs.into_iter().enumerate())
         .map(|(index, job)| run_one(job, context.clone(), index + 1, tables))
@@ -23,6 +23,7 @@ pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usiz
         run_id: context.run_id,
         dry_run: context.dry_run,
         parallel: parallel > 1,
+        warnings,
         tables: reports.into_iter().map(|report| (report.table.clone(), report)).collect::<IndexMap<_, _>>(),
     }
 }
@@ -42,32 +43,26 @@ async fn run_one(job: TableJob, context: RunContext, position: usize, tables: us
             })
         }
     };
-    log_outcome(&report);
+    log_done(&report);
     Arc::clone(&context.progress).on(&ProgressEvent::Finished(&report));
     report
 }
 
-/// Where a table's failure is logged, once.
-fn log_outcome(report: &TableReport) {
-    let table = &report.table;
-    match &report.outcome {
-        Outcome::Ok => tracing::info!(
-            table,
-            refresh = report.refresh,
-            rows_read = report.rows.read,
-            inserted = report.rows.inserted,
-            updated = report.rows.updated,
-            deleted = report.rows.deleted,
-            unchanged = report.rows.unchanged,
-            bytes = report.bytes,
-            seconds = report.elapsed.as_secs_f64(),
-            "table done"
-        ),
-        Outcome::Failed(error) => tracing::error!(table, kind = error.kind().name(), cause = error.chain(), "{error}"),
-        Outcome::Locked { held_by } => tracing::warn!(table, held_by, "table skipped: another run holds it"),
-        Outcome::NotStarted(reason) => tracing::warn!(table, ?reason, "table not started"),
+/// One line per table done; failures and warnings are logged where the request is answered.
+fn log_done(report: &TableReport) {
+    if !matches!(report.outcome, Outcome::Ok) {
+        return;
     }
-    for warning in &report.warnings {
-        tracing::warn!(table, "{warning}");
-    }
+    tracing::info!(
+        table = report.table,
+        refresh = report.refresh,
+        rows_read = report.rows.read,
+        inserted = report.rows.inserted,
+        updated = report.rows.updated,
+        deleted = report.rows.deleted,
+        unchanged = report.rows.unchanged,
+        bytes = report.bytes,
+        seconds = report.elapsed.as_secs_f64(),
+        "table done"
+    );
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::report::{TableTest, TestReport};
+use crate::report::TableTest;
 use crate::sources::sqlserver::Connection;
 use crate::table::SourceTable;
 use crate::target::Session;
@@ -22,7 +22,7 @@ pub struct TestJob {
 }
 
 /// Tests the jobs in order.
-pub async fn test_connections(jobs: Vec<TestJob>, target: Result<TargetSettings>, idle_timeout: Duration) -> TestReport {
+pub async fn test_connections(jobs: Vec<TestJob>, target: Result<TargetSettings>, idle_timeout: Duration) -> IndexMap<String, TableTest> {
     let mut sources = Sources { open: IndexMap::new(), idle_timeout };
     let session = match &target {
         Ok(target) => Session::open(target, APPLICATION).await,
@@ -33,7 +33,7 @@ pub async fn test_connections(jobs: Vec<TestJob>, target: Result<TargetSettings>
         let test = TableTest { source: sources.count(&job).await, target: count_target(&session, &job.config).await };
         tables.insert(job.config.name, test);
     }
-    TestReport { tables }
+    tables
 }
 
 async fn count_target(session: &Result<Session>, config: &TableConfig) -> Result<Option<u64>> {

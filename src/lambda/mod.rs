@@ -1,1 +1,6 @@
-//! The Lambda.
+//! The Lambda: payloads to requests, reports to envelopes or function errors.
+
+pub mod event;
+mod handler;
+
+pub use handler::run;

@@ -1,7 +1,10 @@
 //! What happened: reports of a run, and the events of its progress.
 
+pub mod body;
 mod progress;
 mod run;
+pub mod telemetry;
 
+pub use body::{Answer, Asked};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{InfoReport, LastSync, NotStarted, Outcome, Report, RowCounts, RunReport, TableInfo, TableReport, TableTest, TestReport};

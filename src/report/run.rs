@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use uuid::Uuid;
 
 use crate::error::SyncError;
+use crate::request::Refusal;
 use crate::table::Refresh;
 
 /// Why a table was never begun.
@@ -99,6 +100,8 @@ pub struct RunReport {
     pub parallel: bool,
     /// The tables, in run order.
     pub tables: IndexMap<String, TableReport>,
+    /// What the reader should know about the run as a whole (TLS that is not verified, for instance).
+    pub warnings: Vec<String>,
 }
 
 /// One table's connection test; an error is on the side it names.
@@ -115,6 +118,8 @@ pub struct TableTest {
 pub struct TestReport {
     /// The tables, in run order.
     pub tables: IndexMap<String, TableTest>,
+    /// What the reader should know about the test as a whole.
+    pub warnings: Vec<String>,
 }
 
 /// When a table last ran, from the target's `runs`.
@@ -173,11 +178,6 @@ pub enum Report {
     Info(InfoReport),
     /// The configuration failed; nothing was begun.
     Failed(SyncError),
-    /// The request names a table that is not configured, or none where one is needed.
-    Refused {
-        /// The sentence for the caller.
-        error: String,
-        /// The tables there are.
-        available_tables: Vec<String>,
-    },
+    /// The request is wrong in itself: an unknown table, or none where one is needed.
+    Refused(Refusal),
 }

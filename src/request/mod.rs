@@ -1,8 +1,10 @@
 //! What was asked: the mode, the tables, the flags. Pure.
 
 mod mode;
+mod selection;
 
 pub use mode::Mode;
+pub use selection::{select_tables, split_names, tidy_names};
 
 /// One request, from an event or from the command line, not yet checked against the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,16 +23,20 @@ pub struct Request {
     pub warnings: Vec<String>,
 }
 
-/// stub
+/// A request that is wrong in itself: answered with 400, nothing begun.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Refusal {
+    /// The sentence for the caller.
     pub error: String,
-    pub available_tables: Vec<String>,
+    /// The modes there are, when the mode was wrong.
+    pub valid_modes: Option<Vec<String>>,
+    /// The tables there are, when a table was wrong or missing.
+    pub available_tables: Option<Vec<String>>,
 }
-/// stub
-pub fn select_tables<'c>(
-    request: &Request,
-    tables: &'c crate::config::TableConfigs,
-) -> Result<Vec<&'c crate::config::TableConfig>, Refusal> {
-    let _ = request;
-    Ok(tables.tables.values().collect())
+
+impl Refusal {
+    /// A refusal that is only a sentence.
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), ..Self::default() }
+    }
 }

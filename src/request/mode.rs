@@ -1,5 +1,11 @@
 //! The modes, by the names that events and the command line use.
 
+use std::fmt;
+use std::str::FromStr;
+
+use super::Refusal;
+use crate::table::did_you_mean;
+
 /// What a request wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
@@ -15,8 +21,61 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// stub
+    /// Every mode, in the order in which a refusal lists them.
+    pub const ALL: [Self; 4] = [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info];
+
+    /// Its name in events and on the command line.
     pub fn name(self) -> &'static str {
-        "multi_sync"
+        match self {
+            Self::MultiSync => "multi_sync",
+            Self::SingleSync => "single_sync",
+            Self::MultiTest => "multi_test",
+            Self::Info => "info",
+        }
+    }
+
+    /// The names of all modes.
+    pub fn names() -> Vec<String> {
+        Self::ALL.map(|mode| mode.name().to_owned()).to_vec()
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        Self::ALL.into_iter().find(|mode| mode.name() == text).ok_or_else(|| {
+            let hint = did_you_mean(text, Self::ALL.map(Self::name));
+            let error = format!("unknown mode {text:?}{hint}; valid modes: {}", Self::names().join(", "));
+            Refusal { error, valid_modes: Some(Self::names()), available_tables: None }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_comes_back_from_its_name() {
+        for mode in Mode::ALL {
+            assert_eq!(mode.to_string().parse::<Mode>().unwrap(), mode);
+        }
+    }
+
+    #[test]
+    fn an_unknown_mode_is_refused_with_the_valid_ones() {
+        for text in ["multisync", "MULTI_SYNC", " info", "", "plan"] {
+            let refusal = text.parse::<Mode>().unwrap_err();
+            assert_eq!(refusal.valid_modes.as_deref(), Some(&["multi_sync", "single_sync", "multi_test", "info"].map(str::to_owned)[..]));
+            assert!(refusal.error.starts_with(&format!("unknown mode {text:?}")), "{refusal:?}");
+        }
+        assert!("multisync".parse::<Mode>().unwrap_err().error.contains("did you mean \"multi_sync\"?"));
     }
 }

@@ -110,7 +110,7 @@ impl Session {
         let transaction = self.client.transaction().await.map_err(failed)?;
         match &publication.way {
             PublishWay::Straight { create: Some(columns) } => {
-                transaction.batch_execute(&create_table(target, columns)).await.map_err(failed)?
+                transaction.batch_execute(&create_table(target, columns)).await.map_err(failed)?;
             }
             _ => {
                 transaction.batch_execute(&format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")).await.map_err(failed)?;

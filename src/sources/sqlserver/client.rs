@@ -47,7 +47,8 @@ impl Connection {
             let tcp = connect_tcp(&config, settings.instance.is_some(), &server).await?;
             let mut transport = TimeoutStream::new(tcp);
             transport.set_read_timeout(Some(idle_timeout));
-            match tiberius::Client::connect(config.clone(), Box::pin(transport).compat_write()).await {
+            // The driver's login is a large future: boxed, it does not swell every future that contains it.
+            match Box::pin(tiberius::Client::connect(config.clone(), Box::pin(transport).compat_write())).await {
                 Ok(client) => return Ok(Self { client, server }),
                 Err(tiberius::error::Error::Routing { host, port }) => {
                     config.host(host);

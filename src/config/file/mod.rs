@@ -1,0 +1,21 @@
+//! Reads `table_configs.json`: [`raw`] is its form, [`check`] its meaning, [`problem`] how an error names file, line and field.
+
+mod check;
+mod problem;
+mod raw;
+
+pub(super) use problem::Problems;
+
+use super::TableConfigs;
+
+/// Parses the text of a table configuration. An error of form is reported alone, errors of meaning all at once.
+pub(super) fn parse(text: &str) -> Result<TableConfigs, Problems> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let raw::Object(file): raw::Object<raw::File> =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| Problems::of_form(&error))?;
+    json.end().map_err(|error| Problems::of_end(&error))?;
+    check::check(file).map_err(|problems| problems.located(text))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The form of `table_configs.json`, as serde reads it: unknown and doubled fields are errors.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use indexmap::IndexMap;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::table::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond};
+
+/// A JSON object and nothing else: by itself serde would read an array as a struct's fields by position.
+#[derive(Debug, Default)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) default_sync_order: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) defaults: Object<Defaults>,
+    #[serde(deserialize_with = "unique_names")]
+    pub(super) tables: IndexMap<String, Table>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Defaults {
+    pub(super) batch_size: Option<u64>,
+    pub(super) refresh: Option<Refresh>,
+    pub(super) create_tables: Option<bool>,
+    pub(super) isolation: Option<Isolation>,
+    pub(super) min_rows: Option<u64>,
+    pub(super) max_shrink: Option<f64>,
+    pub(super) identifiers: Option<IdentifierPolicy>,
+    pub(super) on_submicrosecond: Option<SubMicrosecond>,
+}
+
+/// The options stand here again, not flattened in: serde cannot both flatten and refuse unknown fields.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) db_type: String,
+    pub(super) sql_server_db: Option<String>,
+    pub(super) sql_table: String,
+    pub(super) pg_table: String,
+    pub(super) columns: Option<Vec<String>>,
+    pub(super) pg_columns: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub(super) primary_key: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub(super) order_by: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) description: String,
+    pub(super) batch_size: Option<u64>,
+    pub(super) refresh: Option<Refresh>,
+    pub(super) create_tables: Option<bool>,
+    pub(super) isolation: Option<Isolation>,
+    pub(super) min_rows: Option<u64>,
+    pub(super) max_shrink: Option<f64>,
+    pub(super) identifiers: Option<IdentifierPolicy>,
+    pub(super) on_submicrosecond: Option<SubMicrosecond>,
+}
+
+/// A JSON object whose names are all different.
+fn unique_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IndexMap<String, Table>, D::Error> {
+    struct Tables;
+    impl<'de> Visitor<'de> for Tables {
+        type Value = IndexMap<String, Table>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of tables by name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut tables = IndexMap::new();
+            while let Some(name) = map.next_key::<String>()? {
+                if tables.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("duplicate table `{name}`")));
+                }
+                tables.insert(name, map.next_value::<Object<Table>>()?.0);
+            }
+            Ok(tables)
+        }
+    }
+    deserializer.deserialize_map(Tables)
+}
+
+/// One column name, or an array of them.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Option<Vec<String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a column name or an array of column names")
+        }
+
+        fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+            Ok(Some(vec![name.to_owned()]))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut names = Vec::new();
+            while let Some(name) = seq.next_element()? {
+                names.push(name);
+            }
+            Ok(Some(names))
+        }
+    }
+    deserializer.deserialize_any(Names)
+}

@@ -1,0 +1,110 @@
+//! Tables of payloads and what they mean.
+
+use serde_json::json;
+
+use super::*;
+
+fn envelope(detail: Value) -> Value {
+    json!({
+        "version": "0", "id": "6a7e8feb", "detail-type": "Scheduled Event", "source": "aws.events", "account": "123456789012",
+        "time": "2026-02-05T10:30:00Z", "region": "ap-northeast-1", "resources": [], "detail": detail
+    })
+}
+
+fn request(payload: &Value) -> Request {
+    Event::read(payload).request.unwrap()
+}
+
+#[test]
+fn an_empty_event_is_a_multi_sync_of_everything() {
+    for payload in [json!({}), json!({"mode": null, "tables": null, "dry_run": null}), json!({"tables": []}), json!({"tables": " "})] {
+        assert_eq!(request(&payload), Request::default(), "{payload}");
+    }
+}
+
+#[test]
+fn tables_are_an_array_or_a_comma_separated_string() {
+    for tables in [json!(["a", " b ", "a"]), json!("a, b,,a")] {
+        assert_eq!(request(&json!({"tables": tables})).tables, ["a", "b"]);
+    }
+}
+
+#[test]
+fn single_sync_takes_table_name_or_table() {
+    for payload in [
+        json!({"table_name": "a"}),
+        json!({"table": " a "}),
+        json!({"table_name": "a", "table": "b"}),
+        json!({"table_name": "", "table": "a"}),
+    ] {
+        let mut payload = payload;
+        payload["mode"] = json!("single_sync");
+        assert_eq!(request(&payload), Request { mode: Mode::SingleSync, tables: vec!["a".to_owned()], ..Request::default() });
+    }
+    assert!(request(&json!({"mode": "single_sync", "tables": ["a"]})).tables.is_empty(), "tables is not table_name");
+}
+
+#[test]
+fn eventbridge_envelopes_hold_the_fields_in_detail() {
+    for detail in [json!({"mode": "info"}), json!(r#"{"mode": "info"}"#)] {
+        let request = request(&envelope(detail));
+        assert_eq!((request.mode, request.scheduled, request.warnings.len()), (Mode::Info, true, 0));
+    }
+    for detail in [json!({}), json!("{}"), json!(""), Value::Null] {
+        assert_eq!(request(&envelope(detail)), Request { scheduled: true, ..Request::default() });
+    }
+    let mut outside = envelope(json!({}));
+    outside["mode"] = json!("info");
+    let event = Event::read(&outside);
+    assert_eq!(event.mode, "multi_sync", "only detail holds fields");
+    assert_eq!(event.warnings, ["unknown field \"mode\" is ignored"]);
+}
+
+#[test]
+fn a_trigger_marks_a_schedule_without_an_envelope() {
+    assert!(request(&json!({"trigger": "schedule"})).scheduled);
+    assert!(!request(&json!({"trigger": "hand"})).scheduled);
+    assert!(!request(&json!({"detail-type": "x"})).scheduled, "half an envelope is none");
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_told() {
+    let event = Event::read(&json!({"mode": "info", "tabels": ["a"], "zzz": 1}));
+    assert_eq!(event.warnings, ["unknown field \"tabels\" is ignored (did you mean \"tables\"?)", "unknown field \"zzz\" is ignored"]);
+    assert_eq!(event.request.unwrap().warnings.len(), 2);
+}
+
+#[test]
+fn wrong_types_are_refused_with_field_and_expectation() {
+    let cases = [
+        (json!([]), "the event is an array, expected an object"),
+        (Value::Null, "the event is null, expected an object"),
+        (json!("info"), "the event is a string, expected an object"),
+        (json!({"mode": 5}), "field \"mode\" is a number, expected a string"),
+        (json!({"tables": 5}), "field \"tables\" is a number, expected an array of table names or a comma-separated string"),
+        (json!({"tables": ["a", 5]}), "field \"tables\" is an array that holds something else than strings, expected"),
+        (json!({"table_name": ["a"]}), "field \"table_name\" is an array, expected a string"),
+        (json!({"table": 1}), "field \"table\" is a number, expected a string"),
+        (json!({"dry_run": "true"}), "field \"dry_run\" is a string, expected true or false"),
+        (json!({"allow_shrink": 1}), "field \"allow_shrink\" is a number, expected true or false"),
+        (json!({"trigger": true}), "field \"trigger\" is a boolean, expected a string"),
+        (envelope(json!([])), "detail is an array, expected an object or the JSON text of one"),
+        (envelope(json!("[]")), "detail is the text of an array, expected"),
+        (envelope(json!("{")), "detail is a text that is not JSON"),
+    ];
+    for (payload, sentence) in cases {
+        let refusal = Event::read(&payload).request.unwrap_err();
+        assert!(refusal.error.starts_with(sentence), "{payload}: {}", refusal.error);
+    }
+}
+
+#[test]
+fn a_refused_event_still_tells_its_mode_and_who_sent_it() {
+    for payload in [json!({"mode": "sync_all", "trigger": "schedule"}), envelope(json!({"mode": "sync_all"}))] {
+        let event = Event::read(&payload);
+        assert_eq!((event.mode.as_str(), event.scheduled), ("sync_all", true));
+        assert!(event.request.unwrap_err().valid_modes.is_some());
+    }
+    assert!(Event::read(&envelope(json!(5))).scheduled);
+    assert_eq!(Event::read(&json!({"mode": 5})).mode, "5");
+}

@@ -1,0 +1,291 @@
+//! A report as the status code and the JSON body that callers read. The fields and their order are the contract.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{InfoReport, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
+use crate::error::{ErrorKind, SyncError};
+
+/// What every body says about the request itself.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The mode as asked, an unknown one too.
+    pub mode: String,
+    /// What the caller should know about the request.
+    pub warnings: Vec<String>,
+    /// How long the answer took.
+    pub elapsed: Duration,
+    /// When it was ready.
+    pub ended: Timestamp,
+}
+
+/// A status code and a body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// 200, 400 or 500.
+    pub status: u16,
+    /// The body object.
+    pub body: Value,
+    /// A stable name of the failure, for alarms and state machines; none when there is none.
+    pub error_type: Option<&'static str>,
+}
+
+impl Answer {
+    /// Whether the request was done.
+    pub fn success(&self) -> bool {
+        self.status == 200
+    }
+
+    /// The failure's sentence; empty when there is none.
+    pub fn error(&self) -> &str {
+        self.body["error"].as_str().unwrap_or_default()
+    }
+
+    /// The warnings in the body.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.body["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
+}
+
+/// The answer to a request that came to `report`.
+pub fn answer(report: &Report, asked: &Asked) -> Answer {
+    match report {
+        Report::Run(run) if asked.mode == "single_sync" && run.tables.len() == 1 => single(run, asked),
+        Report::Run(run) => multi(run, asked),
+        Report::Test(test) => tested(test, asked),
+        Report::Info(info) => informed(info, asked),
+        Report::Failed(error) => finish(500, Some(error.kind().name()), Some(error.to_string()), asked, &[], Map::new()),
+        Report::Refused(refused) => refusal(&refused.error, refused.valid_modes.as_deref(), refused.available_tables.as_deref(), asked),
+    }
+}
+
+/// The answer to a request that is wrong in itself, with the names that would have been right.
+pub fn refusal(error: &str, valid_modes: Option<&[String]>, available_tables: Option<&[String]>, asked: &Asked) -> Answer {
+    let mut fields = Map::new();
+    for (name, names) in [("valid_modes", valid_modes), ("available_tables", available_tables)] {
+        if let Some(names) = names {
+            fields.insert(name.to_owned(), json!(names));
+        }
+    }
+    finish(400, Some("RequestError"), Some(error.to_owned()), asked, &[], fields)
+}
+
+/// The fields of every body, then the mode's own.
+fn finish(
+    status: u16,
+    error_type: Option<&'static str>,
+    error: Option<String>,
+    asked: &Asked,
+    more: &[String],
+    fields: Map<String, Value>,
+) -> Answer {
+    let warnings: Vec<_> = asked.warnings.iter().chain(more).collect();
+    let mut body = object(json!({
+        "success": status == 200,
+        "mode": asked.mode,
+        "execution_time": seconds(asked.elapsed),
+        "timestamp": format!("{:.3}", asked.ended),
+        "version": env!("CARGO_PKG_VERSION"),
+        "warnings": warnings,
+    }));
+    body.extend(error.map(|error| ("error".to_owned(), Value::String(error))));
+    body.extend(fields);
+    Answer { status, body: Value::Object(body), error_type }
+}
+
+fn multi(run: &RunReport, asked: &Asked) -> Answer {
+    let count = |wanted: fn(&Outcome) -> bool| run.tables.values().filter(|table| wanted(&table.outcome)).count();
+    let results: Map<_, _> =
+        run.tables.iter().map(|(name, table)| (name.clone(), Value::Object(table_result(table, run.dry_run)))).collect();
+    let mut fields = object(json!({
+        "execution_mode": if run.parallel { "parallel" } else { "sequential" },
+        "table_results": results,
+        "total_transferred": run.tables.values().map(|table| transferred(table, run.dry_run)).sum::<u64>(),
+        "processed_tables": count(|outcome| !matches!(outcome, Outcome::NotStarted(_))),
+        "successful_tables": count(|outcome| matches!(outcome, Outcome::Ok)),
+        "failed_tables": count(|outcome| matches!(outcome, Outcome::Failed(_))),
+    }));
+    if run.dry_run {
+        fields.insert("dry_run".to_owned(), json!(true));
+    }
+    let (status, error_type, error) = verdict(run);
+    finish(status, error_type, error, asked, &run_warnings(run), fields)
+}
+
+/// The one table's result, flat. `success` is the run's, as the status code is: a locked table is no failure.
+fn single(run: &RunReport, asked: &Asked) -> Answer {
+    let (status, error_type, error) = verdict(run);
+    let mut fields = run.tables.values().next().map(|table| table_result(table, run.dry_run)).unwrap_or_default();
+    fields.shift_remove("success");
+    fields.shift_remove("execution_time");
+    if error.is_some() && fields.get("error").is_some_and(Value::is_null) {
+        fields.insert("error".to_owned(), json!(error));
+    }
+    if run.dry_run {
+        fields.insert("dry_run".to_owned(), json!(true));
+    }
+    finish(status, error_type, None, asked, &run_warnings(run), fields)
+}
+
+fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
+    let rows = &table.rows;
+    let mut fields = object(json!({
+        "table_name": table.table,
+        "success": matches!(table.outcome, Outcome::Ok),
+        "status": status_name(&table.outcome),
+    }));
+    match &table.outcome {
+        Outcome::Locked { held_by } => fields.extend(object(json!({"reason": "locked", "held_by": held_by}))),
+        Outcome::NotStarted(reason) => fields.extend(object(json!({"reason": reason_name(*reason)}))),
+        Outcome::Ok | Outcome::Failed(_) => {}
+    }
+    let error = if let Outcome::Failed(error) = &table.outcome { Some(error.to_string()) } else { None };
+    fields.extend(object(json!({
+        "transferred_count": transferred(table, dry_run),
+        "inserted": rows.inserted,
+        "updated": rows.updated,
+        "deleted": rows.deleted,
+        "unchanged": rows.unchanged,
+        "refresh": table.refresh,
+        "execution_time": seconds(table.elapsed),
+        "error": error,
+        "validation_passed": table.validation_passed.filter(|_| !dry_run),
+    })));
+    if dry_run {
+        let (source_rows, target_rows) = table.counted.map_or((None, None), |(source, target)| (Some(source), target));
+        fields.extend(object(json!({"source_rows": source_rows, "target_rows": target_rows})));
+    }
+    fields
+}
+
+fn transferred(table: &TableReport, dry_run: bool) -> u64 {
+    if dry_run { 0 } else { table.rows.read }
+}
+
+/// How a table ended, by its name in reports.
+pub fn status_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Failed(_) => "failed",
+        Outcome::Locked { .. } => "skipped",
+        Outcome::NotStarted(_) => "not_started",
+    }
+}
+
+/// Why a table was never begun, by its name in reports.
+pub fn reason_name(reason: NotStarted) -> &'static str {
+    match reason {
+        NotStarted::Deadline => "deadline",
+        NotStarted::Cancelled => "cancelled",
+    }
+}
+
+/// Status, stable name and sentence of a run: one failure speaks for itself, several are named together.
+fn verdict(run: &RunReport) -> (u16, Option<&'static str>, Option<String>) {
+    let failed: Vec<(&str, &SyncError)> = run
+        .tables
+        .iter()
+        .filter_map(|(name, table)| if let Outcome::Failed(error) = &table.outcome { Some((name.as_str(), error)) } else { None })
+        .collect();
+    let unbegun: Vec<_> = run.tables.values().filter(|table| matches!(table.outcome, Outcome::NotStarted(_))).collect();
+    let mut sentences: Vec<String> = failed.iter().map(|(name, error)| format!("table {name}: {error}")).collect();
+    if let Some(first) = unbegun.first() {
+        let reason = if let Outcome::NotStarted(reason) = first.outcome { reason_name(reason) } else { "stopped" };
+        let names: Vec<_> = unbegun.iter().map(|table| table.table.as_str()).collect();
+        sentences.push(format!("not started ({reason}): {}", names.join(", ")));
+    }
+    let kinds: Vec<ErrorKind> = failed.iter().map(|(_, error)| error.kind()).collect();
+    let error_type = match kinds.split_first() {
+        Some((first, rest)) if rest.iter().all(|kind| kind == first) => first.name(),
+        Some(_) => "TablesFailedError",
+        None if unbegun.is_empty() => return (200, None, None),
+        None => ErrorKind::Stopped.name(),
+    };
+    (500, Some(error_type), Some(sentences.join("; ")))
+}
+
+fn run_warnings(run: &RunReport) -> Vec<String> {
+    let of_tables =
+        run.tables.values().flat_map(|table| table.warnings.iter().map(move |warning| format!("table {}: {warning}", table.table)));
+    run.warnings.iter().cloned().chain(of_tables).collect()
+}
+
+fn tested(test: &TestReport, asked: &Asked) -> Answer {
+    let failed = test.tables.values().filter(|table| table.source.is_err() || table.target.is_err()).count();
+    let errors: Vec<_> = test.tables.iter().filter_map(|(name, table)| Some(format!("table {name}: {}", test_error(table)?))).collect();
+    let results: Map<_, _> = test.tables.iter().map(|(name, table)| (name.clone(), test_result(table))).collect();
+    let fields = object(json!({
+        "table_results": results,
+        "tested_tables": test.tables.len(),
+        "successful_connections": test.tables.len() - failed,
+        "failed_connections": failed,
+    }));
+    let (status, error_type) = if failed == 0 { (200, None) } else { (500, Some("ConnectionTestError")) };
+    finish(status, error_type, (failed > 0).then(|| errors.join("; ")), asked, &test.warnings, fields)
+}
+
+fn test_result(table: &TableTest) -> Value {
+    let mut fields = object(json!({
+        "sql_server_success": table.source.is_ok(),
+        "postgresql_success": table.target.is_ok(),
+        "overall_success": table.source.is_ok() && table.target.is_ok(),
+        "error": test_error(table),
+    }));
+    if matches!(table.target, Ok(None)) {
+        fields.insert("target_missing".to_owned(), json!(true));
+    }
+    Value::Object(fields)
+}
+
+/// Both sides' errors in one text.
+pub fn test_error(table: &TableTest) -> Option<String> {
+    let errors: Vec<_> =
+        [table.source.as_ref().err(), table.target.as_ref().err()].into_iter().flatten().map(ToString::to_string).collect();
+    (!errors.is_empty()).then(|| errors.join("; "))
+}
+
+fn informed(info: &InfoReport, asked: &Asked) -> Answer {
+    let details: Vec<_> = info
+        .tables
+        .iter()
+        .map(|table| {
+            json!({
+                "table_name": table.table_name,
+                "description": table.description,
+                "sql_table": table.sql_table,
+                "pg_table": table.pg_table,
+                "column_count": table.column_count,
+                "db_type": table.db_type,
+                "sql_server_db": table.sql_server_db,
+                "batch_size": table.batch_size,
+                "refresh": table.refresh.name(),
+                "last_sync": table.last_sync.as_ref().map(|last| json!({
+                    "at": format!("{:.3}", last.at),
+                    "outcome": last.outcome,
+                    "rows": last.rows,
+                })),
+            })
+        })
+        .collect();
+    let fields = object(json!({
+        "available_tables": info.tables.iter().map(|table| &table.table_name).collect::<Vec<_>>(),
+        "default_sync_order": info.default_sync_order,
+        "table_details": details,
+    }));
+    finish(200, None, None, asked, &[], fields)
+}
+
+/// Seconds with milliseconds.
+fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    if let Value::Object(fields) = value { fields } else { Map::new() }
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

@@ -1,0 +1,88 @@
+//! The log: JSON lines in Lambda, readable lines on standard error for the command; and the one line that every failure gets.
+
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use super::{Answer, Outcome, Report};
+use crate::config::Env;
+use crate::error::SyncError;
+
+/// Starts the log of the Lambda: JSON lines on standard output, `info` unless told otherwise.
+pub fn start_json(env: &Env) {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(env, "info")).json();
+    // A second start in one process finds the log running, which is what it wanted.
+    let _ = builder.flatten_event(true).with_current_span(true).with_span_list(false).try_init();
+}
+
+/// Starts the log of the command: readable lines into `writer`, `level` unless the environment tells otherwise.
+pub fn start_readable(env: &Env, level: &str, ansi: bool, writer: BoxMakeWriter) {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(env, level)).with_ansi(ansi);
+    let _ = builder.with_target(false).with_writer(writer).try_init();
+}
+
+/// `RUST_LOG` as it is, else `LOG_LEVEL` for tablesync and warnings of everything else.
+fn filter(env: &Env, level: &str) -> EnvFilter {
+    if let Some(filter) = env.get("RUST_LOG").and_then(|directives| EnvFilter::try_new(directives).ok()) {
+        return filter;
+    }
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let asked = env.get("LOG_LEVEL").map(str::to_lowercase).filter(|asked| LEVELS.contains(&asked.as_str()));
+    // The driver logs each error of the server that we report ourselves, once.
+    EnvFilter::new(format!("warn,tiberius=off,tablesync={}", asked.as_deref().unwrap_or(level)))
+}
+
+/// Logs what a request came to: one line per failure with its causes, one per warning, one for the end.
+pub fn log_answer(report: Option<&Report>, answer: &Answer) {
+    match report {
+        Some(Report::Run(run)) => {
+            for table in run.tables.values() {
+                match &table.outcome {
+                    Outcome::Failed(cause) => log_failure(Some(&table.table), cause),
+                    Outcome::NotStarted(_) => error!(table = %table.table, "not started"),
+                    Outcome::Locked { held_by } => warn!(table = %table.table, held_by, "skipped: another run holds the table"),
+                    Outcome::Ok => {}
+                }
+            }
+        }
+        Some(Report::Test(test)) => {
+            for (name, table) in &test.tables {
+                table.source.as_ref().err().into_iter().for_each(|cause| log_failure(Some(name), cause));
+                table.target.as_ref().err().into_iter().for_each(|cause| log_failure(Some(name), cause));
+            }
+        }
+        Some(Report::Failed(cause)) => log_failure(None, cause),
+        Some(Report::Refused(_)) | None => error!(kind = "RequestError", "{}", answer.error()),
+        Some(Report::Info(_)) => {}
+    }
+    for warning in answer.warnings() {
+        warn!("{warning}");
+    }
+    let (mode, seconds) = (answer.body["mode"].as_str(), answer.body["execution_time"].as_f64());
+    info!(mode, status = answer.status, success = answer.success(), seconds, "answered");
+}
+
+fn log_failure(table: Option<&str>, failure: &SyncError) {
+    let cause = Some(failure.chain()).filter(|chain| !chain.is_empty());
+    error!(table, kind = failure.kind().name(), cause, "{failure}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_come_from_rust_log_then_log_level_then_the_default() {
+        let cases: [(&[(&str, &str)], &str); 5] = [
+            (&[], "tablesync=info"),
+            (&[("LOG_LEVEL", "DEBUG")], "tablesync=debug"),
+            (&[("LOG_LEVEL", "loud")], "tablesync=info"),
+            (&[("RUST_LOG", "tablesync=trace"), ("LOG_LEVEL", "error")], "tablesync=trace"),
+            (&[("RUST_LOG", "a=b=c"), ("LOG_LEVEL", "error")], "tablesync=error"),
+        ];
+        for (pairs, part) in cases {
+            let directives = filter(&Env::from_iter(pairs.iter().copied()), "info").to_string();
+            assert!(directives.contains(part), "{directives}");
+        }
+    }
+}
