@@ -72,6 +72,14 @@ pub fn refusal(error: &str, valid_modes: Option<&[String]>, available_tables: Op
     finish(400, Some("RequestError"), Some(error.to_owned()), asked, &[], fields)
 }
 
+/// The answer to a look at the configuration: `error` is what is wrong with it, `fields` what was found.
+pub fn checked(error: Option<String>, fields: Map<String, Value>, asked: &Asked) -> Answer {
+    match error {
+        Some(_) => finish(500, Some(ErrorKind::Config.name()), error, asked, &[], fields),
+        None => finish(200, None, None, asked, &[], fields),
+    }
+}
+
 /// The fields of every body, then the mode's own.
 fn finish(
     status: u16,
