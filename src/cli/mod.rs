@@ -24,7 +24,7 @@ use self::signals::Signals;
 use crate::app::App;
 use crate::config::{Env, RunSettings};
 use crate::engine::Stop;
-use crate::error::{ErrorKind, SyncError};
+use crate::error::ErrorKind;
 use crate::report::{Answer, Asked, Report, body, telemetry};
 use crate::request::Request;
 
@@ -134,6 +134,7 @@ fn level(common: &Common) -> telemetry::Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::SyncError;
 
     #[test]
     fn exit_codes_tell_a_wrong_request_from_a_failed_run() {
