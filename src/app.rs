@@ -2,14 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Env, Settings};
-use crate::engine::Stop;
-use crate::report::{Progress, Report};
-use crate::request::Request;
+use uuid::Uuid;
+
+use crate::config::{Env, Settings, TableConfig};
+use crate::engine::{RunContext, Stop, TableJob, TestJob, run_tables, test_connections};
+use crate::error::Result;
+use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TestReport};
+use crate::request::{Mode, Request, select_tables};
+use crate::target::Session;
+
+/// How long `info` waits for the target.
+const INFO_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The product, ready to answer requests; the Lambda keeps one between invocations.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct App {
     env: Env,
     config: Option<PathBuf>,
@@ -21,11 +29,100 @@ impl App {
         Self { env, config }
     }
 
+    /// File and environment, parsed.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn settings(&self) -> Result<Settings> {
+        Settings::load(self.env.clone(), self.config.as_deref())
+    }
+
     /// Reads the configuration and does what `request` says. Every failure is in the report.
-    pub async fn run(&self, _request: &Request, _stop: &Stop, _progress: Arc<dyn Progress>) -> Report {
-        match Settings::load(self.env.clone(), self.config.as_deref()) {
-            Ok(_) => Report::Failed(crate::error::SyncError::new(crate::error::ErrorKind::Internal, "not written yet")),
-            Err(error) => Report::Failed(error),
+    pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Report {
+        let settings = match self.settings() {
+            Ok(settings) => settings,
+            Err(error) => return Report::Failed(error),
+        };
+        let tables = match select_tables(request, &settings.tables) {
+            Ok(tables) => tables,
+            Err(refusal) => return Report::Refused(refusal),
+        };
+        let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
+        match request.mode {
+            Mode::MultiSync | Mode::SingleSync => {
+                let run = context(request, &settings, stop, progress);
+                match jobs(&settings, &tables, &run) {
+                    Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
+                    Err(error) => Report::Failed(error),
+                }
+            }
+            Mode::MultiTest => {
+                let jobs =
+                    tables.into_iter().map(|config| TestJob { config: config.clone(), source: settings.source(&config.db_type) }).collect();
+                let tables = test_connections(jobs, settings.target(), settings.run.source_idle_timeout).await;
+                Report::Test(TestReport { tables, warnings: tls_warnings })
+            }
+            Mode::Info => Report::Info(info(&settings).await),
         }
     }
+}
+
+fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dyn Progress>) -> RunContext {
+    RunContext {
+        run_id: Uuid::now_v7(),
+        mode: request.mode.name(),
+        dry_run: request.dry_run || settings.run.dry_run,
+        allow_shrink: request.allow_shrink,
+        source_idle_timeout: settings.run.source_idle_timeout,
+        progress,
+        stop: stop.clone(),
+    }
+}
+
+/// Every table's job, or the first section that is incomplete: then nothing is begun.
+fn jobs(settings: &Settings, tables: &[&TableConfig], run: &RunContext) -> Result<Vec<TableJob>> {
+    let target = settings.target()?;
+    tables
+        .iter()
+        .map(|config| {
+            let source = settings.source(&config.db_type)?;
+            Ok(TableJob { config: (*config).clone(), source, target: target.clone(), run: run.clone() })
+        })
+        .collect()
+}
+
+/// Describes the configuration; what the target cannot be asked in time stays unknown.
+async fn info(settings: &Settings) -> InfoReport {
+    let last = tokio::time::timeout(INFO_TIMEOUT, last_runs(settings)).await;
+    let last = match last {
+        Ok(Ok(last)) => last,
+        Ok(Err(error)) => {
+            tracing::warn!("the target could not be asked for the last runs: {error}");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!("the target did not answer within {} s", INFO_TIMEOUT.as_secs());
+            Vec::new()
+        }
+    };
+    let describe = |config: &TableConfig| TableInfo {
+        table_name: config.name.clone(),
+        description: config.description.clone(),
+        sql_table: config.sql_table_text.clone(),
+        pg_table: config.pg_table_text.clone(),
+        column_count: config.columns.as_ref().map(Vec::len),
+        db_type: config.db_type.clone(),
+        sql_server_db: config.sql_table.database.clone().or_else(|| config.sql_server_db.clone()),
+        batch_size: config.batch_size,
+        refresh: config.options.refresh,
+        last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),
+    };
+    InfoReport {
+        default_sync_order: settings.tables.default_sync_order.clone(),
+        tables: settings.tables.tables.values().map(describe).collect(),
+    }
+}
+
+async fn last_runs(settings: &Settings) -> Result<Vec<(String, LastSync)>> {
+    Session::open(&settings.target()?, "tablesync info").await?.last_runs().await
 }

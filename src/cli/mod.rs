@@ -99,7 +99,7 @@ fn conclude(report: &Report, asked: &Asked, json: bool) -> u8 {
 
 fn exit_code(report: &Report, answer: &Answer) -> u8 {
     match report {
-        Report::Refused { .. } => WRONG,
+        Report::Refused(_) => WRONG,
         Report::Failed(error) if error.kind() == ErrorKind::Config => WRONG,
         Report::Failed(_) | Report::Run(_) | Report::Test(_) | Report::Info(_) => {
             if answer.success() {
@@ -135,11 +135,12 @@ fn level(common: &Common) -> telemetry::Level {
 mod tests {
     use super::*;
     use crate::error::SyncError;
+    use crate::request::Refusal;
 
     #[test]
     fn exit_codes_tell_a_wrong_request_from_a_failed_run() {
         let failed = |kind| Report::Failed(SyncError::new(kind, "x"));
-        let refused = Report::Refused { error: "x".to_owned(), available_tables: Vec::new() };
+        let refused = Report::Refused(Refusal::new("x"));
         for (report, code) in [(failed(ErrorKind::Config), WRONG), (failed(ErrorKind::TargetConnect), FAILED), (refused, WRONG)] {
             let answer = body::answer(&report, &asked("multi_sync", &[], Instant::now()));
             assert_eq!(exit_code(&report, &answer), code, "{report:?}");

@@ -34,7 +34,7 @@ pub(super) fn show(report: &Report, answer: &Answer) -> Shown {
         }
         Report::Info(info) => shown.stdout = informed(info),
         Report::Failed(error) => shown.stderr.push_str(&failure(None, error)),
-        Report::Refused { error, .. } => shown.stderr.push_str(&format!("error: {error}\n")),
+        Report::Refused(refused) => shown.stderr.push_str(&format!("error: {}\n", refused.error)),
     }
     shown
 }

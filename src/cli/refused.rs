@@ -21,9 +21,8 @@ pub(super) fn answer(error: &Error, arguments: &[OsString], began: Instant) -> u
         return if harmless { SUCCESS } else { WRONG };
     }
     let (mode, refusal) = refuse(error, arguments);
-    let Refusal { error, valid_modes, available_tables } = refusal;
-    let answer = body::refusal(&error, valid_modes.as_deref(), available_tables.as_deref(), &asked(&mode, &[], began));
-    print(&Shown { stdout: line(&answer), stderr: format!("error: {error}\n") });
+    let answer = body::refusal(&refusal, &asked(&mode, &[], began));
+    print(&Shown { stdout: line(&answer), stderr: format!("error: {}\n", refusal.error) });
     WRONG
 }
 

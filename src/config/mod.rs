@@ -14,6 +14,4 @@ pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
 pub use env::{Env, arguments};
 pub use section::parse_duration;
 pub use settings::{FailOn, RunSettings, Settings};
-pub use tables::{Isolation, Refresh, SubMicrosecond, TableConfig, TableConfigs, TableOptions};
-
-pub use crate::table::IdentifierPolicy;
+pub use tables::{TableConfig, TableConfigs, TableOptions};

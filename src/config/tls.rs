@@ -12,12 +12,13 @@ pub(super) fn warnings<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str
         if seen.contains(&encrypt) {
             continue;
         }
-        let lost = match env.get(&encrypt).map(str::to_ascii_lowercase).as_deref() {
-            Some("off") => Some("login and rows of"),
-            Some("login") => Some("the rows of"),
-            _ => None,
-        };
-        warnings.extend(lost.map(|what| format!("{encrypt}: {what} source {db_type:?} travel unencrypted")));
+        match env.get(&encrypt).map(str::to_ascii_lowercase).as_deref() {
+            Some("off") => {
+                warnings.push(format!("{encrypt}=off: nothing on the way from source {db_type:?} is encrypted, the password included"));
+            }
+            Some("login") => warnings.push(format!("{encrypt}=login: the rows from source {db_type:?} are not encrypted on their way")),
+            _ => {}
+        }
         if matches!(env.get(&trust).map(str::to_ascii_lowercase).as_deref(), Some("true" | "1" | "yes" | "on")) {
             warnings.push(format!("{trust}: the certificate of source {db_type:?} is not verified"));
         }

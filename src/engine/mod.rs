@@ -1,5 +1,14 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod full_refresh;
+mod plan;
+mod pump;
+mod run;
 mod stop;
+mod test_connections;
 
+pub use full_refresh::{RunContext, TableJob};
+pub use plan::{PlannedColumn, SyncPlan, encoding, plan};
+pub use run::run_tables;
 pub use stop::{Stop, StopReason};
+pub use test_connections::{TestJob, test_connections};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{InfoReport, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
 use crate::error::{ErrorKind, SyncError};
+use crate::request::Refusal;
 
 /// What every body says about the request itself.
 #[derive(Debug, Clone)]
@@ -72,19 +73,19 @@ pub fn answer(report: &Report, asked: &Asked) -> Answer {
         Report::Test(test) => tested(test, asked),
         Report::Info(info) => informed(info, asked),
         Report::Failed(error) => finish(Verdict::not(500, error.kind().name(), error.to_string()), asked, &[], Map::new()),
-        Report::Refused { error, available_tables } => refusal(error, None, Some(available_tables), asked),
+        Report::Refused(refused) => refusal(refused, asked),
     }
 }
 
 /// The answer to a request that is wrong in itself, with the names that would have been right.
-pub fn refusal(error: &str, valid_modes: Option<&[String]>, available_tables: Option<&[String]>, asked: &Asked) -> Answer {
+pub fn refusal(refused: &Refusal, asked: &Asked) -> Answer {
     let mut fields = Map::new();
-    for (name, names) in [("valid_modes", valid_modes), ("available_tables", available_tables)] {
+    for (name, names) in [("valid_modes", &refused.valid_modes), ("available_tables", &refused.available_tables)] {
         if let Some(names) = names {
             fields.insert(name.to_owned(), json!(names));
         }
     }
-    finish(Verdict::not(400, "RequestError", error), asked, &[], fields)
+    finish(Verdict::not(400, "RequestError", &refused.error), asked, &[], fields)
 }
 
 /// The answer to a look at the configuration: `error` is what is wrong with it, `fields` what was found.

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::super::{LastSync, RowCounts, TableInfo};
 use super::*;
-use crate::config::Refresh;
+use crate::request::{Mode, Refusal};
+use crate::table::Refresh;
 
 const EVERY_BODY: [&str; 6] = ["success", "mode", "execution_time", "timestamp", "version", "warnings"];
 
@@ -197,11 +198,10 @@ fn info_describes_every_table() {
 
 #[test]
 fn refusals_keep_the_mode_and_list_what_would_be_right() {
-    let modes = ["info".to_owned()];
-    let unknown = refusal("unknown mode", Some(&modes), None, &asked("sync_all"));
+    let unknown = refusal(&"sync_all".parse::<Mode>().unwrap_err(), &asked("sync_all"));
     assert_eq!((unknown.status, keys(&unknown.body)), (400, with_every_body(&["error", "valid_modes"])));
     assert_eq!(unknown.body["mode"], "sync_all");
-    let report = Report::Refused { error: "unknown table".to_owned(), available_tables: vec!["a".to_owned()] };
+    let report = Report::Refused(Refusal { available_tables: Some(vec!["a".to_owned()]), ..Refusal::new("unknown table") });
     let table = answer(&report, &asked("multi_sync"));
     assert_eq!((table.status, table.error_type), (400, Some("RequestError")));
     assert_eq!(table.body["available_tables"], json!(["a"]));

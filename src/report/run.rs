@@ -5,8 +5,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use crate::config::Refresh;
 use crate::error::SyncError;
+use crate::request::Refusal;
+use crate::table::Refresh;
 
 /// Why a table was never begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,11 +178,6 @@ pub enum Report {
     Info(InfoReport),
     /// The configuration failed; nothing was begun.
     Failed(SyncError),
-    /// The request names a table that is not configured, or none where one is needed.
-    Refused {
-        /// The sentence for the caller.
-        error: String,
-        /// The tables there are.
-        available_tables: Vec<String>,
-    },
+    /// The request is wrong in itself: an unknown table, or none where one is needed.
+    Refused(Refusal),
 }

@@ -66,7 +66,7 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
             }
         }
         Some(Report::Failed(cause)) => log_failure(None, cause),
-        Some(Report::Refused { .. }) | None => error!(kind = "RequestError", "{}", answer.error()),
+        Some(Report::Refused(_)) | None => error!(kind = "RequestError", "{}", answer.error()),
         Some(Report::Info(_)) => {}
     }
     for warning in answer.warnings() {

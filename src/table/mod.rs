@@ -1,9 +1,15 @@
 //! The vocabulary that sources, target and engine share: names and their quoting, columns, types. No I/O.
 
+mod choice;
+mod column;
 mod fold;
 mod name;
 mod nearest;
+mod pg_type;
 
+pub use choice::{Isolation, Refresh, SubMicrosecond};
+pub use column::{SourceColumn, SourceDescription, TargetColumn, ValueKind};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
-pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent};
+pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};
+pub use pg_type::PgType;

@@ -35,6 +35,18 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, name: &str, open: char, close: char)
     f.write_char(close)
 }
 
+/// The names quoted for PostgreSQL, each behind `prefix`, separated by commas: `s."a", s."b"`.
+pub fn quoted_list<'a>(prefix: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    use fmt::Write;
+    let mut list = String::new();
+    for name in names {
+        let separator = if list.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(list, "{separator}{prefix}{}", PgIdent(name));
+    }
+    list
+}
+
 /// A table of a source as the configuration names it: `table`, `schema.table` or `database.schema.table`, brackets optional.
 ///
 /// `Display` gives the quoted T-SQL form.

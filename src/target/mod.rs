@@ -1,1 +1,18 @@
-//! The target.
+//! PostgreSQL as the target: sessions, what stands there, staging, and how a change becomes visible.
+
+mod catalog;
+mod error;
+mod lock;
+mod merge;
+mod publish;
+mod session;
+mod staging;
+mod state;
+mod tls;
+
+pub use catalog::TargetDescription;
+pub use lock::LockOutcome;
+pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad};
+pub use session::Session;
+pub use staging::{Load, Loaded};
+pub use state::{RunRow, Started};

@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::super::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond};
+use crate::table::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond};
 
 /// A JSON object and nothing else: by itself serde would read an array as a struct's fields by position.
 #[derive(Debug, Default)]

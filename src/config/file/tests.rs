@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::super::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond};
 use super::*;
+use crate::table::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond};
 
 const PLAIN: &str = r#"{"tables": {"customer": {"db_type": "mctm", "sql_table": "[McTM].[dbo].[Customer]", "pg_table": "mctm_customer"}}}"#;
 

@@ -1,0 +1,52 @@
+# What a developer runs. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export PATH := $(CARGO_TARGET_DIR)/tools/bin:$(CARGO_TARGET_DIR)/venv/bin:$(PATH)
+
+.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## installs what the other targets need and is missing
+	scripts/setup postgres freetds python cargo-lambda deny
+
+demo: ## four tables of 100,000 rows from a SQL Server stand-in into a throwaway PostgreSQL, twice
+	scripts/setup postgres
+	scripts/demo
+
+test: ## the whole suite, with its servers
+	scripts/setup postgres freetds python cargo-lambda
+	cargo test --workspace --no-fail-fast
+
+test-cargo-lambda: ## every file of events/ through cargo-lambda's emulator (a part of `test`)
+	scripts/setup postgres python cargo-lambda
+	cargo test --test suite cargo_lambda
+
+lint: ## format, clippy, dependencies' bans, licences and sources
+	scripts/setup deny
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny check bans licenses sources
+
+stand-in: ## plays SQL Server on PORT= and prints the environment to use
+	cargo run -q --profile demo -p tds-stand-in -- --port $(or $(PORT),1433) --rows $(or $(ROWS),100000)
+
+invoke: ## EVENT=events/...: one event through `cargo lambda watch` and `cargo lambda invoke`
+	@test -f "$(EVENT)" || { echo "EVENT= names a file of events/: $$(ls events | xargs)"; exit 2; }
+	scripts/setup postgres python cargo-lambda
+	scripts/invoke $(EVENT)
+
+lambda: ## the deployable zip, table_configs.json packed in
+	scripts/setup python cargo-lambda
+	scripts/package-lambda
+
+bench: ## ours beside pymssql and psycopg2 (ROWS=1000000 REPEAT=1)
+	scripts/setup postgres python
+	cargo build --release -p tablesync -p tds-stand-in
+	scripts/with-postgres python3 benches/side_by_side.py --rows $(or $(ROWS),1000000) --repeat $(or $(REPEAT),1)
+
+clean: ## removes what was built
+	cargo clean

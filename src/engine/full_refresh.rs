@@ -1,0 +1,298 @@
+//! One table's full refresh: lock, plan, stage, verify, publish.
+//!
+//! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run replaces. A straight
+//! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock belongs to the
+//! session and goes with it. So a kill at any step leaves the target as it was or wholly new.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::plan::{SyncPlan, plan};
+use super::pump::{RowProgress, pump};
+use super::{Stop, StopReason};
+use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCounts, TableReport};
+use crate::sources::sqlserver::{Connection, ReadSummary, SelectColumn, Selection, SqlServerTable};
+use crate::table::{SourceTable, TargetTable};
+use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started};
+
+/// How long a run that was asked to stop may take to clean up.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Everything one table's refresh needs; nothing of another table.
+#[derive(Clone)]
+pub struct TableJob {
+    /// The table's configuration.
+    pub config: TableConfig,
+    /// Its source.
+    pub source: SqlServerSettings,
+    /// The target.
+    pub target: TargetSettings,
+    /// What belongs to the whole run.
+    pub run: RunContext,
+}
+
+/// What belongs to the whole run.
+#[derive(Clone)]
+pub struct RunContext {
+    /// Its id.
+    pub run_id: Uuid,
+    /// The request's mode, for the `runs` table.
+    pub mode: &'static str,
+    /// Count, write nothing.
+    pub dry_run: bool,
+    /// Publish although a guard would refuse.
+    pub allow_shrink: bool,
+    /// How long a source may be silent.
+    pub source_idle_timeout: Duration,
+    /// Who is told of progress.
+    pub progress: Arc<dyn Progress>,
+    /// How the run is asked to stop.
+    pub stop: Stop,
+}
+
+/// What is known of a refresh so far, whatever happens next.
+#[derive(Debug)]
+struct SoFar {
+    begun: Instant,
+    refresh: Option<&'static str>,
+    loaded: Loaded,
+    warnings: Vec<String>,
+}
+
+impl TableJob {
+    /// Refreshes the table, or counts both sides in a dry run; every failure is in the report.
+    pub async fn run(self) -> TableReport {
+        let mut report = TableReport::new(&self.config.name, Outcome::Ok);
+        let mut so_far = SoFar { begun: Instant::now(), refresh: None, loaded: Loaded::default(), warnings: Vec::new() };
+        let done = if self.run.dry_run {
+            self.count(&mut report, &mut so_far).await
+        } else {
+            Box::pin(self.refresh(&mut report, &mut so_far)).await
+        };
+        if let Err(error) = done {
+            report.outcome = Outcome::Failed(error);
+            report.rows = RowCounts { read: so_far.loaded.rows, ..RowCounts::default() };
+        }
+        report.refresh = so_far.refresh;
+        report.bytes = so_far.loaded.bytes;
+        report.warnings.append(&mut so_far.warnings);
+        report.elapsed = so_far.begun.elapsed();
+        report
+    }
+
+    async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
+        let mut session = self.until_stopped(Session::open(&self.target, &self.application())).await?;
+        session.prepare_state().await?;
+        let lock = session.lock(&self.config.pg_table).await?;
+        let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
+        session.record_start(&started).await?;
+        if let LockOutcome::HeldBy(held_by) = lock {
+            session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
+            report.outcome = Outcome::Locked { held_by };
+            return Ok(());
+        }
+        match self.load_and_publish(&mut session, so_far).await {
+            Ok(published) => {
+                report.rows = published.rows;
+                report.validation_passed = Some(true);
+                so_far.warnings.extend(published.warnings);
+                Ok(())
+            }
+            Err(error) => {
+                // Read, staged and published rows disagreeing is what validation looks for.
+                report.validation_passed = if error.kind() == ErrorKind::Refused { Some(false) } else { None };
+                self.clean_up(session, so_far, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
+        self.reached(Phase::Planning, None);
+        let (connection, described) = self.until_stopped(self.describe_source()).await?;
+        let standing = session.describe(&self.config.pg_table).await?;
+        let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+        so_far.refresh = Some(plan.publication.way.name());
+        so_far.warnings.extend(plan.warnings.iter().cloned());
+        self.reached(Phase::Copying, plan.rows_estimate);
+        let read = Read { connection, described, selection: self.selection(&plan) };
+        match plan.publication.way {
+            PublishWay::Straight { .. } => self.load_straight(session, &plan, read, so_far).await,
+            PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
+        }
+    }
+
+    async fn describe_source(&self) -> Result<(Connection, SqlServerTable)> {
+        let database = self.source.database.as_deref().or(self.source_database());
+        let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
+        connection.isolate(self.config.options.isolation, self.source_database()).await?;
+        let described = connection.describe(&self.source_table()).await?;
+        Ok((connection, described))
+    }
+
+    async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
+        let straight = self.until_stopped(session.begin_straight(&plan.publication)).await?;
+        let load = straight.load();
+        let (summary, loaded) = self.until_stopped(self.pump(&load, read)).await?;
+        so_far.note(loaded, &summary);
+        self.reached(Phase::Publishing, None);
+        straight.publish(&self.ended("succeeded", so_far, None)).await
+    }
+
+    async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
+        let columns = &plan.publication.columns;
+        let staging = session.create_staging(&self.config.pg_table, columns).await?;
+        let load = session.load_staging(&staging, columns);
+        let (summary, loaded) = self.until_stopped(self.pump(&load, read)).await?;
+        so_far.note(loaded, &summary);
+        self.reached(Phase::Publishing, None);
+        let published = session.publish(&plan.publication, &staging, &self.ended("succeeded", so_far, None)).await?;
+        // The change is visible; what cannot be removed now, the next run removes.
+        if let Err(error) = session.drop_staging(&staging).await {
+            so_far.warnings.push(error.to_string());
+        }
+        Ok(published)
+    }
+
+    async fn pump(&self, load: &crate::target::Load<'_>, read: Read) -> Result<(ReadSummary, Loaded)> {
+        let progress =
+            RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
+        let policy = self.config.options.on_submicrosecond;
+        pump(load, move |sink| async move { read.connection.read(&read.selection, &read.described, policy, sink).await }, &progress).await
+    }
+
+    /// A dry run: counts both sides and says which way the refresh would go.
+    async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
+        let counting = async {
+            let session = Session::open(&self.target, &self.application()).await?;
+            let (mut connection, described) = self.describe_source().await?;
+            let standing = session.describe(&self.config.pg_table).await?;
+            let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+            let at_source = connection.count(&self.source_table()).await?;
+            let in_target = session.count(&self.config.pg_table).await?;
+            Ok((plan, at_source, in_target))
+        };
+        let (plan, at_source, in_target) = self.until_stopped(counting).await?;
+        so_far.refresh = Some(plan.publication.way.name());
+        so_far.warnings = plan.warnings;
+        report.counted = Some((at_source, in_target));
+        Ok(())
+    }
+
+    /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself.
+    async fn clean_up(&self, session: Session, so_far: &mut SoFar, error: &SyncError) {
+        let sentence = error.to_string();
+        let row = self.ended("failed", so_far, Some(&sentence));
+        let cleaning = async {
+            if error.kind() == ErrorKind::Stopped {
+                session.cancel().await;
+            }
+            if let Err(first) = tidy(&session, &self.config.pg_table, &row).await {
+                tracing::debug!(error = %first, "the session is unusable; cleaning up in a new one");
+                let session = Session::open(&self.target, &self.application()).await?;
+                tidy(&session, &self.config.pg_table, &row).await?;
+            }
+            Ok::<_, SyncError>(())
+        };
+        match tokio::time::timeout(CLEANUP_TIMEOUT, cleaning).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => so_far.warnings.push(format!("the failure could not be recorded in the target: {error}")),
+            Err(_) => so_far.warnings.push("the failure could not be recorded in the target in time".to_owned()),
+        }
+    }
+
+    /// Gives `work` up as soon as a stop is asked for. Publishing is never run through here: once begun, it is finished.
+    async fn until_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            reason = self.run.stop.requested() => Err(stopped(reason)),
+            done = work => done,
+        }
+    }
+
+    fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>) -> RunRow<'a> {
+        RunRow {
+            run_id: self.run.run_id,
+            table: &self.config.name,
+            outcome,
+            refresh: so_far.refresh,
+            rows: RowCounts { read: so_far.loaded.rows, ..RowCounts::default() },
+            bytes: so_far.loaded.bytes,
+            seconds: so_far.begun.elapsed().as_secs_f64(),
+            error,
+        }
+    }
+
+    fn selection(&self, plan: &SyncPlan) -> Selection {
+        Selection {
+            table: self.source_table(),
+            columns: plan.columns.iter().map(|column| SelectColumn { name: column.source.clone(), encoding: column.encoding }).collect(),
+            key: plan.key.clone(),
+            isolation: self.config.options.isolation,
+        }
+    }
+
+    /// The source table with its database: as named in `sql_table`, else `sql_server_db`.
+    fn source_table(&self) -> SourceTable {
+        SourceTable { database: self.source_database().map(str::to_owned), ..self.config.sql_table.clone() }
+    }
+
+    fn source_database(&self) -> Option<&str> {
+        self.config.sql_table.database.as_deref().or(self.config.sql_server_db.as_deref())
+    }
+
+    fn reached(&self, phase: Phase, rows_expected: Option<u64>) {
+        self.run.progress.on(&ProgressEvent::Reached { table: &self.config.name, phase, rows_expected });
+    }
+
+    /// What both servers show of the session; PostgreSQL keeps 63 bytes.
+    fn application(&self) -> String {
+        let mut name = format!("tablesync {} {}", self.run.run_id.simple(), self.config.name);
+        while name.len() > 63 {
+            name.pop();
+        }
+        name
+    }
+}
+
+/// What is read, once the plan is made.
+struct Read {
+    connection: Connection,
+    described: SqlServerTable,
+    selection: Selection,
+}
+
+impl SoFar {
+    fn note(&mut self, loaded: Loaded, summary: &ReadSummary) {
+        self.loaded = loaded;
+        self.warnings.extend(summary.submicrosecond_changed.iter().map(|(column, values)| {
+            format!("column {column}: the seventh fractional digit of {values} values was not kept (on_submicrosecond)")
+        }));
+    }
+}
+
+async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<()> {
+    session.drop_staging_of(target).await?;
+    session.record_end(row).await
+}
+
+/// The error of work that was given up.
+fn stopped(reason: StopReason) -> SyncError {
+    let why = match reason {
+        StopReason::Deadline => "the deadline is near",
+        StopReason::Cancelled => "the run was cancelled",
+    };
+    SyncError::new(ErrorKind::Stopped, format!("stopped before publishing, because {why}; the target is as it was"))
+}
+
+/// Why a table that was never begun was not.
+pub(super) fn not_started(reason: StopReason) -> NotStarted {
+    match reason {
+        StopReason::Deadline => NotStarted::Deadline,
+        StopReason::Cancelled => NotStarted::Cancelled,
+    }
+}

@@ -1,0 +1,83 @@
+//! `multi_test`: both ends of every table are connected, logged in, there, and countable. One login per source.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::TableTest;
+use crate::sources::sqlserver::Connection;
+use crate::table::SourceTable;
+use crate::target::Session;
+
+const APPLICATION: &str = "tablesync multi_test";
+
+/// One table to test, with the settings of its source or why there are none.
+pub struct TestJob {
+    /// The table.
+    pub config: TableConfig,
+    /// Its source.
+    pub source: Result<SqlServerSettings>,
+}
+
+/// Tests the jobs in order.
+pub async fn test_connections(jobs: Vec<TestJob>, target: Result<TargetSettings>, idle_timeout: Duration) -> IndexMap<String, TableTest> {
+    let mut sources = Sources { open: IndexMap::new(), idle_timeout };
+    let session = match &target {
+        Ok(target) => Session::open(target, APPLICATION).await,
+        Err(error) => Err(again(error)),
+    };
+    let mut tables = IndexMap::new();
+    for job in jobs {
+        let test = TableTest { source: sources.count(&job).await, target: count_target(&session, &job.config).await };
+        tables.insert(job.config.name, test);
+    }
+    tables
+}
+
+async fn count_target(session: &Result<Session>, config: &TableConfig) -> Result<Option<u64>> {
+    let session = session.as_ref().map_err(again)?;
+    match session.count(&config.pg_table).await? {
+        None if !config.options.create_tables => {
+            Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", config.pg_table))
+                .with_remedy("Create it, or set \"create_tables\": true"))
+        }
+        rows => Ok(rows),
+    }
+}
+
+/// The sources met so far, by `db_type` and database: a connection, or the error that every table of it gets.
+struct Sources {
+    open: IndexMap<(String, Option<String>), Result<Connection>>,
+    idle_timeout: Duration,
+}
+
+impl Sources {
+    async fn count(&mut self, job: &TestJob) -> Result<u64> {
+        let settings = job.source.as_ref().map_err(again)?;
+        let named = job.config.sql_table.database.clone().or_else(|| job.config.sql_server_db.clone());
+        let login = settings.database.clone().or_else(|| named.clone());
+        let key = (settings.db_type.clone(), login.clone());
+        if !self.open.contains_key(&key) {
+            let opened = Connection::open(settings, login.as_deref(), self.idle_timeout, APPLICATION).await;
+            self.open.insert(key.clone(), opened);
+        }
+        let table = SourceTable { database: named, ..job.config.sql_table.clone() };
+        let counted = match self.open.get_mut(&key) {
+            Some(Ok(connection)) => connection.count(&table).await,
+            Some(Err(error)) => return Err(again(error)),
+            None => return Err(SyncError::new(ErrorKind::Internal, "the connection was lost from sight")),
+        };
+        if counted.is_err() {
+            // After an error a connection may be out of step; the next table logs in anew.
+            self.open.shift_remove(&key);
+        }
+        counted
+    }
+}
+
+/// The same error for another table.
+fn again(error: &SyncError) -> SyncError {
+    SyncError::new(error.kind(), error.to_string())
+}

@@ -1,0 +1,111 @@
+//! Every catalogue query of SQL Server. All read `sys` views that any login with SELECT on the table can see.
+
+use tiberius::Row;
+
+use super::client::Connection;
+use super::types::{RawColumn, SqlServerTable};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::table::{SourceTable, TsqlIdent};
+
+/// The four queries about one table, in the database of its name: `sys` views belong to a database.
+struct Queries {
+    object: String,
+    columns: String,
+    primary_key: String,
+    rows: String,
+}
+
+impl Queries {
+    fn new(table: &SourceTable) -> Self {
+        let db = table.database.as_deref().map(|name| format!("{}.", TsqlIdent(name))).unwrap_or_default();
+        Self {
+            // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-objects-transact-sql
+            object: format!(
+                "SELECT o.object_id FROM {db}sys.objects AS o JOIN {db}sys.schemas AS s ON s.schema_id = o.schema_id \
+                 WHERE s.name = @P1 AND o.name = @P2 AND o.type IN ('U', 'V')"
+            ),
+            // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-columns-transact-sql
+            // A base type is the row of sys.types whose user_type_id is the column's system_type_id; CLR types have none.
+            columns: format!(
+                "SELECT c.name, t.name, bt.name, c.max_length, c.precision, c.scale, c.is_nullable, \
+                 CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type \
+                 FROM {db}sys.columns AS c JOIN {db}sys.types AS t ON t.user_type_id = c.user_type_id \
+                 LEFT JOIN {db}sys.types AS bt ON bt.user_type_id = c.system_type_id \
+                 WHERE c.object_id = @P1 ORDER BY c.column_id"
+            ),
+            // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-index-columns-transact-sql
+            primary_key: format!(
+                "SELECT c.name FROM {db}sys.indexes AS i \
+                 JOIN {db}sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
+                 JOIN {db}sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
+                 WHERE i.object_id = @P1 AND i.is_primary_key = 1 AND ic.key_ordinal > 0 ORDER BY ic.key_ordinal"
+            ),
+            // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-partitions-transact-sql
+            rows: format!("SELECT SUM(p.rows) FROM {db}sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)"),
+        }
+    }
+}
+
+impl Connection {
+    /// Reads what the catalogue says of `table`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SourceSchema`] when there is no such table or view, or the login cannot see it.
+    pub async fn describe(&mut self, table: &SourceTable) -> Result<SqlServerTable> {
+        let queries = Queries::new(table);
+        let doing = format!("read the catalogue for {table}");
+
+        let objects = self.rows(&queries.object, &[&table.schema, &table.table], &doing).await?;
+        let Some(object) = objects.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten() else {
+            return Err(SyncError::new(
+                ErrorKind::SourceSchema,
+                format!("there is no table or view {table} at SQL Server {}", self.server),
+            )
+            .with_remedy("Check sql_table, and that the login may SELECT from it: without the permission it cannot see it"));
+        };
+        let columns = self.rows(&queries.columns, &[&object], &doing).await?;
+        let columns = columns.iter().map(raw_column).collect::<Result<Vec<_>>>()?;
+        let key = self.rows(&queries.primary_key, &[&object], &doing).await?;
+        let primary_key = key.iter().map(|row| text(row, 0)).collect::<Result<_>>()?;
+        let rows = self.rows(&queries.rows, &[&object], &doing).await?;
+        let rows_estimate = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
+        Ok(SqlServerTable::new(columns, primary_key, rows_estimate.and_then(|rows| u64::try_from(rows).ok())))
+    }
+
+    /// Counts the rows of `table`, by scanning it.
+    ///
+    /// # Errors
+    /// As the server answers: a missing table or permission, a lost connection.
+    pub async fn count(&mut self, table: &SourceTable) -> Result<u64> {
+        let rows = self.rows(&format!("SELECT COUNT_BIG(*) FROM {table}"), &[], &format!("count {table}")).await?;
+        let count = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
+        count.and_then(|count| u64::try_from(count).ok()).ok_or_else(|| unexpected("COUNT_BIG(*) returned no number"))
+    }
+}
+
+fn raw_column(row: &Row) -> Result<RawColumn> {
+    let user_type = text(row, 1)?;
+    Ok(RawColumn {
+        name: text(row, 0)?,
+        base_type: get::<&str>(row, 2)?.map_or_else(|| user_type.clone(), str::to_owned),
+        user_type,
+        max_length: get::<i16>(row, 3)?.unwrap_or(0),
+        precision: get::<u8>(row, 4)?.unwrap_or(0),
+        scale: get::<u8>(row, 5)?.unwrap_or(0),
+        nullable: get::<bool>(row, 6)?.unwrap_or(true),
+        code_page: get::<i32>(row, 7)?,
+        encrypted: get::<i32>(row, 8)?.is_some(),
+    })
+}
+
+fn text(row: &Row, index: usize) -> Result<String> {
+    get::<&str>(row, index)?.map(str::to_owned).ok_or_else(|| unexpected("a name in the catalogue is NULL"))
+}
+
+fn get<'r, T: tiberius::FromSql<'r>>(row: &'r Row, index: usize) -> Result<Option<T>> {
+    row.try_get(index).map_err(|error| unexpected("a catalogue column has an unexpected type").with_cause(error))
+}
+
+fn unexpected(what: &str) -> SyncError {
+    SyncError::new(ErrorKind::Internal, format!("SQL Server's catalogue was not understood: {what}"))
+}

@@ -1,0 +1,172 @@
+//! One login to one SQL Server.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use socket2::{SockRef, TcpKeepalive};
+use tiberius::{AuthMethod, Config, EncryptionLevel, Row, SqlBrowser, ToSql};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
+
+use super::error::source_error;
+use crate::config::{Encrypt, SqlServerSettings};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::table::Isolation;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest packets that SQL Server sends, with and without TLS records around them.
+const PACKET_BYTES_TLS: u32 = 16_383;
+const PACKET_BYTES_PLAIN: u32 = 32_767;
+/// A server may send a client on to another host this many times (Azure SQL does it once).
+const REDIRECTS_MAX: usize = 2;
+
+type Transport = Compat<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>;
+
+/// A logged-in connection. After an error or a dropped stream it is out of step with the server: drop it.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) client: tiberius::Client<Transport>,
+    /// `host:port` as configured, for messages.
+    pub(super) server: String,
+}
+
+impl Connection {
+    /// Connects and logs in to `database`; a server that then stays silent for longer than `idle_timeout` in mid-answer is an error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SourceConnect`] and [`ErrorKind::SourceLogin`], with the variables that would help.
+    pub async fn open(settings: &SqlServerSettings, database: Option<&str>, idle_timeout: Duration, application: &str) -> Result<Self> {
+        let server = match &settings.instance {
+            Some(instance) => format!("{}\\{instance}", settings.host),
+            None => format!("{}:{}", settings.host, settings.port),
+        };
+        let mut config = driver_config(settings, database, application);
+        for _ in 0..=REDIRECTS_MAX {
+            let tcp = connect_tcp(&config, settings.instance.is_some(), &server).await?;
+            let mut transport = TimeoutStream::new(tcp);
+            transport.set_read_timeout(Some(idle_timeout));
+            // The driver's login is a large future: boxed, it does not swell every future that contains it.
+            match Box::pin(tiberius::Client::connect(config.clone(), Box::pin(transport).compat_write())).await {
+                Ok(client) => return Ok(Self { client, server }),
+                Err(tiberius::error::Error::Routing { host, port }) => {
+                    config.host(host);
+                    config.port(port);
+                }
+                Err(error) => return Err(login_error(settings, &server, error)),
+            }
+        }
+        Err(SyncError::new(ErrorKind::SourceConnect, format!("{server} keeps sending the connection on to other hosts")))
+    }
+
+    /// Sets how reads are isolated; `snapshot` is checked against what the database allows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SourceSchema`] when the database does not allow snapshots.
+    pub async fn isolate(&mut self, isolation: Isolation, database: Option<&str>) -> Result<()> {
+        match isolation {
+            // NOLOCK is a hint of the statement that reads.
+            Isolation::ReadCommitted | Isolation::NoLock => Ok(()),
+            Isolation::Snapshot => {
+                self.check_snapshots_allowed(database).await?;
+                self.run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT", "set the isolation level").await
+            }
+        }
+    }
+
+    async fn check_snapshots_allowed(&mut self, database: Option<&str>) -> Result<()> {
+        const SNAPSHOT_STATE: &str = "SELECT d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name = COALESCE(@P1, DB_NAME())";
+        let rows = self.rows(SNAPSHOT_STATE, &[&database], "read sys.databases").await?;
+        match rows.first().map(|row| row.try_get::<u8, _>(0)) {
+            Some(Ok(Some(1))) => Ok(()),
+            _ => {
+                let name = database.unwrap_or("the database");
+                Err(SyncError::new(ErrorKind::SourceSchema, format!("isolation is \"snapshot\", and {name} does not allow snapshots"))
+                    .with_remedy(format!("Run ALTER DATABASE {name} SET ALLOW_SNAPSHOT_ISOLATION ON, or choose \"read_committed\"")))
+            }
+        }
+    }
+
+    /// Runs a statement that returns no rows.
+    pub(super) async fn run(&mut self, sql: &str, doing: &str) -> Result<()> {
+        let stream = self.client.simple_query(sql).await.map_err(|error| source_error(doing, &self.server, error))?;
+        stream.into_results().await.map_err(|error| source_error(doing, &self.server, error))?;
+        Ok(())
+    }
+
+    /// Runs a small query with parameters and collects its rows.
+    pub(super) async fn rows(&mut self, sql: &str, parameters: &[&dyn ToSql], doing: &str) -> Result<Vec<Row>> {
+        let stream = self.client.query(sql, parameters).await.map_err(|error| source_error(doing, &self.server, error))?;
+        stream.into_first_result().await.map_err(|error| source_error(doing, &self.server, error))
+    }
+}
+
+fn driver_config(settings: &SqlServerSettings, database: Option<&str>, application: &str) -> Config {
+    let mut config = Config::new();
+    config.host(&settings.host);
+    config.port(settings.port);
+    if let Some(instance) = &settings.instance {
+        config.instance_name(instance);
+    }
+    if let Some(database) = database {
+        config.database(database);
+    }
+    config.application_name(application);
+    config.authentication(AuthMethod::sql_server(&settings.user, settings.password.expose_secret()));
+    let level = match settings.encrypt {
+        Encrypt::Mandatory => EncryptionLevel::Required,
+        Encrypt::Strict => EncryptionLevel::Strict,
+        // A client that only asks for an encrypted login takes whatever the server insists on.
+        Encrypt::Login | Encrypt::AsOffered => EncryptionLevel::Off,
+        Encrypt::Off => EncryptionLevel::NotSupported,
+    };
+    config.encryption(level);
+    config.packet_size(match level {
+        EncryptionLevel::Off | EncryptionLevel::NotSupported => PACKET_BYTES_PLAIN,
+        EncryptionLevel::On | EncryptionLevel::Required | EncryptionLevel::Strict => PACKET_BYTES_TLS,
+    });
+    // The driver panics when both are set.
+    if settings.trust_cert {
+        config.trust_cert();
+    } else if let Some(ca_file) = &settings.ca_file {
+        config.trust_cert_ca(ca_file.display());
+    }
+    // The transport's own read timeout stands guard over silence; the driver's would cut a server that thinks for long.
+    config.command_timeout(None);
+    config.handshake_timeout(Some(CONNECT_TIMEOUT));
+    config
+}
+
+async fn connect_tcp(config: &Config, named_instance: bool, server: &str) -> Result<TcpStream> {
+    let unreachable = |reason: String| {
+        SyncError::new(ErrorKind::SourceConnect, format!("SQL Server {server} cannot be reached: {reason}"))
+            .with_remedy("Check host, port, firewall and security groups")
+    };
+    let connecting = async {
+        if named_instance {
+            TcpStream::connect_named(config).await.map_err(|error| unreachable(error.to_string()))
+        } else {
+            TcpStream::connect(config.get_addr()).await.map_err(|error| unreachable(error.to_string()))
+        }
+    };
+    let tcp = timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))??;
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5)).with_retries(3);
+    tcp.set_nodelay(true)
+        .and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive))
+        .map_err(|error| unreachable(error.to_string()))?;
+    Ok(tcp)
+}
+
+fn login_error(settings: &SqlServerSettings, server: &str, error: tiberius::error::Error) -> SyncError {
+    let prefix = format!("SQL_SERVER_{}", settings.db_type.to_ascii_uppercase());
+    let failed = source_error("log in", server, error);
+    match failed.kind() {
+        ErrorKind::SourceLogin => failed.with_remedy(format!("Check {prefix}_USER, {prefix}_PASSWORD and {prefix}_DB")),
+        _ => failed.with_remedy(format!(
+            "Check that a SQL Server answers there; for TLS see {prefix}_ENCRYPT, {prefix}_CA_FILE and {prefix}_TRUST_CERT"
+        )),
+    }
+}

@@ -1,0 +1,190 @@
+//! SQL Server's types: from a catalogue row to what the values are and how they are selected.
+
+use super::select::SelectForm;
+use crate::table::{SourceColumn, SourceDescription, ValueKind};
+
+/// One row of `sys.columns`, as read.
+#[derive(Debug, Clone)]
+pub(super) struct RawColumn {
+    pub(super) name: String,
+    pub(super) user_type: String,
+    pub(super) base_type: String,
+    /// Bytes; -1 for `max`.
+    pub(super) max_length: i16,
+    pub(super) precision: u8,
+    pub(super) scale: u8,
+    pub(super) nullable: bool,
+    pub(super) code_page: Option<i32>,
+    pub(super) encrypted: bool,
+}
+
+/// A table as understood: the neutral description, and how each column is selected, side by side.
+#[derive(Debug, Clone)]
+pub struct SqlServerTable {
+    /// What the engine plans with.
+    pub description: SourceDescription,
+    pub(super) forms: Vec<SelectForm>,
+}
+
+impl SqlServerTable {
+    pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
+        let (columns, forms) = raw.into_iter().map(describe).unzip();
+        Self { description: SourceDescription { columns, primary_key, rows_estimate }, forms }
+    }
+
+    /// How the column of this name (as the catalogue spells it) is selected.
+    pub(super) fn form(&self, name: &str) -> SelectForm {
+        let position = self.description.columns.iter().position(|column| column.name == name);
+        position.map_or(SelectForm::Plain, |position| self.forms[position])
+    }
+}
+
+fn describe(raw: RawColumn) -> (SourceColumn, SelectForm) {
+    let declared = declared(&raw);
+    let (kind, form) = match understand(&raw) {
+        Ok((kind, form)) => (Ok(kind), form),
+        Err(reason) => (Err(reason), SelectForm::Plain),
+    };
+    (SourceColumn { name: raw.name, declared, kind, nullable: raw.nullable }, form)
+}
+
+/// The type as T-SQL declares it; an alias type by its own name.
+fn declared(raw: &RawColumn) -> String {
+    let name = &raw.user_type;
+    if raw.user_type != raw.base_type {
+        return name.clone();
+    }
+    let length = |bytes_each: i16| if raw.max_length < 0 { "max".to_owned() } else { (raw.max_length / bytes_each).to_string() };
+    match name.as_str() {
+        "nvarchar" | "nchar" => format!("{name}({})", length(2)),
+        "varchar" | "char" | "varbinary" | "binary" => format!("{name}({})", length(1)),
+        "decimal" | "numeric" => format!("{name}({},{})", raw.precision, raw.scale),
+        "datetime2" | "datetimeoffset" | "time" => format!("{name}({})", raw.scale),
+        _ => name.clone(),
+    }
+}
+
+fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
+    use SelectForm::{Cast, CastText, Plain};
+    if raw.encrypted {
+        return Err("it is encrypted by Always Encrypted, and its keys are not here".to_owned());
+    }
+    let digits = raw.scale;
+    let understood = match raw.base_type.as_str() {
+        "bit" => (ValueKind::Bool, Plain),
+        "tinyint" => (ValueKind::UInt8, Plain),
+        "smallint" => (ValueKind::Int16, Plain),
+        "int" => (ValueKind::Int32, Plain),
+        "bigint" => (ValueKind::Int64, Plain),
+        "real" => (ValueKind::Float32, Plain),
+        "float" => (ValueKind::Float64, Plain),
+        "decimal" | "numeric" => (ValueKind::Decimal { precision: raw.precision, scale: raw.scale }, Plain),
+        // The driver decodes money through a float.
+        "money" => (ValueKind::Decimal { precision: 19, scale: 4 }, Cast("decimal(19,4)")),
+        "smallmoney" => (ValueKind::Decimal { precision: 10, scale: 4 }, Cast("decimal(10,4)")),
+        "date" => (ValueKind::Date, Plain),
+        "datetime" => (ValueKind::Timestamp { digits: 3 }, Plain),
+        "smalldatetime" => (ValueKind::Timestamp { digits: 0 }, Plain),
+        "datetime2" => (ValueKind::Timestamp { digits }, Plain),
+        "datetimeoffset" => (ValueKind::TimestampTz { digits }, Plain),
+        "time" => (ValueKind::Time { digits }, Plain),
+        "nvarchar" | "nchar" => (ValueKind::Text { chars_max: chars(raw, 2) }, Plain),
+        "varchar" | "char" => (ValueKind::Text { chars_max: chars(raw, 1) }, code_page_form(raw)),
+        "text" | "ntext" => (ValueKind::Text { chars_max: None }, CastText(None)),
+        "binary" | "varbinary" | "timestamp" => (ValueKind::Bytes, Plain),
+        "image" => (ValueKind::Bytes, Cast("varbinary(max)")),
+        "uniqueidentifier" => (ValueKind::Uuid, Plain),
+        "xml" => (ValueKind::Xml, CastText(None)),
+        other => return Err(format!("values of type {other} cannot be brought over exactly yet")),
+    };
+    Ok(understood)
+}
+
+/// The most characters of a column: SQL Server's length is bytes or UTF-16 units, always at least as many.
+fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
+    u32::try_from(raw.max_length / bytes_each).ok().filter(|_| raw.max_length >= 0)
+}
+
+/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar.
+fn code_page_form(raw: &RawColumn) -> SelectForm {
+    match raw.code_page {
+        Some(874 | 932 | 936 | 949 | 1250..=1258) => SelectForm::Plain,
+        _ => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(base_type: &str, max_length: i16, precision: u8, scale: u8) -> RawColumn {
+        RawColumn {
+            name: "c".to_owned(),
+            user_type: base_type.to_owned(),
+            base_type: base_type.to_owned(),
+            max_length,
+            precision,
+            scale,
+            nullable: true,
+            code_page: None,
+            encrypted: false,
+        }
+    }
+
+    #[test]
+    fn types_are_declared_selected_and_created_like_this() {
+        let cases = [
+            (raw("bit", 1, 1, 0), "bit", "[c]", "boolean"),
+            (raw("tinyint", 1, 3, 0), "tinyint", "[c]", "smallint"),
+            (raw("bigint", 8, 19, 0), "bigint", "[c]", "bigint"),
+            (raw("decimal", 17, 38, 10), "decimal(38,10)", "[c]", "numeric(38,10)"),
+            (raw("money", 8, 19, 4), "money", "CAST([c] AS decimal(19,4)) AS [c]", "numeric(19,4)"),
+            (raw("smallmoney", 4, 10, 4), "smallmoney", "CAST([c] AS decimal(10,4)) AS [c]", "numeric(10,4)"),
+            (raw("datetime", 8, 23, 3), "datetime", "[c]", "timestamp(3)"),
+            (raw("smalldatetime", 4, 16, 0), "smalldatetime", "[c]", "timestamp(0)"),
+            (raw("datetime2", 8, 27, 7), "datetime2(7)", "[c]", "timestamp"),
+            (raw("datetimeoffset", 10, 34, 7), "datetimeoffset(7)", "[c]", "timestamptz"),
+            (raw("time", 5, 16, 7), "time(7)", "[c]", "time"),
+            (raw("nvarchar", 40, 0, 0), "nvarchar(20)", "[c]", "varchar(20)"),
+            (raw("nvarchar", -1, 0, 0), "nvarchar(max)", "[c]", "text"),
+            (RawColumn { code_page: Some(932), ..raw("varchar", 30, 0, 0) }, "varchar(30)", "[c]", "varchar(30)"),
+            (
+                RawColumn { code_page: Some(65001), ..raw("varchar", 30, 0, 0) },
+                "varchar(30)",
+                "CAST([c] AS nvarchar(30)) AS [c]",
+                "varchar(30)",
+            ),
+            (
+                RawColumn { code_page: Some(850), ..raw("varchar", 8000, 0, 0) },
+                "varchar(8000)",
+                "CAST([c] AS nvarchar(max)) AS [c]",
+                "varchar(8000)",
+            ),
+            (raw("ntext", 16, 0, 0), "ntext", "CAST([c] AS nvarchar(max)) AS [c]", "text"),
+            (raw("image", 16, 0, 0), "image", "CAST([c] AS varbinary(max)) AS [c]", "bytea"),
+            (raw("timestamp", 8, 0, 0), "timestamp", "[c]", "bytea"),
+            (raw("xml", -1, 0, 0), "xml", "CAST([c] AS nvarchar(max)) AS [c]", "xml"),
+        ];
+        for (raw, declared, selected, created) in cases {
+            let (column, form) = describe(raw);
+            assert_eq!(column.declared, declared);
+            assert_eq!(form.expression("c"), selected);
+            assert_eq!(column.kind.unwrap().natural_type().to_string(), created);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_brought_over_is_refused_with_its_type() {
+        let (column, _) = describe(raw("sql_variant", 8016, 0, 0));
+        assert!(column.kind.unwrap_err().contains("sql_variant"));
+        let (column, _) = describe(RawColumn { encrypted: true, ..raw("int", 4, 10, 0) });
+        assert!(column.kind.unwrap_err().contains("Always Encrypted"));
+    }
+
+    #[test]
+    fn an_alias_type_is_its_base_type_under_its_own_name() {
+        let (column, _) = describe(RawColumn { user_type: "PhoneNumber".to_owned(), ..raw("nvarchar", 40, 0, 0) });
+        assert_eq!(column.declared, "PhoneNumber");
+        assert_eq!(column.kind, Ok(ValueKind::Text { chars_max: Some(20) }));
+    }
+}

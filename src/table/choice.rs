@@ -1,0 +1,92 @@
+//! Choices that a table's configuration makes and several parts act on.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// How a table's contents are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refresh {
+    /// Straight into an empty target, `merge` where the table has a key, else `replace`.
+    #[default]
+    Auto,
+    /// Writes only the rows that differ, deletes those that vanished.
+    Merge,
+    /// Deletes and inserts in one transaction.
+    Replace,
+    /// Truncates and inserts in one transaction; readers wait for the insert.
+    Truncate,
+}
+
+impl Refresh {
+    const ALL: [Self; 4] = [Self::Auto, Self::Merge, Self::Replace, Self::Truncate];
+
+    /// Its name in the configuration and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Merge => "merge",
+            Self::Replace => "replace",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl FromStr for Refresh {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = Self::ALL.map(|refresh| format!("`{}`", refresh.name())).join(", ");
+        match Self::ALL.into_iter().find(|refresh| refresh.name() == text) {
+            Some(refresh) => Ok(refresh),
+            None if text == "swap" => Err(format!("swap is not available yet in this version, expected one of {names}")),
+            None => Err(format!("unknown variant `{text}`, expected one of {names}")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Refresh {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        // Parsed inside the visitor, where the JSON parser still knows the line.
+        impl serde::de::Visitor<'_> for Name {
+            type Value = Refresh;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a refresh")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Refresh, E> {
+                name.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
+
+/// The isolation level of the source's read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// The server's default.
+    #[default]
+    ReadCommitted,
+    /// A snapshot; the database must allow it.
+    Snapshot,
+    /// Dirty reads, as a choice.
+    #[serde(rename = "nolock")]
+    NoLock,
+}
+
+/// What becomes of the seventh fractional digit of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubMicrosecond {
+    /// Cut, and counted in the report.
+    #[default]
+    Truncate,
+    /// Rounded half up.
+    Round,
+    /// An error that names the row.
+    Fail,
+}

@@ -1,0 +1,134 @@
+//! Every catalogue query of the target.
+
+use tokio_postgres::Row;
+
+use super::error::target_error;
+use super::session::Session;
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::table::{PgType, TargetColumn, TargetTable};
+
+/// Relation kind and the role's privileges.
+const RELATION: &str = "SELECT c.oid, c.relkind::text, has_table_privilege(c.oid, 'SELECT') AS may_select, \
+     has_table_privilege(c.oid, 'INSERT') AS may_insert, has_table_privilege(c.oid, 'UPDATE') AS may_update, \
+     has_table_privilege(c.oid, 'DELETE') AS may_delete, has_table_privilege(c.oid, 'TRUNCATE') AS may_truncate \
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+
+/// Columns, domains by their base type.
+const COLUMNS: &str = "SELECT a.attname, bt.typname, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod, \
+     format_type(a.atttypid, a.atttypmod) AS formatted, a.attnotnull OR t.typnotnull AS not_null, \
+     a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL AS has_default, a.attgenerated <> '' AS generated, \
+     a.attidentity = 'a' AS identity_always \
+     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+     JOIN pg_catalog.pg_type bt ON bt.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
+     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
+/// The column names of each unique index that covers all rows and is checked at once.
+const UNIQUE_KEYS: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum) \
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS columns, i.indnkeyatts::int4 AS width \
+     FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND i.indisvalid";
+
+/// Foreign keys of other tables that point here, and whether deleting a row here reaches into them.
+const REFERENCES: &str = "SELECT c.conrelid::regclass::text AS from_table, c.confdeltype IN ('c', 'n', 'd') AS deletes_reach \
+     FROM pg_catalog.pg_constraint c WHERE c.confrelid = $1 AND c.contype = 'f' AND c.conparentid = 0";
+
+/// What stands in the target under a table's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetDescription {
+    /// Its columns, in table order.
+    pub columns: Vec<TargetColumn>,
+    /// Column names of each unique constraint or index, sorted; expressions and partial ones are not plain keys but count as constraints.
+    pub unique_keys: Vec<Vec<String>>,
+    /// Whether other tables' foreign keys point here.
+    pub referenced_by: Vec<String>,
+    /// The tables among them in which deleting a row here would delete or change rows.
+    pub deletes_reach: Vec<String>,
+    /// The privileges that the role lacks, of those a refresh may need.
+    pub missing_privileges: Vec<&'static str>,
+    /// Whether there is no row in it.
+    pub empty: bool,
+}
+
+impl TargetDescription {
+    /// Whether a unique constraint holds exactly these columns.
+    pub fn has_unique_key(&self, columns: &[String]) -> bool {
+        let mut sorted = columns.to_vec();
+        sorted.sort();
+        self.unique_keys.contains(&sorted)
+    }
+}
+
+impl Session {
+    /// Describes `table`; none when there is no such table.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TargetSchema`] when the name stands for something that rows cannot be loaded into.
+    pub async fn describe(&self, table: &TargetTable) -> Result<Option<TargetDescription>> {
+        let failed = |error| target_error(&format!("read the catalogue for {table}"), error);
+        let relation = self.client.query_opt(RELATION, &[&table.schema, &table.table]).await.map_err(failed)?;
+        let Some(relation) = relation else { return Ok(None) };
+        let kind: &str = relation.get("relkind");
+        if !matches!(kind, "r" | "p") {
+            return Err(SyncError::new(ErrorKind::TargetSchema, format!("{table} is not a table"))
+                .with_remedy("pg_table must name a table: rows cannot be loaded into views, foreign tables or sequences"));
+        }
+        let oid: u32 = relation.get("oid");
+        let columns = self.client.query(COLUMNS, &[&oid]).await.map_err(failed)?;
+        let unique = self.client.query(UNIQUE_KEYS, &[&oid]).await.map_err(failed)?;
+        let references = self.client.query(REFERENCES, &[&oid]).await.map_err(failed)?;
+        let missing_privileges = missing_privileges(&relation);
+        let empty = !missing_privileges.contains(&"SELECT") && self.is_empty(table).await?;
+        Ok(Some(TargetDescription {
+            columns: columns.iter().map(column).collect(),
+            unique_keys: unique.iter().map(unique_key).collect(),
+            referenced_by: references.iter().map(|row| row.get("from_table")).collect(),
+            deletes_reach: references.iter().filter(|row| row.get("deletes_reach")).map(|row| row.get("from_table")).collect(),
+            missing_privileges,
+            empty,
+        }))
+    }
+
+    async fn is_empty(&self, table: &TargetTable) -> Result<bool> {
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {table})");
+        let row = self.client.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("look into {table}"), error))?;
+        Ok(row.get(0))
+    }
+
+    /// Counts the rows of `table`; none when there is no such table.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn count(&self, table: &TargetTable) -> Result<Option<u64>> {
+        let failed = |error| target_error(&format!("count {table}"), error);
+        let found = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table.to_string()]).await.map_err(failed)?;
+        if !found.get::<_, bool>(0) {
+            return Ok(None);
+        }
+        let row = self.client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.map_err(failed)?;
+        Ok(Some(row.get::<_, i64>(0).cast_unsigned()))
+    }
+}
+
+fn column(row: &Row) -> TargetColumn {
+    TargetColumn {
+        name: row.get("attname"),
+        pg_type: PgType::from_catalog(row.get("typname"), row.get("typmod"), row.get("formatted")),
+        nullable: !row.get::<_, bool>("not_null"),
+        has_default: row.get("has_default"),
+        generated: row.get("generated"),
+        identity_always: row.get("identity_always"),
+    }
+}
+
+fn unique_key(row: &Row) -> Vec<String> {
+    let mut columns: Vec<String> = row.get("columns");
+    columns.sort();
+    columns
+}
+
+fn missing_privileges(relation: &Row) -> Vec<&'static str> {
+    [("may_select", "SELECT"), ("may_insert", "INSERT"), ("may_update", "UPDATE"), ("may_delete", "DELETE"), ("may_truncate", "TRUNCATE")]
+        .into_iter()
+        .filter(|(column, _)| !relation.get::<_, bool>(column))
+        .map(|(_, privilege)| privilege)
+        .collect()
+}

@@ -1,0 +1,153 @@
+//! The statements of a publish, for one target and its staging table.
+//!
+//! Rows are compared by their stored bytes (`*<>`, which takes records): exact for every type, those without an equality operator included. Rows of the staging table
+//! and of the target are then found again by their physical place, which stands still because nobody else may write.
+
+use crate::table::{TargetTable, quoted_list};
+
+/// What the statements speak of.
+#[derive(Debug, Clone)]
+pub(super) struct Statements<'a> {
+    pub(super) target: &'a TargetTable,
+    pub(super) staging: &'a TargetTable,
+    pub(super) difference: TargetTable,
+    pub(super) columns: &'a [String],
+    pub(super) key: &'a [String],
+    /// Columns that PostgreSQL lets nobody update.
+    pub(super) identity_always: &'a [String],
+}
+
+impl Statements<'_> {
+    fn list(&self, prefix: &str) -> String {
+        quoted_list(prefix, self.columns.iter().map(String::as_str))
+    }
+
+    fn overriding(&self) -> &'static str {
+        if self.identity_always.is_empty() { "" } else { " OVERRIDING SYSTEM VALUE" }
+    }
+
+    /// Makes the table of differences: a row's place in staging (none: it vanished) and in the target (none: it is new).
+    pub(super) fn find_differences(&self) -> String {
+        let same_key: Vec<_> = self
+            .key
+            .iter()
+            .map(|column| format!("{} = {}", quoted_list("s.", [column.as_str()]), quoted_list("t.", [column.as_str()])))
+            .collect();
+        format!(
+            "CREATE UNLOGGED TABLE {difference} AS \
+             SELECT s.ctid AS staged, t.ctid AS present, t.tableoid AS partition FROM {staging} AS s FULL JOIN {target} AS t ON {same_key} \
+             WHERE s.ctid IS NULL OR t.ctid IS NULL OR ROW({staged})::record *<> ROW({present})::record; ANALYZE {difference}",
+            difference = self.difference,
+            staging = self.staging,
+            target = self.target,
+            same_key = same_key.join(" AND "),
+            staged = self.list("s."),
+            present = self.list("t."),
+        )
+    }
+
+    /// Counts new, changed and vanished rows.
+    pub(super) fn count_differences(&self) -> String {
+        format!(
+            "SELECT count(*) FILTER (WHERE present IS NULL) AS new, count(*) FILTER (WHERE staged IS NOT NULL AND present IS NOT NULL) AS changed, \
+             count(*) FILTER (WHERE staged IS NULL) AS vanished FROM {}",
+            self.difference
+        )
+    }
+
+    /// Deletes vanished rows; with `changed_too`, also those that will be inserted anew.
+    pub(super) fn delete_differences(&self, changed_too: bool) -> String {
+        let which = if changed_too { "d.present IS NOT NULL" } else { "d.staged IS NULL" };
+        format!(
+            "DELETE FROM {} AS t USING {} AS d WHERE t.ctid = d.present AND t.tableoid = d.partition AND {which}",
+            self.target, self.difference
+        )
+    }
+
+    /// Updates changed rows.
+    pub(super) fn update_differences(&self) -> String {
+        let assignments: Vec<_> = self
+            .columns
+            .iter()
+            .filter(|column| !self.identity_always.contains(column))
+            .map(|column| format!("{} = {}", quoted_list("", [column.as_str()]), quoted_list("s.", [column.as_str()])))
+            .collect();
+        format!(
+            "UPDATE {} AS t SET {} FROM {} AS d JOIN {} AS s ON s.ctid = d.staged WHERE t.ctid = d.present AND t.tableoid = d.partition",
+            self.target,
+            assignments.join(", "),
+            self.difference,
+            self.staging
+        )
+    }
+
+    /// Inserts new rows; with `changed_too`, also those that were deleted to be inserted anew.
+    pub(super) fn insert_differences(&self, changed_too: bool) -> String {
+        let which = if changed_too { "" } else { " WHERE d.present IS NULL" };
+        format!(
+            "INSERT INTO {} ({}){} SELECT {} FROM {} AS d JOIN {} AS s ON s.ctid = d.staged{which}",
+            self.target,
+            self.list(""),
+            self.overriding(),
+            self.list("s."),
+            self.difference,
+            self.staging
+        )
+    }
+
+    /// Inserts every staged row.
+    pub(super) fn insert_all(&self) -> String {
+        format!(
+            "INSERT INTO {} ({}){} SELECT {} FROM {} AS s",
+            self.target,
+            self.list(""),
+            self.overriding(),
+            self.list("s."),
+            self.staging
+        )
+    }
+}
+
+/// Names up to five keys that are NULL or stand more than once in `table`, as text in one column.
+pub(super) fn bad_keys(table: &TargetTable, key: &[String]) -> String {
+    let shown: Vec<_> = key.iter().map(|column| format!("coalesce({}::text, 'NULL')", quoted_list("", [column.as_str()]))).collect();
+    let nulls: Vec<_> = key.iter().map(|column| format!(" OR {} IS NULL", quoted_list("", [column.as_str()]))).collect();
+    let list = quoted_list("", key.iter().map(String::as_str));
+    format!(
+        "SELECT left(concat_ws(', ', {}), 200), count(*) FROM {table} GROUP BY {list} HAVING count(*) > 1{} LIMIT 5",
+        shown.join(", "),
+        nulls.concat()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_quote_every_name() {
+        let (target, staging, difference) = ("t\"1".parse().unwrap(), "s.x".parse().unwrap(), "s.d".parse().unwrap());
+        let columns = ["a".to_owned(), "b\"c".to_owned()];
+        let statements =
+            Statements { target: &target, staging: &staging, difference, columns: &columns, key: &columns[..1], identity_always: &[] };
+        assert!(statements.find_differences().contains(r#"ON s."a" = t."a" WHERE"#));
+        assert!(statements.find_differences().contains(r#"ROW(s."a", s."b""c")::record *<> ROW(t."a", t."b""c")::record"#));
+        assert!(statements.update_differences().starts_with(r#"UPDATE "public"."t""1" AS t SET "a" = s."a", "b""c" = s."b""c" FROM"#));
+    }
+
+    #[test]
+    fn an_identity_that_is_always_generated_is_inserted_by_override_and_never_updated() {
+        let (target, staging, difference) = ("t".parse().unwrap(), "s.x".parse().unwrap(), "s.d".parse().unwrap());
+        let columns = ["id".to_owned(), "v".to_owned()];
+        let statements = Statements {
+            target: &target,
+            staging: &staging,
+            difference,
+            columns: &columns,
+            key: &columns[..1],
+            identity_always: &columns[..1],
+        };
+        assert!(statements.insert_all().contains("OVERRIDING SYSTEM VALUE"));
+        assert!(statements.update_differences().contains(r#"SET "v" = s."v" FROM"#));
+    }
+}

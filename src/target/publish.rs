@@ -1,0 +1,391 @@
+//! How what was loaded becomes visible: one transaction, in which everything is checked before it commits.
+//!
+//! Crash story: until COMMIT nothing of it is visible and a kill at any step leaves the target as it was; the `runs` row of the success commits with
+//! the data. The lock taken keeps other writers out, not readers, except for `truncate`, which readers wait for from the TRUNCATE to the COMMIT.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{GenericClient, Transaction};
+
+use super::error::target_error;
+use super::merge::{Statements, bad_keys};
+use super::session::Session;
+use super::staging::Load;
+use super::state::{RunRow, helper_table, record_success};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::RowCounts;
+use crate::table::{PgType, TargetTable, quoted_list};
+
+/// Losses below this many rows in the target are nobody's worry.
+const LOSS_ROWS_MIN: u64 = 1_000;
+
+/// What is published, and how.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The target.
+    pub target: TargetTable,
+    /// Its columns, in COPY order.
+    pub columns: Vec<String>,
+    /// The key among them; empty without one.
+    pub key: Vec<String>,
+    /// Whether a unique constraint of the target holds the key's columns.
+    pub key_is_unique: bool,
+    /// Columns that PostgreSQL lets nobody update.
+    pub identity_always: Vec<String>,
+    /// The way.
+    pub way: PublishWay,
+    /// What refuses it.
+    pub guards: Guards,
+}
+
+/// How the target's contents are replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishWay {
+    /// COPY straight into a target that is empty or made first.
+    Straight {
+        /// The columns' types and whether they are NOT NULL, when the table is to be made.
+        create: Option<Vec<(String, PgType, bool)>>,
+    },
+    /// The rows that differ are written.
+    Merge {
+        /// Changed rows are deleted and inserted: an update could meet another unique constraint half-way.
+        reinsert_changed: bool,
+    },
+    /// All rows are deleted and inserted.
+    Replace,
+    /// The table is truncated and filled.
+    Truncate,
+}
+
+impl PublishWay {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            PublishWay::Straight { .. } => "straight",
+            PublishWay::Merge { .. } => "merge",
+            PublishWay::Replace => "replace",
+            PublishWay::Truncate => "truncate",
+        }
+    }
+}
+
+/// What keeps a publish from happening.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Guards {
+    /// Fewer rows than this.
+    pub min_rows: Option<u64>,
+    /// A larger share of the target's rows vanishing.
+    pub max_shrink: Option<f64>,
+    /// Publish all the same.
+    pub allow_shrink: bool,
+}
+
+/// What a publish came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Published {
+    /// What became of the rows.
+    pub rows: RowCounts,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// A straight load under way, in its transaction; dropped, it is rolled back.
+pub struct StraightLoad<'a> {
+    transaction: Transaction<'a>,
+    publication: &'a Publication,
+    state_schema: String,
+}
+
+impl Session {
+    /// Opens the transaction of a straight load: makes the target where it is to be made, else keeps other writers out and checks that it is empty.
+    ///
+    /// # Errors
+    /// As the server answers, or [`ErrorKind::Refused`] when rows have come in meanwhile.
+    pub async fn begin_straight<'a>(&'a mut self, publication: &'a Publication) -> Result<StraightLoad<'a>> {
+        let target = &publication.target;
+        let failed = |error| target_error(&format!("prepare {target}"), error);
+        let state_schema = self.state_schema.clone();
+        let transaction = self.client.transaction().await.map_err(failed)?;
+        match &publication.way {
+            PublishWay::Straight { create: Some(columns) } => {
+                transaction.batch_execute(&create_table(target, columns)).await.map_err(failed)?;
+            }
+            _ => {
+                transaction.batch_execute(&format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")).await.map_err(failed)?;
+                if count(&transaction, target).await? > 0 {
+                    return Err(SyncError::new(ErrorKind::Refused, format!("{target} was empty and another session has filled it"))
+                        .with_remedy("Run again: the refresh will then compare rows"));
+                }
+            }
+        }
+        Ok(StraightLoad { transaction, publication, state_schema })
+    }
+
+    /// Publishes the staged rows. A lock that is not had, a deadlock or a serialization failure is tried again, at most three times.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers. The target is then as it was.
+    pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
+        let state_schema = self.state_schema.clone();
+        let analyze = format!("ANALYZE {staging}");
+        self.client.batch_execute(&analyze).await.map_err(|error| target_error("analyze the staging table", error))?;
+        refuse_bad_keys(&self.client, staging, &publication.key, "the source delivers").await?;
+        let session = tokio::sync::Mutex::new(self);
+        let attempt = || async {
+            let mut session = session.lock().await;
+            let transaction = session.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
+            publish_staged(transaction, publication, staging, &state_schema, run).await
+        };
+        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter();
+        attempt.retry(pauses).when(is_transient).await
+    }
+}
+
+fn is_transient(error: &SyncError) -> bool {
+    let again = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+    std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>())
+        .and_then(tokio_postgres::Error::code)
+        .is_some_and(|code| again.contains(code))
+}
+
+async fn publish_staged(
+    transaction: Transaction<'_>,
+    publication: &Publication,
+    staging: &TargetTable,
+    state_schema: &str,
+    run: &RunRow<'_>,
+) -> Result<Published> {
+    let target = &publication.target;
+    let failed = |error| target_error(&format!("publish {target}"), error);
+    transaction.batch_execute(&format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")).await.map_err(failed)?;
+    let staged = count(&transaction, staging).await?;
+    if staged != run.rows.read {
+        return Err(SyncError::new(ErrorKind::Refused, format!("{} rows were read and {staged} are staged", run.rows.read)));
+    }
+    let statements = Statements {
+        target,
+        staging,
+        difference: helper_table(state_schema, "difference", target),
+        columns: &publication.columns,
+        key: &publication.key,
+        identity_always: &publication.identity_always,
+    };
+    let changes = match publication.way {
+        PublishWay::Merge { reinsert_changed } => {
+            if !publication.key_is_unique {
+                refuse_bad_keys(&transaction, target, &publication.key, "the target holds").await?;
+            }
+            merge(&transaction, &statements, staged, publication, reinsert_changed).await?
+        }
+        PublishWay::Replace | PublishWay::Straight { .. } => replace(&transaction, &statements, staged, publication).await?,
+        PublishWay::Truncate => truncate(&transaction, &statements, staged, publication).await?,
+    };
+    commit(transaction, publication, state_schema, run, changes).await
+}
+
+/// Row counts of a change, and what to tell about it.
+struct Changes {
+    rows: RowCounts,
+    warnings: Vec<String>,
+}
+
+async fn merge(
+    transaction: &Transaction<'_>,
+    statements: &Statements<'_>,
+    staged: u64,
+    publication: &Publication,
+    reinsert_changed: bool,
+) -> Result<Changes> {
+    let failed = |error| target_error(&format!("merge into {}", publication.target), error);
+    let drop_difference = format!("DROP TABLE IF EXISTS {}", statements.difference);
+    transaction.batch_execute(&drop_difference).await.map_err(failed)?;
+    transaction.batch_execute(&statements.find_differences()).await.map_err(failed)?;
+    let row = transaction.query_one(&statements.count_differences(), &[]).await.map_err(failed)?;
+    let [new, changed, vanished] = ["new", "changed", "vanished"].map(|column| row.get::<_, i64>(column).cast_unsigned());
+
+    let before = (staged + vanished).saturating_sub(new);
+    let warnings = publication.guards.check(staged, before, vanished)?;
+    if vanished > 0 || (reinsert_changed && changed > 0) {
+        let expected = if reinsert_changed { vanished + changed } else { vanished };
+        exactly(transaction, &statements.delete_differences(reinsert_changed), expected, "delete").await?;
+    }
+    if changed > 0 && !reinsert_changed {
+        exactly(transaction, &statements.update_differences(), changed, "update").await?;
+    }
+    if new > 0 || (reinsert_changed && changed > 0) {
+        let expected = if reinsert_changed { new + changed } else { new };
+        exactly(transaction, &statements.insert_differences(reinsert_changed), expected, "insert").await?;
+    }
+    transaction.batch_execute(&drop_difference).await.map_err(failed)?;
+    let unchanged = staged.saturating_sub(new + changed);
+    Ok(Changes { rows: RowCounts { read: staged, inserted: new, updated: changed, deleted: vanished, unchanged }, warnings })
+}
+
+/// Runs a statement that must touch so many rows; a trigger or rule that swallows some is noticed.
+async fn exactly(transaction: &Transaction<'_>, sql: &str, expected: u64, verb: &str) -> Result<()> {
+    let touched = transaction.execute(sql, &[]).await.map_err(|error| target_error(&format!("{verb} the rows that differ"), error))?;
+    if touched == expected {
+        return Ok(());
+    }
+    Err(SyncError::new(ErrorKind::Refused, format!("{expected} rows were to be touched by the {verb} and PostgreSQL touched {touched}"))
+        .with_remedy("Look for triggers, rules or row security on the target that change what a statement does"))
+}
+
+async fn replace(transaction: &Transaction<'_>, statements: &Statements<'_>, staged: u64, publication: &Publication) -> Result<Changes> {
+    let failed = |error| target_error(&format!("replace the rows of {}", publication.target), error);
+    let before = transaction.execute(&format!("DELETE FROM {}", publication.target), &[]).await.map_err(failed)?;
+    let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
+    let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
+    Ok(Changes { rows: RowCounts { read: staged, inserted, deleted: before, ..RowCounts::default() }, warnings })
+}
+
+async fn truncate(transaction: &Transaction<'_>, statements: &Statements<'_>, staged: u64, publication: &Publication) -> Result<Changes> {
+    let failed = |error| target_error(&format!("truncate and fill {}", publication.target), error);
+    let before = count(transaction, &publication.target).await?;
+    let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
+    transaction.batch_execute(&format!("TRUNCATE {}", publication.target)).await.map_err(failed)?;
+    let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
+    Ok(Changes { rows: RowCounts { read: staged, inserted, deleted: before, ..RowCounts::default() }, warnings })
+}
+
+impl<'a> StraightLoad<'a> {
+    /// Where the rows go.
+    pub fn load(&'a self) -> Load<'a> {
+        Load {
+            client: self.transaction.client(),
+            table: self.publication.target.clone(),
+            columns: &self.publication.columns,
+            freeze: matches!(self.publication.way, PublishWay::Straight { create: Some(_) }),
+        }
+    }
+}
+
+impl StraightLoad<'_> {
+    /// Checks what was loaded, adds the key where the table was made, and commits.
+    ///
+    /// # Errors
+    /// As [`Session::publish`].
+    pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
+        let Self { transaction, publication, state_schema } = self;
+        let target = &publication.target;
+        let created = matches!(publication.way, PublishWay::Straight { create: Some(_) });
+        let warnings = publication.guards.check(run.rows.read, 0, 0)?;
+        if !publication.key_is_unique || created {
+            refuse_bad_keys(&transaction, target, &publication.key, "the source delivers").await?;
+        }
+        if created && !publication.key.is_empty() {
+            let key = quoted_list("", publication.key.iter().map(String::as_str));
+            let sql = format!("ALTER TABLE {target} ADD PRIMARY KEY ({key})");
+            transaction.batch_execute(&sql).await.map_err(|error| target_error(&format!("add the primary key of {target}"), error))?;
+        }
+        let rows = RowCounts { read: run.rows.read, inserted: run.rows.read, ..RowCounts::default() };
+        commit(transaction, publication, &state_schema, run, Changes { rows, warnings }).await
+    }
+}
+
+/// The last check, the run's row, COMMIT.
+async fn commit(
+    transaction: Transaction<'_>,
+    publication: &Publication,
+    state_schema: &str,
+    run: &RunRow<'_>,
+    changes: Changes,
+) -> Result<Published> {
+    let stands = count(&transaction, &publication.target).await?;
+    if stands != run.rows.read {
+        return Err(SyncError::new(
+            ErrorKind::Refused,
+            format!("{} rows were read and {} would hold {stands}", run.rows.read, publication.target),
+        )
+        .with_remedy("Look for triggers, rules or row security on the target that change what a statement does"));
+    }
+    record_success(&transaction, state_schema, &RunRow { rows: changes.rows, ..run.clone() }).await?;
+    transaction.commit().await.map_err(|error| target_error(&format!("commit {}", publication.target), error))?;
+    Ok(Published { rows: changes.rows, warnings: changes.warnings })
+}
+
+async fn count(client: &impl GenericClient, table: &TargetTable) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM {table}");
+    let row = client.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("count {table}"), error))?;
+    Ok(row.get::<_, i64>(0).cast_unsigned())
+}
+
+async fn refuse_bad_keys(client: &impl GenericClient, table: &TargetTable, key: &[String], who: &str) -> Result<()> {
+    if key.is_empty() {
+        return Ok(());
+    }
+    let rows = client.query(&bad_keys(table, key), &[]).await.map_err(|error| target_error("check the key", error))?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = rows.iter().map(|row| format!("{} ({} rows)", row.get::<_, &str>(0), row.get::<_, i64>(1))).collect();
+    Err(SyncError::new(ErrorKind::Refused, format!("{who} keys ({}) that are NULL or not unique: {}", key.join(", "), named.join("; ")))
+        .with_remedy("Correct the rows, choose another primary_key, or refresh \"replace\" without one"))
+}
+
+impl Guards {
+    /// Refuses a publish, or says what is worth a warning.
+    fn check(&self, staged: u64, before: u64, vanishing: u64) -> Result<Vec<String>> {
+        let force = "If that is right, allow it once with --allow-shrink or the event field allow_shrink";
+        if let Some(min_rows) = self.min_rows.filter(|min_rows| staged < *min_rows && !self.allow_shrink) {
+            let sentence = format!("the source delivers {staged} rows and min_rows is {min_rows}");
+            return Err(SyncError::new(ErrorKind::Refused, sentence).with_remedy(force));
+        }
+        if before == 0 {
+            return Ok(Vec::new());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share of rows needs no more than 52 bits")]
+        let share = vanishing as f64 / before as f64;
+        match self.max_shrink {
+            Some(max_shrink) if share > max_shrink && !self.allow_shrink => {
+                let sentence = format!("{vanishing} of {before} rows would vanish from the target and max_shrink is {max_shrink}");
+                Err(SyncError::new(ErrorKind::Refused, sentence).with_remedy(force))
+            }
+            None if before >= LOSS_ROWS_MIN && share > 0.5 => {
+                Ok(vec![format!("{vanishing} of {before} rows vanished from the target; min_rows and max_shrink would guard against it")])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+fn create_table(target: &TargetTable, columns: &[(String, PgType, bool)]) -> String {
+    let columns: Vec<_> = columns
+        .iter()
+        .map(|(name, pg_type, not_null)| {
+            format!("{} {pg_type}{}", quoted_list("", [name.as_str()]), if *not_null { " NOT NULL" } else { "" })
+        })
+        .collect();
+    format!("CREATE TABLE {target} ({})", columns.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_refuse_a_shrink_and_can_be_overruled() {
+        let guards = Guards { min_rows: Some(10), max_shrink: Some(0.2), allow_shrink: false };
+        assert!(guards.check(9, 100, 0).is_err());
+        assert!(guards.check(79, 100, 21).is_err());
+        assert_eq!(guards.check(80, 100, 20).unwrap(), Vec::<String>::new());
+        assert!(Guards { allow_shrink: true, ..guards }.check(1, 100, 99).is_ok());
+    }
+
+    #[test]
+    fn without_guards_a_great_loss_is_a_warning() {
+        let none = Guards::default();
+        assert_eq!(none.check(499, 1_000, 501).unwrap().len(), 1);
+        assert!(none.check(500, 1_000, 500).unwrap().is_empty());
+        assert!(none.check(1, 999, 998).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_table_is_made_with_its_types_and_constraints() {
+        let columns = [("a".to_owned(), PgType::Int4, true), ("b".to_owned(), PgType::Varchar(Some(20)), false)];
+        assert_eq!(create_table(&"s.t".parse().unwrap(), &columns), r#"CREATE TABLE "s"."t" ("a" integer NOT NULL, "b" varchar(20))"#);
+    }
+}

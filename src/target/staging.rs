@@ -1,0 +1,157 @@
+//! Rows on their way in: the staging table, and the COPY that fills it (or, for a straight load, the target itself).
+
+use std::pin::pin;
+
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+use tokio_postgres::{Client, CopyInSink};
+
+use super::error::target_error;
+use super::session::Session;
+use super::state::helper_table;
+use crate::copy::{FilledBatch, HEADER, PooledBuffer, TRAILER};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::table::{TargetTable, quoted_list};
+
+/// A COPY's errors surface only when it ends, so it ends after so many bytes and another one begins.
+const COPY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What was loaded so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// Rows, by PostgreSQL's own count where a COPY has ended.
+    pub rows: u64,
+    /// COPY bytes.
+    pub bytes: u64,
+}
+
+/// Where rows are loaded: a table and its columns, in COPY order.
+#[derive(Debug)]
+pub struct Load<'a> {
+    pub(super) client: &'a Client,
+    pub(super) table: TargetTable,
+    pub(super) columns: &'a [String],
+    /// The table was made in this very transaction, so its rows can be frozen at once.
+    pub(super) freeze: bool,
+}
+
+impl Session {
+    /// Makes an empty staging table with the types of the target's `columns`, in place of one that a dead run left.
+    ///
+    /// It is unlogged: after a crash of the server it is empty, and no run ever publishes what it did not stage itself.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn create_staging(&self, target: &TargetTable, columns: &[String]) -> Result<TargetTable> {
+        let staging = helper_table(&self.state_schema, "staging", target);
+        let list = quoted_list("", columns.iter().map(String::as_str));
+        let sql = format!(
+            "DROP TABLE IF EXISTS {staging}; CREATE UNLOGGED TABLE {staging} WITH (autovacuum_enabled = false) AS SELECT {list} FROM {target} WITH NO DATA"
+        );
+        self.client.batch_execute(&sql).await.map_err(|error| target_error("make the staging table", error))?;
+        Ok(staging)
+    }
+
+    /// Removes a staging table.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn drop_staging(&self, staging: &TargetTable) -> Result<()> {
+        let sql = format!("DROP TABLE IF EXISTS {staging}");
+        self.client.batch_execute(&sql).await.map_err(|error| target_error("remove the staging table", error))
+    }
+
+    /// Removes the staging table of `target`, if there is one.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn drop_staging_of(&self, target: &TargetTable) -> Result<()> {
+        self.drop_staging(&helper_table(&self.state_schema, "staging", target)).await
+    }
+
+    /// A load into the staging table.
+    pub fn load_staging<'a>(&'a self, staging: &TargetTable, columns: &'a [String]) -> Load<'a> {
+        Load { client: &self.client, table: staging.clone(), columns, freeze: false }
+    }
+}
+
+impl Load<'_> {
+    /// Copies batches in until their sender is gone, then asks `source_done` whether that was the end of the rows: only then is the last COPY
+    /// ended, else it is given up.
+    ///
+    /// `on_batch` hears what was sent so far.
+    ///
+    /// # Errors
+    /// The source's error where it has one, else the server's.
+    pub async fn run<S>(
+        &self,
+        batches: &mut mpsc::Receiver<FilledBatch>,
+        source_done: impl Future<Output = Result<S>>,
+        mut on_batch: impl FnMut(Loaded),
+    ) -> Result<(S, Loaded)> {
+        let mut confirmed = 0;
+        let mut sent = Loaded::default();
+        let mut copy = None;
+        while let Some(batch) = batches.recv().await {
+            let mut open = match copy.take() {
+                Some(open) => open,
+                None => self.open().await?,
+            };
+            sent.rows += batch.rows;
+            sent.bytes += batch.buffer.len_u64();
+            open.send(batch).await?;
+            on_batch(sent);
+            if open.bytes < COPY_BYTES_MAX {
+                copy = Some(open);
+            } else {
+                confirmed += open.finish().await?;
+            }
+        }
+        let summary = source_done.await?;
+        if let Some(open) = copy {
+            confirmed += open.finish().await?;
+        }
+        if confirmed != sent.rows {
+            return Err(SyncError::new(
+                ErrorKind::Refused,
+                format!("{} rows were sent to {} and PostgreSQL took {confirmed}", sent.rows, self.table),
+            ));
+        }
+        Ok((summary, sent))
+    }
+
+    async fn open(&self) -> Result<OpenCopy> {
+        let list = quoted_list("", self.columns.iter().map(String::as_str));
+        let freeze = if self.freeze { ", FREEZE" } else { "" };
+        let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary{freeze})", self.table);
+        let sink = self.client.copy_in(&sql).await.map_err(|error| target_error(&format!("copy into {}", self.table), error))?;
+        let mut open = OpenCopy { sink: Box::pin(sink), table: self.table.clone(), bytes: 0 };
+        open.send_bytes(PooledBuffer::detached(HEADER)).await?;
+        Ok(open)
+    }
+}
+
+/// A COPY under way; dropped, PostgreSQL is told to forget its rows.
+struct OpenCopy {
+    sink: std::pin::Pin<Box<CopyInSink<PooledBuffer>>>,
+    table: TargetTable,
+    bytes: u64,
+}
+
+impl OpenCopy {
+    async fn send(&mut self, batch: FilledBatch) -> Result<()> {
+        self.bytes += batch.buffer.len_u64();
+        self.send_bytes(batch.buffer).await
+    }
+
+    async fn send_bytes(&mut self, bytes: PooledBuffer) -> Result<()> {
+        self.sink.feed(bytes).await.map_err(|error| target_error(&format!("copy into {}", self.table), error))
+    }
+
+    /// Ends the COPY; returns how many rows PostgreSQL took.
+    async fn finish(mut self) -> Result<u64> {
+        self.send_bytes(PooledBuffer::detached(TRAILER)).await?;
+        let mut sink = pin!(self.sink);
+        sink.as_mut().get_mut().as_mut().finish().await.map_err(|error| target_error(&format!("copy into {}", self.table), error))
+    }
+}

@@ -1,0 +1,249 @@
+//! `runs` in the state schema: a row per table and run, and the schema's version.
+//!
+//! A `succeeded` row is written only in the transaction of the data it speaks of; the others have a short one of their own.
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{GenericClient, Transaction};
+use uuid::Uuid;
+
+use super::error::target_error;
+use super::session::Session;
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::RowCounts;
+use crate::table::{PgIdent, TargetTable};
+
+/// Forward-only steps; the schema's version is how many of them it has had. `{schema}` is the quoted state schema.
+fn migrations(schema: &PgIdent<'_>) -> [String; 1] {
+    [format!(
+        "CREATE TABLE {schema}.runs (
+             run_id uuid NOT NULL,
+             table_name text NOT NULL,
+             mode text NOT NULL,
+             started_at timestamptz NOT NULL,
+             finished_at timestamptz,
+             outcome text NOT NULL,
+             refresh text,
+             rows_read bigint NOT NULL DEFAULT 0,
+             inserted bigint NOT NULL DEFAULT 0,
+             updated bigint NOT NULL DEFAULT 0,
+             deleted bigint NOT NULL DEFAULT 0,
+             unchanged bigint NOT NULL DEFAULT 0,
+             bytes bigint NOT NULL DEFAULT 0,
+             seconds double precision,
+             error text,
+             version text NOT NULL,
+             PRIMARY KEY (run_id, table_name)
+         );
+         CREATE INDEX runs_by_table ON {schema}.runs (table_name, started_at DESC);
+         COMMENT ON TABLE {schema}.runs IS 'What each run of tablesync did, table by table'"
+    )]
+}
+
+/// A run's row as it begins.
+#[derive(Debug, Clone)]
+pub struct Started<'a> {
+    /// The run.
+    pub run_id: Uuid,
+    /// The table's configuration name.
+    pub table: &'a str,
+    /// The request's mode.
+    pub mode: &'a str,
+    /// When the table was begun.
+    pub at: jiff::Timestamp,
+}
+
+/// What is added to a run's row when it ends.
+#[derive(Debug, Clone)]
+pub struct RunRow<'a> {
+    /// The run.
+    pub run_id: Uuid,
+    /// The table's configuration name.
+    pub table: &'a str,
+    /// `succeeded`, `failed` or `skipped`.
+    pub outcome: &'a str,
+    /// The way the contents were replaced.
+    pub refresh: Option<&'a str>,
+    /// What became of the rows.
+    pub rows: RowCounts,
+    /// COPY bytes.
+    pub bytes: u64,
+    /// Duration.
+    pub seconds: f64,
+    /// The error's sentence.
+    pub error: Option<&'a str>,
+}
+
+impl Session {
+    /// Makes the state schema what this version needs; an older schema is brought forward, a newer one refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TargetSchema`] with the two GRANT lines when the role may not.
+    pub async fn prepare_state(&mut self) -> Result<()> {
+        let name = self.state_schema.clone();
+        let schema = PgIdent(&name);
+        let failed = |error: tokio_postgres::Error| state_error(&name, error);
+        if self.state_version(&name).await? == Some(migrations(&schema).len()) {
+            return Ok(());
+        }
+        let transaction = self.client.transaction().await.map_err(failed)?;
+        // Two first runs at once: the second waits here and finds the work done.
+        transaction
+            .execute("SELECT pg_advisory_xact_lock(hashtextextended('tablesync state ' || $1, 0))", &[&name])
+            .await
+            .map_err(failed)?;
+        let exists: bool =
+            transaction.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&schema.to_string()]).await.map_err(failed)?.get(0);
+        if !exists {
+            transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(failed)?;
+        }
+        transaction
+            .batch_execute(&format!("CREATE TABLE IF NOT EXISTS {schema}.schema_version (version int NOT NULL)"))
+            .await
+            .map_err(failed)?;
+        let version = version_in(&transaction, &schema).await.map_err(failed)?.unwrap_or(0);
+        let steps = migrations(&schema);
+        let Some(outstanding) = steps.get(version..) else { return Err(newer(&name, version)) };
+        for step in outstanding {
+            transaction.batch_execute(step).await.map_err(failed)?;
+        }
+        let version = i32::try_from(steps.len()).unwrap_or(i32::MAX);
+        transaction.batch_execute(&format!("DELETE FROM {schema}.schema_version")).await.map_err(failed)?;
+        transaction.execute(&format!("INSERT INTO {schema}.schema_version VALUES ($1)"), &[&version]).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// The schema's version; none where it was never made.
+    async fn state_version(&self, name: &str) -> Result<Option<usize>> {
+        let schema = PgIdent(name);
+        let failed = |error: tokio_postgres::Error| state_error(name, error);
+        let table = format!("{schema}.schema_version");
+        let exists: bool = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.map_err(failed)?.get(0);
+        if !exists {
+            return Ok(None);
+        }
+        let version = version_in(&self.client, &schema).await.map_err(failed)?;
+        match version {
+            Some(version) if version > migrations(&schema).len() => Err(newer(name, version)),
+            version => Ok(version),
+        }
+    }
+
+    /// Writes that a table was begun.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn record_start(&self, started: &Started<'_>) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {}.runs (run_id, table_name, mode, started_at, outcome, version) \
+             VALUES ($1, $2, $3, $4::text::timestamptz, 'started', $5)",
+            PgIdent(&self.state_schema)
+        );
+        let version = env!("CARGO_PKG_VERSION");
+        self.client
+            .execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &version])
+            .await
+            .map_err(|error| target_error("record the run", error))?;
+        Ok(())
+    }
+
+    /// Writes how a table that published nothing ended.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn record_end(&self, row: &RunRow<'_>) -> Result<()> {
+        record(&self.client, &self.state_schema, row).await
+    }
+
+    /// When each of these tables last ended, by name; a state schema that does not exist yet knows of none.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn last_runs(&self) -> Result<Vec<(String, crate::report::LastSync)>> {
+        if self.state_version(&self.state_schema).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT DISTINCT ON (table_name) table_name, extract(epoch FROM finished_at)::float8 AS at, outcome, rows_read \
+             FROM {}.runs WHERE finished_at IS NOT NULL ORDER BY table_name, started_at DESC",
+            PgIdent(&self.state_schema)
+        );
+        let rows = self.client.query(&sql, &[]).await.map_err(|error| target_error("read the last runs", error))?;
+        let last = rows.iter().filter_map(|row| {
+            let at = std::time::Duration::try_from_secs_f64(row.get("at")).ok()?;
+            let at = jiff::Timestamp::UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from(at).ok()?).ok()?;
+            let last = crate::report::LastSync { at, outcome: row.get("outcome"), rows: row.get::<_, i64>("rows_read").cast_unsigned() };
+            Some((row.get("table_name"), last))
+        });
+        Ok(last.collect())
+    }
+}
+
+/// Writes a run's `succeeded` row in the transaction of its data.
+pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
+    record(transaction, state_schema, row).await
+}
+
+async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
+    let sql = format!(
+        "UPDATE {}.runs SET finished_at = clock_timestamp(), outcome = $3, refresh = $4, rows_read = $5, inserted = $6, updated = $7, \
+         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12 WHERE run_id = $1 AND table_name = $2",
+        PgIdent(state_schema)
+    );
+    let RowCounts { read, inserted, updated, deleted, unchanged } = row.rows;
+    let [read, inserted, updated, deleted, unchanged, bytes] =
+        [read, inserted, updated, deleted, unchanged, row.bytes].map(u64::cast_signed);
+    client
+        .execute(
+            &sql,
+            &[
+                &row.run_id,
+                &row.table,
+                &row.outcome,
+                &row.refresh,
+                &read,
+                &inserted,
+                &updated,
+                &deleted,
+                &unchanged,
+                &bytes,
+                &row.seconds,
+                &row.error,
+            ],
+        )
+        .await
+        .map_err(|error| target_error("record the run", error))?;
+    Ok(())
+}
+
+async fn version_in(client: &impl GenericClient, schema: &PgIdent<'_>) -> Result<Option<usize>, tokio_postgres::Error> {
+    let row = client.query_opt(&format!("SELECT max(version) FROM {schema}.schema_version"), &[]).await?;
+    Ok(row.and_then(|row| row.get::<_, Option<i32>>(0)).and_then(|version| usize::try_from(version).ok()))
+}
+
+fn newer(schema: &str, version: usize) -> SyncError {
+    SyncError::new(
+        ErrorKind::TargetSchema,
+        format!("the state schema {schema:?} has version {version}, which this tablesync does not know"),
+    )
+    .with_remedy("A newer tablesync has been here: use that one")
+}
+
+fn state_error(schema: &str, error: tokio_postgres::Error) -> SyncError {
+    let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    let failed = target_error(&format!("prepare the state schema {schema:?}"), error);
+    if denied {
+        let quoted = PgIdent(schema);
+        failed.with_remedy(format!(
+            "Have its owner run: CREATE SCHEMA IF NOT EXISTS {quoted}; GRANT USAGE, CREATE ON SCHEMA {quoted} TO <PG_USER>; \
+             or: GRANT CREATE ON DATABASE <PG_DB> TO <PG_USER>;"
+        ))
+    } else {
+        failed
+    }
+}
+
+/// The quoted name of a helper table of `table` in the state schema: `kind` and a hash.
+pub(super) fn helper_table(state_schema: &str, kind: &str, table: &TargetTable) -> TargetTable {
+    let hash = u64::from_be_bytes(super::lock::name_hash(table));
+    TargetTable { schema: state_schema.to_owned(), table: format!("{kind}_{hash:016x}") }
+}

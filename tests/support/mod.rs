@@ -1,0 +1,9 @@
+//! What the tests stand on: servers, programs, installations. Nothing here asserts what the product does.
+
+pub(crate) mod body;
+pub(crate) mod certificates;
+pub(crate) mod lambda;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod site;
+pub(crate) mod source;

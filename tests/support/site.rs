@@ -1,0 +1,150 @@
+//! An installation of the product, as a test sets it up: a source, a target database, `table_configs.json`, the environment.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::body::Body;
+use super::lambda::Function;
+use super::postgres::Database;
+use super::process::{Finished, Running};
+use super::source::Source;
+
+/// The command.
+pub(crate) const TABLESYNC: &str = env!("CARGO_BIN_EXE_tablesync");
+
+/// The four tables, in run order, with their targets.
+pub(crate) const FOUR_TABLES: [(&str, &str); 4] = [
+    ("customer", "mctm_customer"),
+    ("mctm_module", "mctm_module"),
+    ("voipdb_customer", "voipdb_customer"),
+    ("voipdb_useragent", "voipdb_useragent"),
+];
+
+/// One installation.
+pub(crate) struct Site {
+    /// Where rows come from.
+    pub(crate) source: Source,
+    /// Where they go.
+    pub(crate) db: Database,
+    /// What `table_configs.json` will hold.
+    pub(crate) config: Value,
+    env: Vec<(String, String)>,
+    dir: TempDir,
+}
+
+impl Site {
+    /// The shipped configuration over a source, target tables to be created.
+    pub(crate) async fn over(source: Source) -> Self {
+        Self::between(source, Database::create().await)
+    }
+
+    /// The shipped configuration over a source and a target.
+    pub(crate) fn between(source: Source, db: Database) -> Self {
+        let mut env = source.env();
+        env.extend(db.env());
+        let mut config = shipped_configuration();
+        config["defaults"]["create_tables"] = json!(true);
+        Self { source, db, config, env, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Sets a variable of the product's environment.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.unset(name);
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes a variable away.
+    pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
+        self.env.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// The product's environment.
+    pub(crate) fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
+    /// The product's working directory, which is its `LAMBDA_TASK_ROOT` too.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Keeps only these tables in the configuration.
+    pub(crate) fn keep(&mut self, tables: &[&str]) -> &mut Self {
+        self.config["tables"].as_object_mut().unwrap().retain(|name, _| tables.contains(&name.as_str()));
+        self.config["default_sync_order"] = json!(tables);
+        self
+    }
+
+    /// Adds a table to the configuration, last in the order.
+    pub(crate) fn add(&mut self, name: &str, table: Value) -> &mut Self {
+        self.config["tables"][name] = table;
+        self.config["default_sync_order"].as_array_mut().unwrap().push(json!(name));
+        self
+    }
+
+    /// Sets an option of all tables.
+    pub(crate) fn default(&mut self, option: &str, value: Value) -> &mut Self {
+        self.config["defaults"][option] = value;
+        self
+    }
+
+    /// Starts the command.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.write_config();
+        Running::start(TABLESYNC, args, &self.env, self.dir())
+    }
+
+    /// Runs the command.
+    pub(crate) async fn run(&self, args: &[&str]) -> Finished {
+        self.start(args).finish().await
+    }
+
+    /// Runs the command with `--json`; standard output must be exactly one line, the body.
+    pub(crate) async fn json(&self, args: &[&str]) -> Body {
+        Body::of(self.run(&[args, &["--json"]].concat()).await)
+    }
+
+    /// `multi_sync`, which must succeed.
+    pub(crate) async fn sync(&self) -> Body {
+        let body = self.json(&["multi_sync"]).await;
+        assert_eq!((body.code, body["success"].as_bool()), (Some(0), Some(true)), "{body}");
+        body
+    }
+
+    /// `multi_sync` by itself, stopped with a signal once `condition` holds.
+    pub(crate) async fn interrupt(&self, signal: Signal, condition: impl AsyncFn() -> bool) -> Body {
+        let mut running = self.start(&["multi_sync", "--json"]);
+        while !condition().await {
+            assert!(!running.has_ended(), "ended before it could be interrupted:\n{}", running.stderr_so_far());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        running.signal(signal);
+        Body::of(running.finish().await)
+    }
+
+    /// The Lambda, deployed.
+    pub(crate) async fn deploy(&self) -> Function {
+        self.write_config();
+        Function::start(&self.env, self.dir()).await
+    }
+
+    fn write_config(&self) {
+        let text = match &self.config {
+            Value::String(raw) => raw.clone(), // a test of what cannot be parsed
+            config => serde_json::to_string_pretty(config).unwrap(),
+        };
+        std::fs::write(self.dir().join("table_configs.json"), text).unwrap();
+    }
+}
+
+/// `table_configs.json` of the repository.
+fn shipped_configuration() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/table_configs.json");
+    let text = std::fs::read_to_string(path).expect("table_configs.json is in the root");
+    serde_json::from_str(&text).expect("table_configs.json is JSON")
+}
