@@ -1,10 +1,16 @@
-//! The environment, read once: the only reader of `std::env`.
+//! The environment and the arguments, read once: the only reader of `std::env`.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
 use crate::error::{ErrorKind, Result, SyncError};
+
+/// The arguments of this process, the program's name first.
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
 
 /// A snapshot of environment variables; tests make their own from pairs.
 #[derive(Clone, Default)]

@@ -11,7 +11,7 @@ mod target;
 mod tls;
 
 pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
-pub use env::Env;
+pub use env::{Env, arguments};
 pub use section::parse_duration;
 pub use settings::{FailOn, RunSettings, Settings};
 pub use tables::{TableConfig, TableConfigs, TableOptions};

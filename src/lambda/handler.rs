@@ -71,8 +71,7 @@ impl Function {
                 answer
             }
             Err(refused) => {
-                let (modes, tables) = (refused.valid_modes.as_deref(), refused.available_tables.as_deref());
-                let answer = body::refusal(&refused.error, modes, tables, &asked(began));
+                let answer = body::refusal(refused, &asked(began));
                 telemetry::log_answer(None, &answer);
                 answer
             }

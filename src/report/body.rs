@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{InfoReport, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
 use crate::error::{ErrorKind, SyncError};
+use crate::request::Refusal;
 
 /// What every body says about the request itself.
 #[derive(Debug, Clone)]
@@ -49,6 +50,21 @@ impl Answer {
     }
 }
 
+/// Whether it went well, and if not, why.
+struct Verdict {
+    status: u16,
+    error_type: Option<&'static str>,
+    error: Option<String>,
+}
+
+impl Verdict {
+    const OK: Self = Self { status: 200, error_type: None, error: None };
+
+    fn not(status: u16, error_type: &'static str, error: impl Into<String>) -> Self {
+        Self { status, error_type: Some(error_type), error: Some(error.into()) }
+    }
+}
+
 /// The answer to a request that came to `report`.
 pub fn answer(report: &Report, asked: &Asked) -> Answer {
     match report {
@@ -56,31 +72,31 @@ pub fn answer(report: &Report, asked: &Asked) -> Answer {
         Report::Run(run) => multi(run, asked),
         Report::Test(test) => tested(test, asked),
         Report::Info(info) => informed(info, asked),
-        Report::Failed(error) => finish(500, Some(error.kind().name()), Some(error.to_string()), asked, &[], Map::new()),
-        Report::Refused(refused) => refusal(&refused.error, refused.valid_modes.as_deref(), refused.available_tables.as_deref(), asked),
+        Report::Failed(error) => finish(Verdict::not(500, error.kind().name(), error.to_string()), asked, &[], Map::new()),
+        Report::Refused(refused) => refusal(refused, asked),
     }
 }
 
 /// The answer to a request that is wrong in itself, with the names that would have been right.
-pub fn refusal(error: &str, valid_modes: Option<&[String]>, available_tables: Option<&[String]>, asked: &Asked) -> Answer {
+pub fn refusal(refused: &Refusal, asked: &Asked) -> Answer {
     let mut fields = Map::new();
-    for (name, names) in [("valid_modes", valid_modes), ("available_tables", available_tables)] {
+    for (name, names) in [("valid_modes", &refused.valid_modes), ("available_tables", &refused.available_tables)] {
         if let Some(names) = names {
             fields.insert(name.to_owned(), json!(names));
         }
     }
-    finish(400, Some("RequestError"), Some(error.to_owned()), asked, &[], fields)
+    finish(Verdict::not(400, "RequestError", &refused.error), asked, &[], fields)
+}
+
+/// The answer to a look at the configuration: `error` is what is wrong with it, `fields` what was found.
+pub fn checked(error: Option<String>, fields: Map<String, Value>, asked: &Asked) -> Answer {
+    let verdict = error.map_or(Verdict::OK, |error| Verdict::not(500, ErrorKind::Config.name(), error));
+    finish(verdict, asked, &[], fields)
 }
 
 /// The fields of every body, then the mode's own.
-fn finish(
-    status: u16,
-    error_type: Option<&'static str>,
-    error: Option<String>,
-    asked: &Asked,
-    more: &[String],
-    fields: Map<String, Value>,
-) -> Answer {
+fn finish(verdict: Verdict, asked: &Asked, more: &[String], fields: Map<String, Value>) -> Answer {
+    let Verdict { status, error_type, error } = verdict;
     let warnings: Vec<_> = asked.warnings.iter().chain(more).collect();
     let mut body = object(json!({
         "success": status == 200,
@@ -110,23 +126,25 @@ fn multi(run: &RunReport, asked: &Asked) -> Answer {
     if run.dry_run {
         fields.insert("dry_run".to_owned(), json!(true));
     }
-    let (status, error_type, error) = verdict(run);
-    finish(status, error_type, error, asked, &run_warnings(run), fields)
+    finish(verdict(run), asked, &run_warnings(run), fields)
 }
 
 /// The one table's result, flat. `success` is the run's, as the status code is: a locked table is no failure.
 fn single(run: &RunReport, asked: &Asked) -> Answer {
-    let (status, error_type, error) = verdict(run);
+    let mut verdict = verdict(run);
     let mut fields = run.tables.values().next().map(|table| table_result(table, run.dry_run)).unwrap_or_default();
     fields.shift_remove("success");
     fields.shift_remove("execution_time");
-    if error.is_some() && fields.get("error").is_some_and(Value::is_null) {
+    // The table's own error stands in its place among the table's fields; what has none of its own gets the run's.
+    if let Some(error) = verdict.error.take()
+        && fields.get("error").is_some_and(Value::is_null)
+    {
         fields.insert("error".to_owned(), json!(error));
     }
     if run.dry_run {
         fields.insert("dry_run".to_owned(), json!(true));
     }
-    finish(status, error_type, None, asked, &run_warnings(run), fields)
+    finish(verdict, asked, &run_warnings(run), fields)
 }
 
 fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
@@ -183,7 +201,7 @@ pub fn reason_name(reason: NotStarted) -> &'static str {
 }
 
 /// Status, stable name and sentence of a run: one failure speaks for itself, several are named together.
-fn verdict(run: &RunReport) -> (u16, Option<&'static str>, Option<String>) {
+fn verdict(run: &RunReport) -> Verdict {
     let failed: Vec<(&str, &SyncError)> = run
         .tables
         .iter()
@@ -200,10 +218,10 @@ fn verdict(run: &RunReport) -> (u16, Option<&'static str>, Option<String>) {
     let error_type = match kinds.split_first() {
         Some((first, rest)) if rest.iter().all(|kind| kind == first) => first.name(),
         Some(_) => "TablesFailedError",
-        None if unbegun.is_empty() => return (200, None, None),
+        None if unbegun.is_empty() => return Verdict::OK,
         None => ErrorKind::Stopped.name(),
     };
-    (500, Some(error_type), Some(sentences.join("; ")))
+    Verdict::not(500, error_type, sentences.join("; "))
 }
 
 fn run_warnings(run: &RunReport) -> Vec<String> {
@@ -222,8 +240,8 @@ fn tested(test: &TestReport, asked: &Asked) -> Answer {
         "successful_connections": test.tables.len() - failed,
         "failed_connections": failed,
     }));
-    let (status, error_type) = if failed == 0 { (200, None) } else { (500, Some("ConnectionTestError")) };
-    finish(status, error_type, (failed > 0).then(|| errors.join("; ")), asked, &test.warnings, fields)
+    let verdict = if failed == 0 { Verdict::OK } else { Verdict::not(500, "ConnectionTestError", errors.join("; ")) };
+    finish(verdict, asked, &test.warnings, fields)
 }
 
 fn test_result(table: &TableTest) -> Value {
@@ -274,7 +292,7 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
         "default_sync_order": info.default_sync_order,
         "table_details": details,
     }));
-    finish(200, None, None, asked, &[], fields)
+    finish(Verdict::OK, asked, &[], fields)
 }
 
 /// Seconds with milliseconds.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::{LastSync, RowCounts, TableInfo};
 use super::*;
-use crate::request::Refusal;
+use crate::request::{Mode, Refusal};
 use crate::table::Refresh;
 
 const EVERY_BODY: [&str; 6] = ["success", "mode", "execution_time", "timestamp", "version", "warnings"];
@@ -198,8 +198,7 @@ fn info_describes_every_table() {
 
 #[test]
 fn refusals_keep_the_mode_and_list_what_would_be_right() {
-    let modes = ["info".to_owned()];
-    let unknown = refusal("unknown mode", Some(&modes), None, &asked("sync_all"));
+    let unknown = refusal(&"sync_all".parse::<Mode>().unwrap_err(), &asked("sync_all"));
     assert_eq!((unknown.status, keys(&unknown.body)), (400, with_every_body(&["error", "valid_modes"])));
     assert_eq!(unknown.body["mode"], "sync_all");
     let report = Report::Refused(Refusal { available_tables: Some(vec!["a".to_owned()]), ..Refusal::new("unknown table") });

@@ -8,28 +8,42 @@ use super::{Answer, Outcome, Report};
 use crate::config::Env;
 use crate::error::SyncError;
 
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// This much, unless the environment says otherwise.
+    Default(&'static str),
+    /// This much, whatever the environment says.
+    Asked(&'static str),
+}
+
 /// Starts the log of the Lambda: JSON lines on standard output, `info` unless told otherwise.
 pub fn start_json(env: &Env) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(env, "info")).json();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(env, Level::Default("info"))).json();
     // A second start in one process finds the log running, which is what it wanted.
     let _ = builder.flatten_event(true).with_current_span(true).with_span_list(false).try_init();
 }
 
-/// Starts the log of the command: readable lines into `writer`, `level` unless the environment tells otherwise.
-pub fn start_readable(env: &Env, level: &str, ansi: bool, writer: BoxMakeWriter) {
+/// Starts the log of the command: readable lines into `writer`.
+pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(env, level)).with_ansi(ansi);
     let _ = builder.with_target(false).with_writer(writer).try_init();
 }
 
-/// `RUST_LOG` as it is, else `LOG_LEVEL` for tablesync and warnings of everything else.
-fn filter(env: &Env, level: &str) -> EnvFilter {
+/// What the caller asked for, else `RUST_LOG` as it is, else `LOG_LEVEL`; the latter for tablesync, with warnings of everything else.
+fn filter(env: &Env, level: Level) -> EnvFilter {
+    // The driver logs each error of the server that we report ourselves, once.
+    let own = |level: &str| EnvFilter::new(format!("warn,tiberius=off,tablesync={level}"));
+    let default = match level {
+        Level::Asked(asked) => return own(asked),
+        Level::Default(default) => default,
+    };
     if let Some(filter) = env.get("RUST_LOG").and_then(|directives| EnvFilter::try_new(directives).ok()) {
         return filter;
     }
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let asked = env.get("LOG_LEVEL").map(str::to_lowercase).filter(|asked| LEVELS.contains(&asked.as_str()));
-    // The driver logs each error of the server that we report ourselves, once.
-    EnvFilter::new(format!("warn,tiberius=off,tablesync={}", asked.as_deref().unwrap_or(level)))
+    own(asked.as_deref().unwrap_or(default))
 }
 
 /// Logs what a request came to: one line per failure with its causes, one per warning, one for the end.
@@ -81,8 +95,10 @@ mod tests {
             (&[("RUST_LOG", "a=b=c"), ("LOG_LEVEL", "error")], "tablesync=error"),
         ];
         for (pairs, part) in cases {
-            let directives = filter(&Env::from_iter(pairs.iter().copied()), "info").to_string();
+            let directives = filter(&Env::from_iter(pairs.iter().copied()), Level::Default("info")).to_string();
             assert!(directives.contains(part), "{directives}");
         }
+        let asked = filter(&Env::from_iter([("RUST_LOG", "trace")]), Level::Asked("error")).to_string();
+        assert!(asked.contains("tablesync=error"), "what was asked for wins: {asked}");
     }
 }

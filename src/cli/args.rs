@@ -1,0 +1,228 @@
+//! The arguments as typed: clap and nothing else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::config::parse_duration;
+use crate::request::{Mode, Request, split_names};
+
+const ABOUT: &str = "Brings SQL Server tables into PostgreSQL: one request, every table checked before its change becomes visible.";
+
+const HELP: &str = "\
+Examples:
+  tablesync config check                          is everything set? (connects to nothing)
+  tablesync multi_test                            can every table be reached on both sides?
+  tablesync multi_sync --dry-run                  what would run, and how many rows; writes nothing
+  tablesync multi_sync                            every table of default_sync_order
+  tablesync multi_sync --tables=customer,orders   these, in this order
+  tablesync single_sync --table=customer --json   one table; the result as one line of JSON
+
+Exit codes:
+  0    success
+  1    something failed while running; every table that failed is as it was
+  2    wrong request, wrong configuration or a missing variable; nothing was begun
+  130  stopped by SIGINT (Ctrl-C), 143 by SIGTERM; both after rollback and summary. A second SIGINT exits at once
+
+Output:
+  The summary goes to standard output; with --json exactly one line, the result object, for failures too.
+  Progress, warnings, errors and the log go to standard error.
+
+Table configuration:
+  --config, else TABLE_CONFIGS, else ./table_configs.json
+
+Variables (also read from ./.env, which never overrides a set variable):
+  SQL_SERVER_<DB_TYPE>_HOST        host, host,port or host\\instance; one set for each db_type in use, upper-cased
+  SQL_SERVER_<DB_TYPE>_USER, _PASSWORD, _DB, _PORT (1433)
+  SQL_SERVER_<DB_TYPE>_ENCRYPT     mandatory (default), strict, login, off; on loopback as the server offers
+  SQL_SERVER_<DB_TYPE>_TRUST_CERT  true: do not verify the certificate (default on loopback without _CA_FILE)
+  SQL_SERVER_<DB_TYPE>_CA_FILE     PEM file of certificate authorities
+  PG_HOST, PG_DB, PG_USER, PG_PASSWORD (may be unset), PG_PORT (5432)
+  PG_SSLMODE                       disable, prefer, require, verify-ca, verify-full (default; prefer on loopback and sockets)
+  PG_SSLROOTCERT                   PEM file of certificate authorities
+  STATE_SCHEMA                     schema of the run history and of staging tables (tablesync)
+  MAX_PARALLEL_TABLES              tables at a time (1)
+  DEADLINE_MARGIN                  kept before the deadline for a clean end (10s, at most a fifth of the time left)
+  SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (2m)
+  DRY_RUN                          true: as --dry-run
+  LOG_LEVEL, RUST_LOG              error, warn (default), info, debug, trace";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "tablesync", version, about = ABOUT, after_help = HELP, arg_required_else_help = true, max_term_width = 140)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// The table configuration
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print one line of JSON on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Log more: -v info, -vv debug, -vvv trace
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
+    /// Log errors only and show no progress
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Sync tables, one after the other; one that fails does not stop the next
+    #[command(name = "multi_sync")]
+    MultiSync {
+        #[command(flatten)]
+        tables: Tables,
+        #[command(flatten)]
+        sync: Sync,
+    },
+    /// Sync one table
+    #[command(name = "single_sync")]
+    SingleSync {
+        /// The table's name in the configuration
+        #[arg(long, value_name = "NAME", visible_alias = "table_name")]
+        table: Option<String>,
+        #[command(flatten)]
+        sync: Sync,
+    },
+    /// Connect to both sides of every table and count; writes nothing
+    #[command(name = "multi_test")]
+    MultiTest {
+        #[command(flatten)]
+        tables: Tables,
+        #[command(flatten)]
+        deadline: Deadline,
+    },
+    /// Show what is configured, and when each table last ran
+    #[command(name = "info")]
+    Info,
+    /// Look at the configuration
+    #[command(name = "config", subcommand_required = true)]
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Validate the table configuration and every variable, without connecting
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Tables {
+    /// Tables by their names in the configuration, in this order [default: default_sync_order]
+    #[arg(long, value_name = "A,B")]
+    tables: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sync {
+    /// Count on both sides and say what would run; write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Publish although min_rows or max_shrink would refuse
+    #[arg(long)]
+    allow_shrink: bool,
+    #[command(flatten)]
+    deadline: Deadline,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Deadline {
+    /// Stop cleanly when this long has (nearly) passed, as in 90s, 15m, 1h
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    deadline: Option<Duration>,
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    parse_duration(text).filter(|time| !time.is_zero()).ok_or_else(|| "expected a time such as 90s, 15m or 1h".to_owned())
+}
+
+impl Command {
+    /// The mode by the name that bodies show.
+    pub(super) fn name(&self) -> &'static str {
+        self.mode().map_or("config check", Mode::name)
+    }
+
+    fn mode(&self) -> Option<Mode> {
+        match self {
+            Self::MultiSync { .. } => Some(Mode::MultiSync),
+            Self::SingleSync { .. } => Some(Mode::SingleSync),
+            Self::MultiTest { .. } => Some(Mode::MultiTest),
+            Self::Info => Some(Mode::Info),
+            Self::Config { .. } => None,
+        }
+    }
+
+    /// The request and its deadline; none for what is no mode.
+    pub(super) fn request(&self) -> Option<(Request, Option<Duration>)> {
+        let base = Request { mode: self.mode()?, ..Request::default() };
+        let with =
+            |tables: Vec<String>, sync: &Sync| Request { tables, dry_run: sync.dry_run, allow_shrink: sync.allow_shrink, ..base.clone() };
+        Some(match self {
+            Self::MultiSync { tables, sync } => (with(tables.names(), sync), sync.deadline.deadline),
+            Self::SingleSync { table, sync } => (with(table.iter().cloned().collect(), sync), sync.deadline.deadline),
+            Self::MultiTest { tables, deadline } => (Request { tables: tables.names(), ..base }, deadline.deadline),
+            Self::Info | Self::Config { .. } => (base, None),
+        })
+    }
+}
+
+impl Tables {
+    fn names(&self) -> Vec<String> {
+        split_names(&self.tables.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn request(line: &str) -> (Request, Option<Duration>) {
+        Arguments::try_parse_from(line.split(' ')).unwrap().command.request().unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_mode_is_a_subcommand_of_its_name() {
+        for mode in Mode::ALL {
+            assert_eq!(request(&format!("tablesync {mode}")).0, Request { mode, ..Request::default() });
+        }
+    }
+
+    #[test]
+    fn options_become_the_request() {
+        let (asked, deadline) = request("tablesync multi_sync --tables=a,b --tables c --dry-run --allow-shrink --deadline 15m");
+        assert_eq!((asked.tables, asked.dry_run, asked.allow_shrink), (["a", "b", "c"].map(str::to_owned).to_vec(), true, true));
+        assert_eq!(deadline, Some(Duration::from_secs(900)));
+        assert_eq!(request("tablesync --json single_sync --table=a").0.tables, ["a"]);
+        assert_eq!(request("tablesync multi_test --tables=a --json").0.tables, ["a"]);
+    }
+
+    #[test]
+    fn the_help_names_every_mode_exit_code_and_variable() {
+        let help = Arguments::command().render_long_help().to_string();
+        let names = Mode::ALL.map(Mode::name).into_iter();
+        for name in
+            names.chain(["config", "130", "143", "PG_SSLMODE", "_TRUST_CERT", "DEADLINE_MARGIN", "STATE_SCHEMA", "--json", "--config"])
+        {
+            assert!(help.contains(name), "{name}");
+        }
+    }
+}

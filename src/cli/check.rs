@@ -1,0 +1,183 @@
+//! `config check`: validates the file and every variable of what it uses, without connecting.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use crate::config::{Encrypt, Env, Settings, SqlServerSettings, SslMode, TargetSettings};
+use crate::error::SyncError;
+
+/// What was found, good and bad.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) warnings: Vec<String>,
+    pub(super) errors: Vec<SyncError>,
+    /// The fields of the body, after those of every body.
+    pub(super) fields: Map<String, Value>,
+    /// The same for a person.
+    pub(super) text: String,
+}
+
+/// Reads everything that a run over all tables would read.
+pub(super) fn check(env: &Env, config: Option<&Path>) -> Found {
+    let mut found = Found::default();
+    let settings = match Settings::load(env.clone(), config) {
+        Ok(settings) => settings,
+        Err(error) => {
+            found.errors.push(error);
+            return found;
+        }
+    };
+    let tables: Vec<_> = settings.tables.tables.keys().cloned().collect();
+    found.text.push_str(&format!("configuration  {}: {} tables ({})\n", settings.path.display(), tables.len(), tables.join(", ")));
+    found.field("config", json!(settings.path.display().to_string()));
+    found.field("tables", json!(tables));
+    let mut db_types: Vec<&str> = settings.tables.tables.values().map(|table| table.db_type.as_str()).collect();
+    db_types.sort_unstable();
+    db_types.dedup();
+    let mut sources = Vec::new();
+    for db_type in &db_types {
+        match settings.source(db_type) {
+            Ok(source) => {
+                found.text.push_str(&source_line(&source));
+                sources.push(source_fields(&source));
+            }
+            Err(error) => found.errors.push(error),
+        }
+    }
+    found.field("sources", Value::Array(sources));
+    let target = settings.target().map_err(|error| found.errors.push(error)).ok();
+    found.text.extend(target.as_ref().map(target_line));
+    found.field("target", target.as_ref().map_or(Value::Null, target_fields));
+    found.warnings = settings.tls_warnings(db_types.iter().copied());
+    found
+}
+
+impl Found {
+    fn field(&mut self, name: &str, value: Value) {
+        self.fields.insert(name.to_owned(), value);
+    }
+}
+
+fn source_line(source: &SqlServerSettings) -> String {
+    let place =
+        source.instance.as_ref().map_or_else(|| format!("{},{}", source.host, source.port), |name| format!("{}\\{name}", source.host));
+    let database = source.database.as_ref().map(|database| format!(", database {database}")).unwrap_or_default();
+    let certificate = if source.trust_cert { "certificate not verified" } else { "certificate verified" };
+    let tls = encrypt_name(source.encrypt);
+    format!("source         {}: {place} as {}{database}, TLS {tls}, {certificate}\n", source.db_type, source.user)
+}
+
+fn source_fields(source: &SqlServerSettings) -> Value {
+    json!({
+        "db_type": source.db_type,
+        "host": source.host,
+        "instance": source.instance,
+        "port": source.instance.is_none().then_some(source.port),
+        "database": source.database,
+        "user": source.user,
+        "encrypt": encrypt_name(source.encrypt),
+        "verified": !source.trust_cert,
+        "ca_file": source.ca_file,
+    })
+}
+
+fn target_line(target: &TargetSettings) -> String {
+    let TargetSettings { host, port, database, user, .. } = target;
+    let password = if has_password(target) { "" } else { ", no password" };
+    let (sslmode, schema) = (sslmode_name(target.sslmode), &target.state_schema);
+    format!("target         {host}:{port} as {user}{password}, database {database}, sslmode {sslmode}, state schema {schema}\n")
+}
+
+fn target_fields(target: &TargetSettings) -> Value {
+    json!({
+        "host": target.host,
+        "port": target.port,
+        "database": target.database,
+        "user": target.user,
+        "password_set": has_password(target),
+        "sslmode": sslmode_name(target.sslmode),
+        "sslrootcert": target.sslrootcert,
+        "state_schema": target.state_schema,
+    })
+}
+
+fn has_password(target: &TargetSettings) -> bool {
+    target.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty())
+}
+
+fn encrypt_name(encrypt: Encrypt) -> &'static str {
+    match encrypt {
+        Encrypt::Mandatory => "mandatory",
+        Encrypt::Strict => "strict",
+        Encrypt::Login => "login",
+        Encrypt::Off => "off",
+        Encrypt::AsOffered => "as offered",
+    }
+}
+
+fn sslmode_name(sslmode: SslMode) -> &'static str {
+    match sslmode {
+        SslMode::Disable => "disable",
+        SslMode::Prefer => "prefer",
+        SslMode::Require => "require",
+        SslMode::VerifyCa => "verify-ca",
+        SslMode::VerifyFull => "verify-full",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        let base = [
+            ("SQL_SERVER_MCTM_HOST", "mctm.example.com"),
+            ("SQL_SERVER_MCTM_USER", "reader"),
+            ("SQL_SERVER_MCTM_PASSWORD", "canary"),
+            ("SQL_SERVER_VOIPDB_HOST", "127.0.0.1\\SQLEXPRESS"),
+            ("SQL_SERVER_VOIPDB_USER", "reader"),
+            ("SQL_SERVER_VOIPDB_PASSWORD", "canary"),
+            ("PG_HOST", "pg.example.com"),
+            ("PG_DB", "db"),
+            ("PG_USER", "writer"),
+            ("PG_PASSWORD", "canary"),
+        ];
+        base.iter().chain(pairs).copied().collect()
+    }
+
+    fn shipped(env: &Env) -> Found {
+        check(env, Some(Path::new("table_configs.json")))
+    }
+
+    #[test]
+    fn the_shipped_configuration_is_sound_and_no_secret_is_shown() {
+        let found = shipped(&env(&[]));
+        assert!(found.errors.is_empty() && found.warnings.is_empty(), "{found:?}");
+        for part in [
+            "4 tables (customer, mctm_module, voipdb_customer, voipdb_useragent)",
+            "mctm.example.com,1433",
+            "127.0.0.1\\SQLEXPRESS",
+            "verify-full",
+        ] {
+            assert!(found.text.contains(part), "{part}: {}", found.text);
+        }
+        assert!(!format!("{found:?}").contains("canary"));
+        assert_eq!(found.fields["sources"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn every_section_that_is_wrong_is_told_and_so_is_unverified_tls() {
+        let found = shipped(&env(&[("PG_PORT", "x"), ("SQL_SERVER_MCTM_HOST", ""), ("SQL_SERVER_VOIPDB_TRUST_CERT", "true")]));
+        let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(errors[0].contains("SQL_SERVER_MCTM_HOST") && errors[1].contains("PG_PORT"), "{errors:?}");
+        assert_eq!(found.warnings.len(), 1, "{:?}", found.warnings);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_the_only_error() {
+        assert_eq!(check(&env(&[]), Some(Path::new("/nonexistent.json"))).errors.len(), 1);
+    }
+}
