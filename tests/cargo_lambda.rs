@@ -15,16 +15,20 @@ async fn every_event_gives_its_envelope_through_cargo_lambda() {
     let site = Site::over(Source::sample(100).await).await;
     let port = free_port();
     let address = ["--invoke-address", "127.0.0.1", "--invoke-port", &port];
-    let home = [("HOME".to_owned(), site.dir().display().to_string())];
+    let toolchain: Vec<_> = ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect();
     // The emulator alone: the function is the binary under test, not one that cargo-lambda would build.
     let watch = ["lambda", "watch", "--only-lambda-apis", "--ignore-changes"];
-    let _emulator = Running::start(cargo_lambda(), &[&watch, &address[..]].concat(), &home, Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut emulator = Running::start(cargo_lambda(), &[&watch, &address[..]].concat(), &toolchain, Path::new(env!("CARGO_MANIFEST_DIR")));
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port.parse().unwrap())).is_err() {
+        assert!(!emulator.has_ended(), "{}", emulator.stderr_so_far());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut env = site.env().to_vec();
     env.extend([
-        ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("127.0.0.1:{port}/tablesync-lambda")),
+        ("AWS_LAMBDA_RUNTIME_API".to_owned(), format!("http://127.0.0.1:{port}/.rt/tablesync-lambda")),
         ("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "tablesync-lambda".to_owned()),
         ("AWS_LAMBDA_FUNCTION_VERSION".to_owned(), "1".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), "128".to_owned()),
@@ -34,7 +38,7 @@ async fn every_event_gives_its_envelope_through_cargo_lambda() {
     for (name, expected) in EVENTS {
         std::fs::write(site.dir().join("event.json"), event(name)).unwrap();
         let invoke = ["lambda", "invoke", "tablesync-lambda", "--data-file", "event.json"];
-        let finished = Running::start(cargo_lambda(), &[&invoke, &address[..]].concat(), &home, site.dir()).finish().await;
+        let finished = Running::start(cargo_lambda(), &[&invoke, &address[..]].concat(), &toolchain, site.dir()).finish().await;
         let ending = match finished.code {
             Some(0) => Ending::Result(serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{name}: {error}: {finished:?}"))),
             _ => function_error(&finished.stderr),
@@ -43,10 +47,11 @@ async fn every_event_gives_its_envelope_through_cargo_lambda() {
     }
 }
 
-/// What the client shows of a function error: `Error: <type>` and the message below it.
+/// What the client shows of a function error: `Error: <type>`, and the message below it.
 fn function_error(stderr: &str) -> Ending {
-    let error_type = ["RequestError", "ConfigError"].into_iter().find(|known| stderr.contains(known)).unwrap_or("none shown");
-    Ending::Error { error_type: error_type.to_owned(), message: stderr.to_owned() }
+    let (_, shown) = stderr.split_once("Error: ").unwrap_or_else(|| panic!("no function error: {stderr}"));
+    let (error_type, message) = shown.split_once('\n').unwrap();
+    Ending::Error { error_type: error_type.to_owned(), message: message.to_owned() }
 }
 
 fn cargo_lambda() -> PathBuf {

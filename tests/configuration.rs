@@ -7,7 +7,7 @@ use crate::support::source::Source;
 
 /// An installation whose servers are a listener that counts who comes.
 async fn site() -> Site {
-    let mut site = Site::over(Source::nowhere()).await;
+    let mut site = Site::over(Source::nowhere().await).await;
     let port = site.source.port().to_string();
     site.set("PG_HOST", "127.0.0.1").set("PG_PORT", &port);
     site
@@ -27,31 +27,35 @@ async fn assert_refused(site: &Site, args: &[&str], named: &[&str]) {
 async fn a_file_that_is_not_json_is_named_with_its_line() {
     let mut site = site().await;
     site.config = Value::from("{\n  \"tables\": {\n    \"customer\": {,}\n  }\n}\n");
-    assert_refused(&site, &["multi_sync"], &["table_configs.json", "3"]).await;
-    assert_refused(&site, &["config", "check"], &["table_configs.json", "3"]).await;
+    assert_refused(&site, &["multi_sync"], &["table_configs.json:3:"]).await;
+    assert_refused(&site, &["config", "check"], &["table_configs.json:3:"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_field_is_named_with_file_line_and_path_and_the_nearest_valid_name() {
-    let cases: &[(&str, Value, &[&str])] = &[
-        ("/tables/customer/colums", json!(["CD"]), &["tables.customer", "colums", "columns", "line"]),
-        ("/tables/customer/batch_size", json!("many"), &["tables.customer.batch_size", "line"]),
-        ("/defaults/refesh", json!("merge"), &["defaults", "refesh", "refresh", "line"]),
-        ("/defaults/refresh", json!("swap"), &["swap"]),
-        ("/defaults/refresh", json!("merg"), &["refresh", "merge"]),
-        ("/tables/customer/pg_columns", json!(["cd"]), &["tables.customer", "columns", "pg_columns"]),
-        ("/tables/customer/primary_key", json!("Key"), &["tables.customer", "Key"]),
-        ("/tables/customer/sql_table", json!("a.b.c.d"), &["tables.customer.sql_table", "a.b.c.d"]),
-        ("/tables/customer/max_shrink", json!(1.5), &["tables.customer.max_shrink"]),
-        ("/tables/mctm_module/pg_table", json!("mctm_customer"), &["mctm_customer", "customer", "mctm_module"]),
-        ("/default_sync_order", json!(["customer", "nobody"]), &["default_sync_order", "nobody"]),
+    // Where the parser finds it, the line is that of the third column's text; the other rules know the path.
+    let cases: &[(&str, Value, &str, &[&str])] = &[
+        ("/tables/customer/colums", json!(["CD"]), "colums", &["tables.customer", "colums", "\"columns\""]),
+        ("/tables/customer/batch_size", json!("many"), "many", &["tables.customer.batch_size"]),
+        ("/defaults/refesh", json!("merge"), "refesh", &["defaults", "refesh", "\"refresh\""]),
+        ("/defaults/refresh", json!("swap"), "", &["swap"]),
+        ("/defaults/refresh", json!("merg"), "", &["refresh", "merge"]),
+        ("/tables/customer/pg_columns", json!(["cd"]), "", &["tables.customer", "columns", "pg_columns"]),
+        ("/tables/customer/primary_key", json!("Key"), "", &["tables.customer", "Key"]),
+        ("/tables/customer/sql_table", json!("a.b.c.d"), "", &["tables.customer.sql_table", "a.b.c.d"]),
+        ("/tables/customer/max_shrink", json!(1.5), "", &["tables.customer.max_shrink"]),
+        ("/tables/mctm_module/pg_table", json!("mctm_customer"), "", &["mctm_customer", "customer", "mctm_module"]),
+        ("/default_sync_order", json!(["customer", "nobody"]), "", &["default_sync_order", "nobody"]),
     ];
-    for (pointer, value, named) in cases {
+    for (pointer, value, on_line, named) in cases {
         let mut site = site().await;
         let (parent, field) = pointer.rsplit_once('/').unwrap();
-        site.config.pointer_mut(parent).unwrap()[field] = value.clone();
-        let named = [&["table_configs.json"], *named].concat();
-        assert_refused(&site, &["multi_sync"], &named).await;
+        let parent = if parent.is_empty() { Some(&mut site.config) } else { site.config.pointer_mut(parent) };
+        parent.unwrap()[field] = value.clone();
+        let text = serde_json::to_string_pretty(&site.config).unwrap();
+        let line = text.lines().position(|line| !on_line.is_empty() && line.contains(on_line));
+        let place = line.map_or("table_configs.json".to_owned(), |line| format!("table_configs.json:{}:", line + 1));
+        assert_refused(&site, &["multi_sync"], &[&[place.as_str()], *named].concat()).await;
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::body::Body;
 use crate::support::lambda::Ending;
 use crate::support::site::{FOUR_TABLES, Site};
-use crate::support::source::{Fault, Source};
+use crate::support::source::{Source, error_after};
 
 const TIME: Duration = Duration::from_secs(60);
 const ALL: &[&str] = &["customer", "mctm_module", "voipdb_customer", "voipdb_useragent"];
@@ -184,8 +184,8 @@ fn assert_info(body: &Body, warned: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_a_function_error_for_a_schedule_and_an_envelope_for_a_caller() {
-    let mut site = Site::over(Source::stand_in(50).await).await;
-    site.source.fault("customer", Fault::ErrorAfter { rows: 10, number: 8645, message: "A timeout occurred" });
+    let mut site = Site::over(Source::sample(50).await).await;
+    site.source.fault("customer", error_after(10, 8645, 17, "A timeout occurred while waiting for memory."));
     for (fail_on, scheduled_fails, direct_fails) in [("scheduled", true, false), ("never", false, false), ("always", true, true)] {
         let mut function = site.set("FAIL_ON", fail_on).deploy().await;
         for (name, fails) in [
@@ -210,7 +210,7 @@ async fn a_failure_is_a_function_error_for_a_schedule_and_an_envelope_for_a_call
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_configuration_is_answered_by_an_envelope_and_the_process_lives_on() {
-    let mut site = Site::over(Source::nowhere()).await;
+    let mut site = Site::over(Source::nowhere().await).await;
     site.config["tables"]["customer"]["colums"] = json!([]);
     let mut function = site.deploy().await;
     for _ in 0..2 {

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use crate::support::body::Body;
 use crate::support::site::{FOUR_TABLES, Site};
-use crate::support::source::{Fault, Planted, Source, Value};
+use crate::support::source::{Fault, Planted, Source, Value, error_after};
 
 const ROWS: u64 = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_dies_after_half_the_rows_fails_its_table_alone() {
-    source_fails_midway(Fault::CutAfter(ROWS / 2), &["connection"]).await;
+    source_fails_midway(Fault::CutAfterRows(ROWS / 2), &["connection"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_ends_in_an_error_after_half_the_rows_fails_its_table_alone() {
-    source_fails_midway(Fault::ErrorAfter { rows: ROWS / 2, number: 1205, message: "You are the victim" }, &["1205", "victim"]).await;
-    source_fails_midway(Fault::ErrorAfter { rows: ROWS / 2, number: 601, message: "Could not continue scan" }, &["601"]).await;
+    source_fails_midway(error_after(ROWS / 2, 1205, 13, "Transaction was chosen as the deadlock victim."), &["1205", "victim"]).await;
+    source_fails_midway(error_after(ROWS / 2, 601, 12, "Could not continue scan with NOLOCK due to data movement."), &["601"]).await;
 }
 
 async fn source_fails_midway(fault: Fault, named: &[&str]) {
-    let site = Site::over(Source::stand_in(ROWS).await).await;
+    let site = Site::over(Source::sample(ROWS).await).await;
     site.source.fault("customer", fault.clone());
     only_one_table_fails(&site, "customer", named).await;
     site.source.clear_faults("customer");
@@ -80,7 +80,7 @@ async fn a_wrong_password_of_one_source_fails_its_tables_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_of_the_target_fails_every_table_and_reads_nothing() {
-    let mut site = Site::over(Source::stand_in(100).await).await;
+    let mut site = Site::over(Source::sample(100).await).await;
     site.set("PG_PASSWORD", "wrong-password");
     let body = site.json(&["multi_sync"]).await;
     assert_eq!((body.code, &body["failed_tables"]), (Some(1), &json!(4)), "{body}");
@@ -93,7 +93,7 @@ async fn a_wrong_password_of_the_target_fails_every_table_and_reads_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_named_with_its_variables() {
-    let mut site = Site::over(Source::stand_in(10).await).await;
+    let mut site = Site::over(Source::sample(10).await).await;
     site.keep(&["customer"]).set("SQL_SERVER_MCTM_PORT", "1");
     let body = site.json(&["multi_sync"]).await;
     assert!(body.error_of("customer").contains("127.0.0.1"), "{body}");

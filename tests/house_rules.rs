@@ -75,18 +75,17 @@ fn binaries_are_a_screen_long_at_most() {
     }
 }
 
-/// Whether a crate or path is used in code; comments do not count.
+/// Whether a crate or path is used in code; comments and texts do not count.
 fn names(text: &str, what: &str) -> bool {
-    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-    code.into_iter().any(|line| {
-        line.match_indices(what).any(|(at, _)| {
-            let before = line[..at].chars().next_back();
-            let after = line[at + what.len()..].chars().next();
-            let apart = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_'));
-            // `env!` and `std::env::VarError`-like paths count; a string or a longer word does not.
-            apart(before) && before != Some('"') && apart(after)
-        })
+    let apart = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_'));
+    text.lines().flat_map(code_of).any(|code| {
+        code.match_indices(what).any(|(at, _)| apart(code[..at].chars().next_back()) && apart(code[at + what.len()..].chars().next()))
     })
+}
+
+/// A line's parts outside of quotes, up to a comment.
+fn code_of(line: &str) -> impl Iterator<Item = &str> {
+    line.split("//").next().unwrap_or_default().split('"').step_by(2)
 }
 
 /// The top-level modules that a file names through `crate::`, groups included.

@@ -14,12 +14,12 @@ const ROWS: u64 = 500;
 
 /// A site whose second table stalls in mid-stream, over targets that already hold older rows.
 async fn stalled_in_the_second_table() -> Site {
-    let site = Site::over(Source::stand_in(ROWS).await).await;
+    let site = Site::over(Source::sample(ROWS).await).await;
     site.sync().await;
     for table in ["customer", "mctm_module"] {
         site.source.change(table, 20.0);
     }
-    site.source.fault("mctm_module", Fault::StallAfter(100));
+    site.source.fault("mctm_module", Fault::StallAfterRows(100));
     site
 }
 
@@ -28,8 +28,7 @@ async fn a_signal_rolls_the_table_in_flight_back_and_leaves_the_rest_not_started
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let site = stalled_in_the_second_table().await;
         let before = site.db.checksum("mctm_module").await;
-        site.source.forget_statements();
-        let body = site.interrupt(signal, async || site.source.is_stalled()).await;
+        let body = site.interrupt(signal, async || site.source.is_reading("mctm_module")).await;
         assert_eq!((body.code, &body["success"]), (Some(code), &json!(false)), "{body}");
         assert_eq!(body.table("customer")["status"], "ok");
         assert_eq!(body.table("mctm_module")["status"], "failed");

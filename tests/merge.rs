@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::site::Site;
-use crate::support::source::{Planted, Source, Value};
+use crate::support::source::{Planted, Value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn merge_counts_inserts_updates_and_deletes_and_leaves_the_rest_alone() {

@@ -39,7 +39,7 @@ async fn dry_run_is_a_variable_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn multi_test_logs_in_once_per_source_and_says_which_side_fails() {
-    let mut site = Site::over(Source::stand_in(10).await).await;
+    let mut site = Site::over(Source::sample(10).await).await;
     let body = site.json(&["multi_test"]).await;
     assert_eq!((body.code, &body["successful_connections"]), (Some(0), &json!(4)), "{body}");
     assert_eq!(body.table("customer")["target_missing"], true, "{body}");
@@ -88,7 +88,7 @@ async fn a_person_sees_progress_on_standard_error_and_a_summary_on_standard_outp
 #[tokio::test(flavor = "multi_thread")]
 async fn warnings_stand_in_the_body_and_not_among_the_results() {
     let site = Site::over(Source::sample(10).await).await;
-    site.db.execute("SET ROLE sync; CREATE TABLE mctm_customer (cd text, name text, nameyomi text, dairiten_id bigint, creationtime timestamp, modifiedtime timestamp, note text)").await;
+    site.db.execute("SET ROLE sync; CREATE TABLE mctm_customer (cd text, name text, nameyomi text, dairiten_id bigint, creationtime timestamp, modifiedtime timestamp, note text); RESET ROLE").await;
     let body = site.sync().await;
     let warnings = body["warnings"].to_string();
     assert!(warnings.contains("customer") && warnings.contains("unique"), "a target without a unique key is warned about: {body}");

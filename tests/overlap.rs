@@ -11,8 +11,8 @@ use crate::support::source::{Fault, Source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_skips_the_table_that_the_first_holds_and_says_who_holds_it() {
-    let site = Site::over(Source::stand_in(500).await).await;
-    site.source.fault("customer", Fault::StallAfter(100));
+    let site = Site::over(Source::sample(500).await).await;
+    site.source.fault("customer", Fault::StallAfterRows(100));
     let first = site.start(&["multi_sync", "--json"]);
     site.until_reading("customer").await;
     let second = site.json(&["multi_sync"]).await;
@@ -35,8 +35,8 @@ async fn a_second_run_skips_the_table_that_the_first_holds_and_says_who_holds_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_in_parallel_do_not_wait_for_one_another() {
-    let mut site = Site::over(Source::stand_in(500).await).await;
-    site.set("MAX_PARALLEL_TABLES", "4").source.fault("customer", Fault::StallAfter(100));
+    let mut site = Site::over(Source::sample(500).await).await;
+    site.set("MAX_PARALLEL_TABLES", "4").source.fault("customer", Fault::StallAfterRows(100));
     let interrupted = site
         .interrupt(Signal::INT, async || {
             site.db.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await == "3"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::site::Site;
-use crate::support::source::{Planted, Source, Value};
+use crate::support::source::{Planted, Value};
 
 const ROWS: i64 = 5_000;
 
@@ -24,13 +24,13 @@ async fn a_reader_sees_whole_generations_through_ten_replacements() {
 /// Every row of a generation carries its number, and every refresh brings a new generation: a reader that sees two numbers sees a half table.
 async fn poll_through_ten_refreshes(refresh: &str) {
     let table = Planted::new("Prices", &[("Id", "int"), ("Generation", "int"), ("Note", "nvarchar(200)")], 1);
-    let mut site = Site::planted(vec![table.rows(generation(0))], json!({})).await;
+    let mut site = Site::planted(vec![table.rows(first_generation())], json!({})).await;
     site.default("refresh", json!(refresh));
     site.sync().await;
     let done = Arc::new(AtomicBool::new(false));
     let reader = tokio::spawn(poll(site.db.connect().await, Arc::clone(&done)));
     for number in 1..=10 {
-        site.source.replace_rows("Prices", generation(number));
+        site.source.update_all("Prices", "Generation", Value::Int(number));
         site.sync().await;
     }
     done.store(true, Ordering::Relaxed);
@@ -65,6 +65,6 @@ async fn poll(reader: tokio_postgres::Client, done: Arc<AtomicBool>) -> Seen {
     seen
 }
 
-fn generation(number: i64) -> Vec<Vec<Value>> {
-    (0..ROWS).map(|id| vec![Value::Int(id), Value::Int(number), Value::text("メモ")]).collect()
+fn first_generation() -> Vec<Vec<Value>> {
+    (0..ROWS).map(|id| vec![Value::Int(id), Value::Int(0), Value::text("メモ")]).collect()
 }

@@ -8,7 +8,7 @@ use crate::support::source::{PASSWORD as SOURCE, Source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_password_is_ever_written_however_much_is_logged() {
-    let mut site = Site::over(Source::stand_in(20).await).await;
+    let mut site = Site::over(Source::sample(20).await).await;
     site.set("RUST_LOG", "trace");
     let mut runs = vec![
         site.run(&["multi_sync"]).await,

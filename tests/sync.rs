@@ -75,7 +75,7 @@ async fn four_tables_at_a_time_leave_the_same_as_one_after_the_other() {
 async fn memory_does_not_grow_with_the_table() {
     let mut peaks = Vec::new();
     for rows in [2_000, 40_000] {
-        let mut site = Site::over(Source::stand_in(rows).await).await;
+        let mut site = Site::over(Source::sample(rows).await).await;
         site.keep(&["customer"]);
         let finished = site.run(&["multi_sync", "--json"]).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");

@@ -79,7 +79,7 @@ async fn a_source_of_another_authority_is_refused_and_the_variables_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verification_turned_off_is_warned_about_once_a_run() {
-    let mut site = Site::over(Source::stand_in_with(50, Tls::Full).await).await;
+    let mut site = Site::over(Source::sample_with(50, Tls::Full).await).await;
     site.set("SQL_SERVER_MCTM_TRUST_CERT", "true");
     let body = site.sync().await;
     let named = |warning: &&serde_json::Value| warning.as_str().unwrap().contains("SQL_SERVER_MCTM_TRUST_CERT");
@@ -87,7 +87,7 @@ async fn verification_turned_off_is_warned_about_once_a_run() {
 }
 
 async fn one_table(tls: Tls) -> Site {
-    let mut site = Site::over(Source::stand_in_with(100, tls).await).await;
+    let mut site = Site::over(Source::sample_with(100, tls).await).await;
     site.keep(&["customer"]);
     site
 }
