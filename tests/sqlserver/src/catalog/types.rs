@@ -10,10 +10,40 @@ max_length smallint, precision tinyint, scale tinyint, collation_name sysname?, 
 is_assembly_type bit, default_object_id int, rule_object_id int, is_table_type bit";
 
 const ALL: [&str; 34] = [
-    "image", "text", "uniqueidentifier", "date", "time", "datetime2", "datetimeoffset", "tinyint", "smallint", "int",
-    "smalldatetime", "real", "money", "datetime", "float", "sql_variant", "ntext", "bit", "decimal(38,38)",
-    "numeric(38,38)", "smallmoney", "bigint", "varbinary(8000)", "varchar(8000)", "binary(8000)", "char(8000)",
-    "timestamp", "nvarchar(4000)", "nchar(4000)", "xml", "sysname", "hierarchyid", "geometry", "geography",
+    "image",
+    "text",
+    "uniqueidentifier",
+    "date",
+    "time",
+    "datetime2",
+    "datetimeoffset",
+    "tinyint",
+    "smallint",
+    "int",
+    "smalldatetime",
+    "real",
+    "money",
+    "datetime",
+    "float",
+    "sql_variant",
+    "ntext",
+    "bit",
+    "decimal(38,38)",
+    "numeric(38,38)",
+    "smallmoney",
+    "bigint",
+    "varbinary(8000)",
+    "varchar(8000)",
+    "binary(8000)",
+    "char(8000)",
+    "timestamp",
+    "nvarchar(4000)",
+    "nchar(4000)",
+    "xml",
+    "sysname",
+    "hierarchyid",
+    "geometry",
+    "geography",
 ];
 
 /// The first `user_type_id` of alias types.
@@ -21,7 +51,10 @@ const FIRST_ALIAS: i32 = 257;
 
 /// The name of a system type.
 pub(crate) fn name_of(user_type_id: i64) -> Option<&'static str> {
-    ALL.iter().filter_map(|name| SqlType::parse(name)).find(|ty| i64::from(ty.user_type_id()) == user_type_id).map(SqlType::name)
+    ALL.iter()
+        .filter_map(|name| SqlType::parse(name))
+        .find(|ty| i64::from(ty.user_type_id()) == user_type_id)
+        .map(SqlType::name)
 }
 
 /// Alias types of a database, by name, with the type each stands for.
@@ -39,21 +72,46 @@ fn aliases(database: &Database) -> Vec<(String, SqlType)> {
 
 /// The `user_type_id` of an alias type.
 pub(super) fn alias_id(database: &Database, alias: &str) -> i32 {
-    let at = aliases(database).iter().position(|(name, _)| name == alias).unwrap_or(0);
+    let at = aliases(database)
+        .iter()
+        .position(|(name, _)| name == alias)
+        .unwrap_or(0);
     FIRST_ALIAS + at as i32
 }
 
 pub(super) fn types(database: &Database) -> Contents {
-    let system = ALL.iter().filter_map(|text| SqlType::parse(text)).map(|ty| (ty.name().to_owned(), ty, ty.user_type_id(), false));
-    let aliased = aliases(database).into_iter().enumerate().map(|(at, (name, ty))| (name, ty, FIRST_ALIAS + at as i32, true));
+    let system = ALL
+        .iter()
+        .filter_map(|text| SqlType::parse(text))
+        .map(|ty| (ty.name().to_owned(), ty, ty.user_type_id(), false));
+    let aliased = aliases(database)
+        .into_iter()
+        .enumerate()
+        .map(|(at, (name, ty))| (name, ty, FIRST_ALIAS + at as i32, true));
     let rows = system.chain(aliased).map(|(name, ty, id, is_alias)| {
         let (size, precision, scale) = ty.sizes();
-        let collation = if ty.has_collation() { Value::text(database.collation.name) } else { Value::Null };
+        let collation = if ty.has_collation() {
+            Value::text(database.collation.name)
+        } else {
+            Value::Null
+        };
         let is_clr = (128..=130).contains(&id);
         vec![
-            Value::text(&name), int(ty.system_type_id()), int(id), int(if is_alias { 1 } else { 4 }), Value::Null, int(size),
-            int(precision), int(scale), collation, Value::Bit(ty != SqlType::SysName), Value::Bit(is_alias),
-            Value::Bit(is_clr), int(0), int(0), Value::Bit(false),
+            Value::text(&name),
+            int(ty.system_type_id()),
+            int(id),
+            int(if is_alias { 1 } else { 4 }),
+            Value::Null,
+            int(size),
+            int(precision),
+            int(scale),
+            collation,
+            Value::Bit(ty != SqlType::SysName),
+            Value::Bit(is_alias),
+            Value::Bit(is_clr),
+            int(0),
+            int(0),
+            Value::Bit(false),
         ]
     });
     (COLUMNS, rows.collect())

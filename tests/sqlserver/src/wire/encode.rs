@@ -16,7 +16,6 @@ pub(crate) struct ResultColumn {
     pub(crate) identity: bool,
 }
 
-const PLP_NULL: u64 = u64::MAX;
 const PLP_CHUNK: usize = 8000;
 
 /// Appends a COLMETADATA token.
@@ -24,9 +23,15 @@ pub(crate) fn put_columns(out: &mut Vec<u8>, columns: &[ResultColumn]) {
     out.push(0x81);
     out.extend((columns.len() as u16).to_le_bytes());
     for column in columns {
-        let user_type: u32 = if column.ty == SqlType::RowVersion { 80 } else { 0 };
+        let user_type: u32 = if column.ty == SqlType::RowVersion {
+            80
+        } else {
+            0
+        };
         out.extend(user_type.to_le_bytes());
-        let flags = u16::from(column.nullable) | u16::from(!column.identity) << 3 | u16::from(column.identity) << 4;
+        let flags = u16::from(column.nullable)
+            | u16::from(!column.identity) << 3
+            | u16::from(column.identity) << 4;
         out.extend(flags.to_le_bytes());
         put_type(out, column.ty, column.collation, column.nullable);
         if matches!(column.ty, SqlType::Text | SqlType::NText | SqlType::Image) {
@@ -40,13 +45,20 @@ pub(crate) fn put_columns(out: &mut Vec<u8>, columns: &[ResultColumn]) {
 fn put_type(out: &mut Vec<u8>, ty: SqlType, collation: &Collation, nullable: bool) {
     let [size, ..] = ty.sizes().0.to_le_bytes();
     match ty {
-        SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt | SqlType::Real
-        | SqlType::Float | SqlType::Money | SqlType::SmallMoney | SqlType::DateTime | SqlType::SmallDateTime => {
-            match (fixed_token(ty), nullable) {
-                ((fixed, _), false) => out.push(fixed),
-                ((_, variable), true) => out.extend([variable, size]),
-            }
-        }
+        SqlType::Bit
+        | SqlType::TinyInt
+        | SqlType::SmallInt
+        | SqlType::Int
+        | SqlType::BigInt
+        | SqlType::Real
+        | SqlType::Float
+        | SqlType::Money
+        | SqlType::SmallMoney
+        | SqlType::DateTime
+        | SqlType::SmallDateTime => match (fixed_token(ty), nullable) {
+            ((fixed, _), false) => out.push(fixed),
+            ((_, variable), true) => out.extend([variable, size]),
+        },
         SqlType::UniqueIdentifier => out.extend([0x24, 16]),
         SqlType::Decimal(p, s) => out.extend([0x6A, decimal_bytes(p) + 1, p, s]),
         SqlType::Numeric(p, s) => out.extend([0x6C, decimal_bytes(p) + 1, p, s]),
@@ -91,7 +103,11 @@ fn put_huge(out: &mut Vec<u8>, token: u8, bytes: i32, collation: Option<&Collati
 }
 
 fn put_clr_type(out: &mut Vec<u8>, ty: SqlType) {
-    let size: u16 = if ty == SqlType::HierarchyId { 892 } else { u16::MAX };
+    let size: u16 = if ty == SqlType::HierarchyId {
+        892
+    } else {
+        u16::MAX
+    };
     let class = match ty {
         SqlType::HierarchyId => "SqlHierarchyId",
         SqlType::Geography => "SqlGeography",
@@ -104,7 +120,9 @@ fn put_clr_type(out: &mut Vec<u8>, ty: SqlType) {
     put_short_text(out, ty.name());
     put_long_text(
         out,
-        &format!("Microsoft.SqlServer.Types.{class}, Microsoft.SqlServer.Types, Version=14.0.0.0, Culture=neutral, PublicKeyToken=89845dcd8080cc91"),
+        &format!(
+            "Microsoft.SqlServer.Types.{class}, Microsoft.SqlServer.Types, Version=14.0.0.0, Culture=neutral, PublicKeyToken=89845dcd8080cc91"
+        ),
     );
 }
 
@@ -138,7 +156,11 @@ pub(crate) fn put_row(out: &mut Vec<u8>, columns: &[ResultColumn], row: &[Value]
     } else {
         out.push(0xD1);
     }
-    for (column, value) in columns.iter().zip(row).filter(|(_, value)| !value.is_null()) {
+    for (column, value) in columns
+        .iter()
+        .zip(row)
+        .filter(|(_, value)| !value.is_null())
+    {
         put_value(out, column.ty, column.nullable, value);
     }
 }
@@ -146,8 +168,17 @@ pub(crate) fn put_row(out: &mut Vec<u8>, columns: &[ResultColumn], row: &[Value]
 /// Appends a value that is not NULL as a row holds it.
 pub(crate) fn put_value(out: &mut Vec<u8>, ty: SqlType, nullable: bool, value: &Value) {
     match ty {
-        SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt | SqlType::Real
-        | SqlType::Float | SqlType::Money | SqlType::SmallMoney | SqlType::DateTime | SqlType::SmallDateTime => {
+        SqlType::Bit
+        | SqlType::TinyInt
+        | SqlType::SmallInt
+        | SqlType::Int
+        | SqlType::BigInt
+        | SqlType::Real
+        | SqlType::Float
+        | SqlType::Money
+        | SqlType::SmallMoney
+        | SqlType::DateTime
+        | SqlType::SmallDateTime => {
             if nullable {
                 out.push(ty.sizes().0 as u8);
             }
@@ -158,27 +189,29 @@ pub(crate) fn put_value(out: &mut Vec<u8>, ty: SqlType, nullable: bool, value: &
             out.extend(*b"dummy textptr\0\0\0dummyTS\0");
             put_counted::<4>(out, ty, value);
         }
-        SqlType::VarChar(Length::Max) | SqlType::NVarChar(Length::Max) | SqlType::VarBinary(Length::Max)
-        | SqlType::Xml | SqlType::HierarchyId | SqlType::Geography | SqlType::Geometry => put_chunks(out, ty, value),
-        SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::SysName
-        | SqlType::Binary(_) | SqlType::VarBinary(_) | SqlType::RowVersion => put_counted::<2>(out, ty, value),
+        SqlType::VarChar(Length::Max)
+        | SqlType::NVarChar(Length::Max)
+        | SqlType::VarBinary(Length::Max)
+        | SqlType::Xml
+        | SqlType::HierarchyId
+        | SqlType::Geography
+        | SqlType::Geometry => put_chunks(out, ty, value),
+        SqlType::Char(_)
+        | SqlType::VarChar(_)
+        | SqlType::NChar(_)
+        | SqlType::NVarChar(_)
+        | SqlType::SysName
+        | SqlType::Binary(_)
+        | SqlType::VarBinary(_)
+        | SqlType::RowVersion => put_counted::<2>(out, ty, value),
         SqlType::Variant => put_variant(out, value),
-        SqlType::Decimal(..) | SqlType::Numeric(..) | SqlType::Date | SqlType::Time(_) | SqlType::DateTime2(_)
-        | SqlType::DateTimeOffset(_) | SqlType::UniqueIdentifier => put_counted::<1>(out, ty, value),
-    }
-}
-
-/// Appends NULL as ROW has it, without a bitmap.
-pub(crate) fn put_null(out: &mut Vec<u8>, ty: SqlType) {
-    match ty {
-        SqlType::VarChar(Length::Max) | SqlType::NVarChar(Length::Max) | SqlType::VarBinary(Length::Max)
-        | SqlType::Xml | SqlType::HierarchyId | SqlType::Geography | SqlType::Geometry => {
-            out.extend(PLP_NULL.to_le_bytes());
-        }
-        SqlType::Char(_) | SqlType::VarChar(_) | SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::SysName
-        | SqlType::Binary(_) | SqlType::VarBinary(_) | SqlType::RowVersion => out.extend([0xFF, 0xFF]),
-        SqlType::Variant => out.extend([0; 4]),
-        _ => out.push(0),
+        SqlType::Decimal(..)
+        | SqlType::Numeric(..)
+        | SqlType::Date
+        | SqlType::Time(_)
+        | SqlType::DateTime2(_)
+        | SqlType::DateTimeOffset(_)
+        | SqlType::UniqueIdentifier => put_counted::<1>(out, ty, value),
     }
 }
 
@@ -206,15 +239,21 @@ fn put_bare(out: &mut Vec<u8>, ty: SqlType, value: &Value) {
     match value {
         Value::Null => {}
         Value::Bit(bit) => out.push(u8::from(*bit)),
-        Value::Int(number) => out.extend_from_slice(&number.to_le_bytes()[..usize::from(ty.sizes().0.unsigned_abs().min(8))]),
+        Value::Int(number) => out.extend_from_slice(
+            &number.to_le_bytes()[..usize::from(ty.sizes().0.unsigned_abs().min(8))],
+        ),
         Value::Real(number) => out.extend(number.to_le_bytes()),
         Value::Float(number) => out.extend(number.to_le_bytes()),
         Value::Decimal(unscaled, _) => {
             let (_, precision, _) = ty.sizes();
             out.push(u8::from(*unscaled >= 0));
-            out.extend_from_slice(&unscaled.unsigned_abs().to_le_bytes()[..usize::from(decimal_bytes(precision))]);
+            out.extend_from_slice(
+                &unscaled.unsigned_abs().to_le_bytes()[..usize::from(decimal_bytes(precision))],
+            );
         }
-        Value::Money(number) if ty == SqlType::SmallMoney => out.extend((*number as i32).to_le_bytes()),
+        Value::Money(number) if ty == SqlType::SmallMoney => {
+            out.extend((*number as i32).to_le_bytes())
+        }
         Value::Money(number) => {
             out.extend(((*number >> 32) as i32).to_le_bytes());
             out.extend((*number as u32).to_le_bytes());
@@ -256,7 +295,9 @@ fn put_ticks(out: &mut Vec<u8>, ty: SqlType, ticks: u64) {
 }
 
 fn put_variant(out: &mut Vec<u8>, value: &Value) {
-    let Value::Variant(base, inner) = value else { return out.extend([0; 4]) };
+    let Value::Variant(base, inner) = value else {
+        return out.extend([0; 4]);
+    };
     let ty = SqlType::parse(base).unwrap_or(SqlType::Int);
     let collation = crate::types::collation::DEFAULT;
     let at = out.len();
@@ -264,9 +305,15 @@ fn put_variant(out: &mut Vec<u8>, value: &Value) {
     let (size, precision, scale) = ty.sizes();
     let [low, high] = size.to_le_bytes();
     match ty {
-        SqlType::Decimal(..) | SqlType::Numeric(..) => out.extend([ty.system_type_id(), 2, precision, scale]),
-        SqlType::Time(_) | SqlType::DateTime2(_) | SqlType::DateTimeOffset(_) => out.extend([ty.system_type_id(), 1, scale]),
-        SqlType::Binary(_) | SqlType::VarBinary(_) => out.extend([ty.system_type_id(), 2, low, high]),
+        SqlType::Decimal(..) | SqlType::Numeric(..) => {
+            out.extend([ty.system_type_id(), 2, precision, scale])
+        }
+        SqlType::Time(_) | SqlType::DateTime2(_) | SqlType::DateTimeOffset(_) => {
+            out.extend([ty.system_type_id(), 1, scale])
+        }
+        SqlType::Binary(_) | SqlType::VarBinary(_) => {
+            out.extend([ty.system_type_id(), 2, low, high])
+        }
         _ if ty.has_collation() => {
             out.extend([ty.system_type_id(), 7]);
             out.extend(collation.wire());
@@ -281,5 +328,8 @@ fn put_variant(out: &mut Vec<u8>, value: &Value) {
 
 /// The wire turns the first three groups of a uniqueidentifier around; so does the way back.
 pub(crate) fn guid_to_wire(g: [u8; 16]) -> [u8; 16] {
-    [g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]]
+    [
+        g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13],
+        g[14], g[15],
+    ]
 }
