@@ -32,8 +32,9 @@ pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter
 
 /// What the caller asked for, else `RUST_LOG` as it is, else `LOG_LEVEL`; the latter for tablesync, with warnings of everything else.
 fn filter(env: &Env, level: Level) -> EnvFilter {
-    // The driver logs each error of the server that we report ourselves, once.
-    let own = |level: &str| EnvFilter::new(format!("warn,tiberius=off,tablesync={level}"));
+    // Both would log again what we log ourselves, once: the server's errors, and function errors.
+    const REPEATED: &str = "tiberius=off,lambda_runtime::layers=off";
+    let own = |level: &str| EnvFilter::new(format!("warn,{REPEATED},tablesync={level}"));
     let default = match level {
         Level::Asked(asked) => return own(asked),
         Level::Default(default) => default,
