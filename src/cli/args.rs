@@ -8,45 +8,57 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::config::parse_duration;
 use crate::request::{Mode, Request, split_names};
 
-const ABOUT: &str = "Brings SQL Server tables into PostgreSQL: one request, every table checked before its change becomes visible.";
+const ABOUT: &str = "Brings SQL Server tables into PostgreSQL, each checked before its change becomes visible.";
 
 const HELP: &str = "\
 Examples:
   tablesync config check                          is everything set? (connects to nothing)
   tablesync multi_test                            can every table be reached on both sides?
-  tablesync multi_sync --dry-run                  what would run, and how many rows; writes nothing
+  tablesync multi_sync --dry-run                  what would run, how many rows; writes nothing
   tablesync multi_sync                            every table of default_sync_order
   tablesync multi_sync --tables=customer,orders   these, in this order
   tablesync single_sync --table=customer --json   one table; the result as one line of JSON
 
 Exit codes:
   0    success
-  1    something failed while running; every table that failed is as it was
-  2    wrong request, wrong configuration or a missing variable; nothing was begun
-  130  stopped by SIGINT (Ctrl-C), 143 by SIGTERM; both after rollback and summary. A second SIGINT exits at once
+  1    something failed while running; the target of every failed table is as it was
+  2    wrong request or configuration, or a variable is missing; nothing was begun
+  130  stopped by SIGINT (Ctrl-C), after rollback and summary; a second one exits at once
+  143  stopped by SIGTERM, after rollback and summary
 
 Output:
-  The summary goes to standard output; with --json exactly one line, the result object, for failures too.
-  Progress, warnings, errors and the log go to standard error.
+  Standard output has the summary; with --json exactly one line, the result object, for
+  failures too. Progress, warnings, errors and the log go to standard error.
 
 Table configuration:
   --config, else TABLE_CONFIGS, else ./table_configs.json
 
 Variables (also read from ./.env, which never overrides a set variable):
-  SQL_SERVER_<DB_TYPE>_HOST        host, host,port or host\\instance; one set for each db_type in use, upper-cased
-  SQL_SERVER_<DB_TYPE>_USER, _PASSWORD, _DB, _PORT (1433)
-  SQL_SERVER_<DB_TYPE>_ENCRYPT     mandatory (default), strict, login, off; on loopback as the server offers
-  SQL_SERVER_<DB_TYPE>_TRUST_CERT  true: do not verify the certificate (default on loopback without _CA_FILE)
-  SQL_SERVER_<DB_TYPE>_CA_FILE     PEM file of certificate authorities
-  PG_HOST, PG_DB, PG_USER, PG_PASSWORD (may be unset), PG_PORT (5432)
-  PG_SSLMODE                       disable, prefer, require, verify-ca, verify-full (default; prefer on loopback and sockets)
-  PG_SSLROOTCERT                   PEM file of certificate authorities
-  STATE_SCHEMA                     schema of the run history and of staging tables (tablesync)
+  One set for each db_type of the table configuration, its name in upper case:
+  SQL_SERVER_<DB_TYPE>_HOST        host, host,port or host\\instance
+  SQL_SERVER_<DB_TYPE>_USER, _PASSWORD
+  SQL_SERVER_<DB_TYPE>_DB          the database to log in to (sql_server_db)
+  SQL_SERVER_<DB_TYPE>_PORT        1433
+  SQL_SERVER_<DB_TYPE>_ENCRYPT     mandatory, strict, login, off (mandatory;
+                                   on loopback as the server offers)
+  SQL_SERVER_<DB_TYPE>_TRUST_CERT  true leaves the certificate unverified (false;
+                                   on loopback without _CA_FILE true)
+  SQL_SERVER_<DB_TYPE>_CA_FILE     certificate authorities to trust as well, PEM
+  The target:
+  PG_HOST, PG_DB, PG_USER
+  PG_PASSWORD                      may be left out where none is needed
+  PG_PORT                          5432
+  PG_SSLMODE                       disable, prefer, require, verify-ca, verify-full
+                                   (verify-full; on loopback and sockets prefer)
+  PG_SSLROOTCERT                   certificate authorities in place of the system's, PEM
+  STATE_SCHEMA                     schema of run history and staging tables (tablesync)
+  Runs:
   MAX_PARALLEL_TABLES              tables at a time (1)
-  DEADLINE_MARGIN                  kept before the deadline for a clean end (10s, at most a fifth of the time left)
-  SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (2m)
+  DEADLINE_MARGIN                  time kept before the deadline for a clean end
+                                   (10s, at most a fifth of the time left)
+  SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (5m)
   DRY_RUN                          true: as --dry-run
-  LOG_LEVEL, RUST_LOG              error, warn (default), info, debug, trace";
+  LOG_LEVEL, RUST_LOG              off, error, warn, info, debug, trace (warn)";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -213,6 +225,13 @@ mod tests {
         assert_eq!(deadline, Some(Duration::from_secs(900)));
         assert_eq!(request("tablesync --json single_sync --table=a").0.tables, ["a"]);
         assert_eq!(request("tablesync multi_test --tables=a --json").0.tables, ["a"]);
+    }
+
+    #[test]
+    fn the_help_fits_into_a_hundred_columns() {
+        for line in HELP.lines() {
+            assert!(line.len() <= 98, "{line}");
+        }
     }
 
     #[test]

@@ -70,14 +70,10 @@ fn check(env: &Env, common: &Common, command: &Command, began: Instant) -> u8 {
     let asked = asked(command.name(), &found.warnings, began);
     let sentences: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
     let answer = body::checked((!sentences.is_empty()).then(|| sentences.join("\n")), found.fields, &asked);
-    if common.json {
-        print(&Shown { stdout: line(&answer), stderr: String::new() });
-    } else {
-        let errors: String = found.errors.iter().map(|error| output::failure(None, error)).collect();
-        let warnings: String = found.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-        let verdict = if answer.success() { "The configuration is complete; nothing was connected.\n" } else { "" };
-        print(&Shown { stdout: found.text + verdict, stderr: warnings + &errors });
-    }
+    let errors: String = found.errors.iter().map(|error| output::failure(None, error)).collect();
+    let verdict = if answer.success() { "The configuration is complete; nothing was connected.\n" } else { "" };
+    let stdout = if common.json { line(&answer) } else { found.text + verdict };
+    print(&Shown { stdout, stderr: output::warnings(&answer) + &errors });
     if answer.success() { SUCCESS } else { WRONG }
 }
 

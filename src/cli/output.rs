@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use indicatif::HumanCount;
 
 use crate::error::SyncError;
@@ -39,7 +39,8 @@ pub(super) fn show(report: &Report, answer: &Answer) -> Shown {
     shown
 }
 
-fn warnings(answer: &Answer) -> String {
+/// One line per warning.
+pub(super) fn warnings(answer: &Answer) -> String {
     answer.warnings().map(|warning| format!("warning: {warning}\n")).collect()
 }
 
@@ -117,7 +118,7 @@ fn informed(info: &InfoReport) -> String {
 /// A borderless table; columns from `numbers` on are numbers.
 fn table<const N: usize>(header: [&str; N], numbers: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─'))).set_header(header);
     for index in numbers..N {
         align_right(&mut table, index);
     }

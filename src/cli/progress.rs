@@ -6,12 +6,16 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::output::{count, duration, rate};
 use crate::report::body::status_name;
 use crate::report::{Phase, Progress, ProgressEvent, Quiet, TableReport};
 
+const SPINNER: &str = "{spinner} {prefix} {msg}";
+const BAR: &str = "{prefix} {wide_bar} {human_pos}/{human_len} rows {rate} eta {eta} {msg}";
+const COUNTER: &str = "{spinner} {prefix} {human_pos} rows {rate} {msg}";
+const MESSAGE: &str = "{msg}";
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Progress for this process's standard error, and the bars that its log lines must not tear.
@@ -54,7 +58,7 @@ impl Bars {
     }
 
     fn begin(&self, table: &str, position: usize, tables: usize) {
-        let bar = self.all.add(ProgressBar::new_spinner()).with_style(style("{spinner} {prefix} {msg}"));
+        let bar = self.all.add(ProgressBar::new_spinner()).with_style(style(SPINNER));
         bar.set_prefix(format!("[{position}/{tables}] {table}"));
         bar.set_message(phase_name(Phase::Planning));
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -69,10 +73,10 @@ impl Progress for Bars {
             ProgressEvent::Reached { table, phase, rows_expected } => self.with(table, |bar| {
                 if let (Phase::Copying, Some(rows)) = (phase, rows_expected) {
                     bar.set_length(rows);
-                    bar.set_style(style("{prefix} {wide_bar} {human_pos}/{human_len} rows {per_sec} eta {eta} {msg}"));
+                    bar.set_style(style(BAR));
                     bar.reset_eta();
                 } else if phase == Phase::Copying {
-                    bar.set_style(style("{spinner} {prefix} {human_pos} rows {per_sec} {msg}"));
+                    bar.set_style(style(COUNTER));
                 }
                 bar.set_message(phase_name(phase));
             }),
@@ -85,7 +89,7 @@ impl Progress for Bars {
             }),
             ProgressEvent::Finished(report) => {
                 self.with(&report.table, |bar| {
-                    bar.set_style(style("{msg}"));
+                    bar.set_style(style(MESSAGE));
                     bar.finish_with_message(ended(report));
                 });
             }
@@ -95,7 +99,12 @@ impl Progress for Bars {
 
 /// The templates are constants of this file; should one be wrong, a plain bar is shown.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // Whole rows a second: `{per_sec}` would show four decimals.
+        let rows = format!("{:.0}", state.per_sec()).parse().unwrap_or_default();
+        let _ = write!(out, "{}/s", count(rows));
+    })
 }
 
 struct Lines<W> {
@@ -210,8 +219,25 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_follows_its_table_and_stretches_when_the_estimate_was_low() {
+        let bars = Bars { all: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), tables: Mutex::default() };
+        bars.on(&ProgressEvent::Started { table: "a", position: 2, tables: 4 });
+        let bar = bars.tables.lock().unwrap()["a"].clone();
+        assert_eq!((bar.prefix().as_str(), bar.message().as_str()), ("[2/4] a", "planning"));
+        bars.on(&ProgressEvent::Reached { table: "a", phase: Phase::Copying, rows_expected: Some(100) });
+        for (rows, length) in [(50, 100), (120, 120)] {
+            bars.on(&ProgressEvent::Rows { table: "a", rows, bytes: 0 });
+            assert_eq!((bar.position(), bar.length()), (rows, Some(length)));
+        }
+        bars.on(&ProgressEvent::Reached { table: "a", phase: Phase::Publishing, rows_expected: None });
+        assert_eq!(bar.message(), "publishing");
+        bars.on(&ProgressEvent::Finished(&TableReport::new("a", Outcome::Ok)));
+        assert!(bar.is_finished() && bar.message().starts_with("a: ok"), "{}", bar.message());
+    }
+
+    #[test]
     fn the_bars_templates_are_sound() {
-        for template in ["{spinner} {prefix} {msg}", "{prefix} {wide_bar} {human_pos}/{human_len} rows {per_sec} eta {eta} {msg}"] {
+        for template in [SPINNER, BAR, COUNTER, MESSAGE] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -29,6 +29,9 @@ pub(super) fn answer(error: &Error, arguments: &[OsString], began: Instant) -> u
 /// The mode as asked, and why not.
 fn refuse(error: &Error, arguments: &[OsString]) -> (String, Refusal) {
     if let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand) {
+        if arguments.iter().any(|argument| argument == "config") {
+            return (format!("config {asked}"), Refusal::new(sentence(error)));
+        }
         let refusal = asked.parse::<Mode>().err().unwrap_or_else(|| Refusal::new(sentence(error)));
         return (asked.clone(), refusal);
     }
@@ -72,6 +75,12 @@ mod tests {
         let (mode, refusal) = refused("tablesync multi_sync --deadline soon --json");
         assert_eq!(mode, "multi_sync");
         assert!(refusal.error.contains("expected a time such as 90s"), "{}", refusal.error);
+    }
+
+    #[test]
+    fn an_unknown_look_at_the_configuration_is_no_mode() {
+        let (mode, refusal) = refused("tablesync config chekc --json");
+        assert_eq!((mode.as_str(), refusal.valid_modes), ("config chekc", None));
     }
 
     #[test]

@@ -108,3 +108,23 @@ fn a_refused_event_still_tells_its_mode_and_who_sent_it() {
     assert!(Event::read(&envelope(json!(5))).scheduled);
     assert_eq!(Event::read(&json!({"mode": 5})).mode, "5");
 }
+
+#[test]
+fn every_sample_event_reads_as_its_name_says() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir("events").unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let event = Event::read(&serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap());
+        // Whether a table is missing or unknown is for the configuration to say.
+        let refused = name.contains("refused") && !name.contains("_table");
+        assert_eq!(event.request.is_err(), refused, "{name}");
+        assert_eq!(event.scheduled, name.starts_with("eventbridge") || name.starts_with("scheduler"), "{name}");
+        assert_eq!(event.warnings.is_empty(), name != "unknown_field", "{name}");
+        if let Ok(request) = event.request {
+            assert_eq!(request.dry_run, name.ends_with("dry_run"), "{name}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 20, "{seen}");
+}
