@@ -38,8 +38,6 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
     /// The most memory it had resident.
     pub(crate) peak_kib: u64,
-    /// How long it ran.
-    pub(crate) elapsed: Duration,
 }
 
 impl Running {
@@ -98,7 +96,6 @@ impl Running {
             stdout: self.stdout.all(),
             stderr: self.stderr.all(),
             peak_kib: self.peak_kib,
-            elapsed: self.started.elapsed(),
         }
     }
 
