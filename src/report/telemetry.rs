@@ -74,7 +74,8 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
         warn!("{warning}");
     }
     let (mode, seconds) = (answer.body["mode"].as_str(), answer.body["execution_time"].as_f64());
-    info!(mode, status = answer.status, success = answer.success(), seconds, "answered");
+    let run_id = if let Some(Report::Run(run)) = report { Some(tracing::field::display(run.run_id)) } else { None };
+    info!(mode, run_id, status = answer.status, success = answer.success(), seconds, "answered");
 }
 
 fn log_failure(table: Option<&str>, failure: &SyncError) {

@@ -34,7 +34,7 @@ impl Problems {
         // Where the text ends early the path ends in a step that has no name yet.
         let path = error.path().to_string();
         let path = path.strip_suffix('?').map_or(path.as_str(), |known| known.trim_end_matches('.')).to_owned();
-        Self(vec![Problem { line: Some(error.inner().line()), path, message: with_nearest(message), steps: Vec::new() }])
+        Self(vec![Problem { line: Some(error.inner().line()), path, message: with_nearest(in_words(message)), steps: Vec::new() }])
     }
 
     /// Text after the end of the JSON value.
@@ -87,6 +87,13 @@ fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
     text.strip_suffix(&position).unwrap_or(&text).to_owned()
+}
+
+/// serde names the number types of Rust, which say nothing to whoever writes the file.
+fn in_words(message: String) -> String {
+    let words = [(", expected u64", ", expected a whole number from 0"), (", expected f64", ", expected a number")];
+    let worded = words.iter().find_map(|(jargon, plain)| Some(format!("{}{plain}", message.strip_suffix(jargon)?)));
+    worded.unwrap_or(message)
 }
 
 /// serde writes "unknown field `x`, expected one of `a`, `b`": the names stand between back quotes.
