@@ -56,7 +56,7 @@ Variables (also read from ./.env, which never overrides a set variable):
   MAX_PARALLEL_TABLES              tables at a time (1)
   DEADLINE_MARGIN                  time kept before the deadline for a clean end
                                    (10s, at most a fifth of the time left)
-  SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (2m)
+  SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (5m)
   DRY_RUN                          true: as --dry-run
   LOG_LEVEL, RUST_LOG              off, error, warn, info, debug, trace (warn)";
 

@@ -39,7 +39,7 @@ impl Default for RunSettings {
         Self {
             max_parallel_tables: 1,
             deadline_margin: Duration::from_secs(10),
-            source_idle_timeout: Duration::from_secs(120),
+            source_idle_timeout: Duration::from_secs(300),
             fail_on: FailOn::Scheduled,
             dry_run: false,
         }

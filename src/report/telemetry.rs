@@ -22,12 +22,22 @@ pub fn start_json(env: &Env) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(env, Level::Default("info"))).json();
     // A second start in one process finds the log running, which is what it wanted.
     let _ = builder.flatten_event(true).with_current_span(true).with_span_list(false).try_init();
+    log_panics();
 }
 
 /// Starts the log of the command: readable lines into `writer`.
 pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(env, level)).with_ansi(ansi);
     let _ = builder.with_target(false).with_writer(writer).try_init();
+    log_panics();
+}
+
+/// A task that panics becomes its table's failure; here only the place is logged, since a panic's message may quote a value.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::debug!(place, "a task panicked");
+    }));
 }
 
 /// What the caller asked for, else `RUST_LOG` as it is, else `LOG_LEVEL`; the latter for tablesync, with warnings of everything else.
