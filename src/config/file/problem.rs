@@ -76,7 +76,7 @@ impl Problems {
 
 impl Problem {
     fn in_file(&self, path: &Path) -> String {
-        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let line = self.line.map(|line| format!(", line {line}")).unwrap_or_default();
         let field = if matches!(self.path.as_str(), "" | ".") { String::new() } else { format!("{}: ", self.path) };
         format!("{}{line}: {field}{}", path.display(), self.message)
     }
