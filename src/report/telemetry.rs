@@ -90,7 +90,9 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
 
 fn log_failure(table: Option<&str>, failure: &SyncError) {
     let cause = Some(failure.chain()).filter(|chain| !chain.is_empty());
-    error!(table, kind = failure.kind().name(), cause, "{failure}");
+    // A failure is one line of the log, however many things are wrong with a file.
+    let sentence = failure.to_string().replace('\n', "; ");
+    error!(table, kind = failure.kind().name(), cause, "{sentence}");
 }
 
 #[cfg(test)]

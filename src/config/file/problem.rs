@@ -103,7 +103,7 @@ fn with_nearest(message: String) -> String {
     }
     let mut names = message.split('`').skip(1).step_by(2);
     let hint = names.next().map(|wrong| did_you_mean(wrong, names)).unwrap_or_default();
-    message + &hint
+    message.replacen(", expected", &format!("{hint}, expected"), 1)
 }
 
 /// The line on which the value at `steps` begins: the text is read up to there, and the parser's position is taken.
