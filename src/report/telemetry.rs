@@ -36,7 +36,7 @@ pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::debug!(place, "a task panicked");
+        error!(place, "a task panicked");
     }));
 }
 
