@@ -1,1 +1,26 @@
-//! x
+//! A stand-in for SQL Server: speaks TDS 7.4 on 127.0.0.1 and answers the T-SQL
+//! that tools and drivers send when they read tables. It is a test double:
+//! typed tables in memory or computed row by row, and faults on demand. What it
+//! does not know is an error, as on the server it stands in for.
+//!
+//! `wire` is bytes, `types` is values, `data` is tables, `catalog` the system
+//! views, `sql` statements and expressions; `connection` logs a client in,
+//! `session` answers it, `server` is what a test holds.
+
+mod catalog;
+mod connection;
+mod data;
+mod faults;
+mod rpc;
+mod server;
+mod session;
+mod sql;
+mod tls;
+mod types;
+mod wire;
+
+pub use data::builder::TableDef;
+pub use faults::Fault;
+pub use server::{Builder, StandIn, Stats, TableHandle, TlsMode};
+pub use sql::error::SqlError;
+pub use types::value::Value;

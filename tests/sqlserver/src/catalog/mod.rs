@@ -1,0 +1,60 @@
+//! The catalogue views, built as ordinary tables when a query names them.
+
+mod objects;
+pub(crate) mod types;
+
+use std::sync::Arc;
+
+use crate::data::{Column, Database, Row, Rows, Table, World};
+use crate::types::value::Value;
+use crate::types::{SqlType, collation};
+
+/// A view of this name; `None` when there is no such view.
+pub(crate) fn view(world: &World, database: &Database, schema: &str, name: &str) -> Option<Table> {
+    let name = name.to_ascii_lowercase();
+    let (columns, rows) = match schema.to_ascii_lowercase().as_str() {
+        "sys" if name == "databases" => objects::databases(world),
+        "sys" if name == "types" => types::types(database),
+        "sys" => objects::sys(database, &name)?,
+        "information_schema" => objects::information_schema(database, &name)?,
+        _ => return None,
+    };
+    Some(Table {
+        object_id: -1,
+        schema: schema.to_owned(),
+        name,
+        is_view: true,
+        columns: columns.split(", ").filter_map(column).collect(),
+        key: Vec::new(),
+        rows: Rows::Stored(Arc::new(rows)),
+        faults: Arc::default(),
+    })
+}
+
+/// `name type`, with `?` after the type where it may be NULL.
+fn column(declaration: &str) -> Option<Column> {
+    let (name, ty) = declaration.split_once(' ')?;
+    let nullable = ty.ends_with('?');
+    Some(Column {
+        name: name.to_owned(),
+        ty: SqlType::parse(ty.trim_end_matches('?'))?,
+        collation: collation::DEFAULT,
+        nullable,
+        identity: false,
+        computed: None,
+        alias_type: None,
+        encrypted: false,
+    })
+}
+
+/// A view's columns and rows.
+type Contents = (&'static str, Vec<Row>);
+
+fn int(number: impl Into<i64>) -> Value {
+    Value::Int(number.into())
+}
+
+/// The catalogue's `char(2)` types are narrow.
+fn narrow(text: &str) -> Value {
+    Value::Narrow(text.as_bytes().to_vec())
+}

@@ -1,0 +1,265 @@
+//! Databases, their tables and rows: what the server holds.
+
+pub(crate) mod builder;
+pub(crate) mod generated;
+pub(crate) mod sample;
+
+use std::sync::Arc;
+
+use crate::faults::Faults;
+use crate::sql::error::SqlError;
+use crate::types::SqlType;
+use crate::types::cast::{Conversion, cast};
+use crate::types::collation::{self, Collation};
+use crate::types::value::Value;
+use generated::Generated;
+
+/// A row in memory.
+pub(crate) type Row = Vec<Value>;
+
+/// Everything the server holds. Cheap to clone: a statement works on its own copy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    pub(crate) databases: Vec<Database>,
+}
+
+/// One database.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) name: String,
+    pub(crate) id: i32,
+    pub(crate) collation: &'static Collation,
+    pub(crate) tables: Vec<Arc<Table>>,
+    pub(crate) next_object_id: i32,
+}
+
+/// A table or a view.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub(crate) object_id: i32,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) is_view: bool,
+    pub(crate) columns: Vec<Column>,
+    /// Positions of the primary key's columns: the clustered index.
+    pub(crate) key: Vec<usize>,
+    pub(crate) rows: Rows,
+    pub(crate) faults: Arc<Faults>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) ty: SqlType,
+    pub(crate) collation: &'static Collation,
+    pub(crate) nullable: bool,
+    pub(crate) identity: bool,
+    pub(crate) computed: Option<String>,
+    pub(crate) alias_type: Option<String>,
+    pub(crate) encrypted: bool,
+}
+
+/// Where a table's rows come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows {
+    Stored(Arc<Vec<Row>>),
+    Generated(Generated),
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Rows::Stored(rows) => rows.len() as u64,
+            Rows::Generated(generated) => generated.rows,
+        }
+    }
+
+    /// The row at a position in the order of the clustered key.
+    pub(crate) fn row(&self, at: u64) -> Row {
+        match self {
+            Rows::Stored(rows) => rows.get(at as usize).cloned().unwrap_or_default(),
+            Rows::Generated(generated) => generated.row(at),
+        }
+    }
+
+    /// One value of a row.
+    pub(crate) fn value(&self, at: u64, column: usize) -> Value {
+        match self {
+            Rows::Stored(rows) => rows[at as usize][column].clone(),
+            Rows::Generated(generated) => generated.value(at, column),
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn database(&self, name: &str) -> Option<&Database> {
+        self.databases
+            .iter()
+            .find(|database| database.name.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn database_mut(&mut self, name: &str) -> Option<&mut Database> {
+        self.databases
+            .iter_mut()
+            .find(|database| database.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The database of this name, made when it is not there.
+    pub(crate) fn ensure_database(
+        &mut self,
+        name: &str,
+        collation: &'static Collation,
+    ) -> &mut Database {
+        let at = self
+            .databases
+            .iter()
+            .position(|database| database.name.eq_ignore_ascii_case(name));
+        let at = at.unwrap_or_else(|| {
+            self.databases.push(Database {
+                name: name.to_owned(),
+                id: self.databases.len() as i32 + 1,
+                collation,
+                tables: Vec::new(),
+                next_object_id: 245_575_913,
+            });
+            self.databases.len() - 1
+        });
+        &mut self.databases[at]
+    }
+}
+
+impl Database {
+    pub(crate) fn table(&self, schema: &str, name: &str) -> Option<&Arc<Table>> {
+        self.tables.iter().find(|table| {
+            table.schema.eq_ignore_ascii_case(schema) && table.name.eq_ignore_ascii_case(name)
+        })
+    }
+
+    pub(crate) fn table_mut(&mut self, object_id: i32) -> Option<&mut Table> {
+        self.tables
+            .iter_mut()
+            .find(|table| table.object_id == object_id)
+            .map(Arc::make_mut)
+    }
+
+    /// Adds a table under the next object id.
+    pub(crate) fn add(&mut self, mut table: Table) {
+        table.object_id = self.next_object_id;
+        self.next_object_id += 16;
+        self.tables.push(Arc::new(table));
+    }
+
+    /// All schemas: the built-in ones and those of the tables.
+    pub(crate) fn schemas(&self) -> Vec<(i32, String)> {
+        let mut names: Vec<String> = ["dbo", "guest", "INFORMATION_SCHEMA", "sys"]
+            .map(str::to_owned)
+            .to_vec();
+        for table in &self.tables {
+            if !names
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&table.schema))
+            {
+                names.push(table.schema.clone());
+            }
+        }
+        (1..).zip(names).collect()
+    }
+}
+
+impl Table {
+    /// The position of a column.
+    pub(crate) fn position(&self, column: &str) -> Option<usize> {
+        self.columns
+            .iter()
+            .position(|candidate| candidate.name.eq_ignore_ascii_case(column))
+    }
+
+    /// Rows as memory: generated ones are computed once and kept.
+    pub(crate) fn stored(&mut self) -> &mut Vec<Row> {
+        if let Rows::Generated(generated) = &self.rows {
+            let all = (0..generated.rows).map(|at| generated.row(at)).collect();
+            self.rows = Rows::Stored(Arc::new(all));
+        }
+        match &mut self.rows {
+            Rows::Stored(rows) => Arc::make_mut(rows),
+            Rows::Generated(_) => unreachable!("stored just above"),
+        }
+    }
+
+    /// A row as given, converted to the columns' types, as INSERT does.
+    pub(crate) fn fit(&self, given: Row) -> Result<Row, SqlError> {
+        if given.len() != self.columns.len() {
+            return Err(SqlError::new(
+                213,
+                16,
+                "Column name or number of supplied values does not match table definition.",
+            ));
+        }
+        self.columns
+            .iter()
+            .zip(given)
+            .map(|(column, value)| column.fit(value))
+            .collect()
+    }
+
+    /// Puts the rows in the order of the key.
+    pub(crate) fn sort(&mut self) {
+        let (columns, key) = (self.columns.clone(), self.key.clone());
+        self.stored().sort_by(|left, right| {
+            let parts = key.iter().map(|&at| {
+                crate::types::compare::compare(&left[at], &right[at], columns[at].collation)
+            });
+            parts.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        });
+    }
+}
+
+impl Column {
+    pub(crate) fn fit(&self, value: Value) -> Result<Value, SqlError> {
+        if value.is_null() {
+            return if self.nullable {
+                Ok(value)
+            } else {
+                Err(SqlError::new(
+                    515,
+                    16,
+                    format!(
+                        "Cannot insert the value NULL into column '{}'; column does not allow nulls. INSERT fails.",
+                        self.name
+                    ),
+                ))
+            };
+        }
+        let from = match &value {
+            Value::Bit(_) => SqlType::Bit,
+            Value::Int(_)
+                if matches!(self.ty, SqlType::TinyInt | SqlType::SmallInt | SqlType::Int) =>
+            {
+                SqlType::BigInt
+            }
+            Value::Int(_) => SqlType::BigInt,
+            Value::Real(_) => SqlType::Real,
+            Value::Float(_) => SqlType::Float,
+            Value::Decimal(_, scale) => SqlType::Decimal(38, *scale),
+            Value::Wide(_) if self.ty.is_wide() => self.ty,
+            Value::Wide(_) => crate::types::NVARCHAR_MAX,
+            // Raw bytes of narrow text, binary and exact times are taken as they are.
+            _ => self.ty,
+        };
+        cast(
+            &value,
+            &Conversion {
+                from,
+                from_collation: collation::DEFAULT,
+                to: self.ty,
+                to_collation: if from == self.ty {
+                    collation::DEFAULT
+                } else {
+                    self.collation
+                },
+                style: None,
+            },
+        )
+    }
+}

@@ -1,0 +1,491 @@
+//! The stand-in as a test holds it: builder, server, handles on its tables.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::data::builder::TableDef;
+use crate::data::{Row, Rows, Table, World, sample};
+use crate::faults::Fault;
+use crate::sql::error::SqlError;
+use crate::tls::Certificates;
+use crate::types::collation;
+use crate::types::value::Value;
+
+/// What encryption the server offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// None.
+    #[default]
+    Off,
+    /// The login always where the client can, everything where it asks.
+    LoginOnly,
+    /// Everything; a client without TLS is refused. TDS 8 is accepted too.
+    Full,
+    /// TDS 8 only.
+    Strict,
+}
+
+/// Builds a [`StandIn`].
+#[derive(Debug, Default)]
+pub struct Builder {
+    port: u16,
+    tls: TlsMode,
+    accounts: Vec<Account>,
+    databases: Vec<String>,
+    tables: Vec<TableDef>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    user: String,
+    password: String,
+    databases: Option<Vec<String>>,
+}
+
+impl Account {
+    pub(crate) fn may_use(&self, database: &str) -> bool {
+        database == "master"
+            || self.databases.as_ref().is_none_or(|allowed| {
+                allowed
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(database))
+            })
+    }
+}
+
+/// What the server has seen so far.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Successful logins.
+    pub logins: u64,
+    /// Rows sent in complete results.
+    pub rows: u64,
+    /// The text of every batch and procedure call, in order.
+    pub statements: Vec<String>,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) tls: TlsMode,
+    pub(crate) certificates: Certificates,
+    world: Mutex<World>,
+    accounts: Vec<Account>,
+    refusing: AtomicBool,
+    spid: AtomicU16,
+    logins: AtomicU64,
+    rows: AtomicU64,
+    statements: Mutex<Vec<String>>,
+}
+
+const STATEMENTS_MAX: usize = 10_000;
+
+impl Shared {
+    pub(crate) fn world(&self) -> World {
+        self.world
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn account(&self, user: &str, password: &str) -> Option<&Account> {
+        if self.refusing.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.accounts
+            .iter()
+            .find(|account| account.user.eq_ignore_ascii_case(user) && account.password == password)
+    }
+
+    pub(crate) fn next_spid(&self) -> u16 {
+        self.spid.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_login(&self) {
+        self.logins.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_rows(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn log_statement(&self, text: &str) {
+        let mut statements = self
+            .statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if statements.len() < STATEMENTS_MAX {
+            statements.push(text.to_owned());
+        }
+    }
+}
+
+impl Builder {
+    /// The port to listen on at 127.0.0.1; 0 takes a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The encryption to offer.
+    pub fn tls(mut self, mode: TlsMode) -> Self {
+        self.tls = mode;
+        self
+    }
+
+    /// Adds a login for all databases.
+    pub fn login(mut self, user: &str, password: &str) -> Self {
+        self.accounts.push(Account {
+            user: user.into(),
+            password: password.into(),
+            databases: None,
+        });
+        self
+    }
+
+    /// Adds a login for these databases (and master).
+    pub fn login_for(mut self, user: &str, password: &str, databases: &[&str]) -> Self {
+        let databases = Some(databases.iter().map(|&name| name.to_owned()).collect());
+        self.accounts.push(Account {
+            user: user.into(),
+            password: password.into(),
+            databases,
+        });
+        self
+    }
+
+    /// Adds an empty database.
+    pub fn database(mut self, name: &str) -> Self {
+        self.databases.push(name.to_owned());
+        self
+    }
+
+    /// Adds the four sample tables, each with this many rows.
+    pub fn sample_data(mut self, rows: u64) -> Self {
+        self.tables.extend(sample::tables(rows));
+        self
+    }
+
+    /// Adds a table.
+    pub fn table(mut self, table: TableDef) -> Self {
+        self.tables.push(table);
+        self
+    }
+
+    /// Listens and serves until the returned server is dropped.
+    pub async fn start(mut self) -> io::Result<StandIn> {
+        let mut world = World::default();
+        for name in ["master", "tempdb", "model", "msdb"] {
+            world.ensure_database(name, collation::DEFAULT);
+        }
+        for name in &self.databases {
+            world.ensure_database(name, collation::DEFAULT);
+        }
+        for def in self.tables {
+            let database = world.ensure_database(&def.database.clone(), def.collation);
+            let table = def.build().map_err(io::Error::other)?;
+            database.add(table);
+        }
+        if self.accounts.is_empty() {
+            self.accounts.push(Account {
+                user: "sync".into(),
+                password: "secret".into(),
+                databases: None,
+            });
+        }
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            tls: self.tls,
+            certificates: Certificates::new()?,
+            world: Mutex::new(world),
+            accounts: self.accounts,
+            refusing: AtomicBool::new(false),
+            spid: AtomicU16::new(51),
+            logins: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            statements: Mutex::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(StandIn {
+            port,
+            shared,
+            accepting,
+        })
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut sessions = JoinSet::new();
+    while let Ok((socket, _)) = listener.accept().await {
+        sessions.spawn(crate::connection::serve(socket, Arc::clone(&shared)));
+        while sessions.try_join_next().is_some() {}
+    }
+}
+
+/// A running server; it stops when dropped.
+pub struct StandIn {
+    port: u16,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl StandIn {
+    /// Starts to describe a server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The certificate of the authority that signed the server's, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.shared.certificates.ca_pem
+    }
+
+    /// The environment by which the product finds both sample databases here.
+    pub fn env(&self) -> Vec<(String, String)> {
+        let Some(account) = self.shared.accounts.first() else {
+            return Vec::new();
+        };
+        let encrypt = match self.shared.tls {
+            TlsMode::Off => "off",
+            TlsMode::LoginOnly => "login",
+            TlsMode::Full => "mandatory",
+            TlsMode::Strict => "strict",
+        };
+        let of = |kind: &str, database: &str| {
+            let values = [
+                ("HOST", "127.0.0.1".to_owned()),
+                ("PORT", self.port.to_string()),
+                ("DB", database.to_owned()),
+                ("USER", account.user.clone()),
+                ("PASSWORD", account.password.clone()),
+                ("ENCRYPT", encrypt.to_owned()),
+            ];
+            values.map(|(name, value)| (format!("SQL_SERVER_{kind}_{name}"), value))
+        };
+        [of("MCTM", "McTM"), of("VOIPDB", "VoipDB")].concat()
+    }
+
+    /// What has been seen so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            logins: self.shared.logins.load(Ordering::Relaxed),
+            rows: self.shared.rows.load(Ordering::Relaxed),
+            statements: self
+                .shared
+                .statements
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        }
+    }
+
+    /// Refuses every login from now on (error 18456), or stops doing so.
+    pub fn refuse_logins(&self, refuse: bool) {
+        self.shared.refusing.store(refuse, Ordering::Relaxed);
+    }
+
+    /// Adds a table, and its database where it is new.
+    pub fn add_table(&self, def: TableDef) -> Result<(), String> {
+        let mut world = self
+            .shared
+            .world
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (database, collation) = (def.database.clone(), def.collation);
+        let table = def.build()?;
+        world.ensure_database(&database, collation).add(table);
+        Ok(())
+    }
+
+    /// A table, by its names; `None` when there is none.
+    pub fn table(&self, database: &str, schema: &str, name: &str) -> Option<TableHandle> {
+        let object_id = self
+            .shared
+            .world()
+            .database(database)?
+            .table(schema, name)?
+            .object_id;
+        Some(TableHandle {
+            shared: Arc::clone(&self.shared),
+            database: database.to_owned(),
+            object_id,
+        })
+    }
+}
+
+/// A table of a running server.
+#[derive(Clone)]
+pub struct TableHandle {
+    shared: Arc<Shared>,
+    database: String,
+    object_id: i32,
+}
+
+impl TableHandle {
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Table) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let mut world = self
+            .shared
+            .world
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let database = world
+            .database_mut(&self.database)
+            .ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        change(
+            database
+                .table_mut(self.object_id)
+                .ok_or_else(|| SqlError::unknown_object("the table is gone"))?,
+        )
+    }
+
+    /// Sets the table's fault, or clears it.
+    pub fn fault(&self, fault: Option<Fault>) {
+        let _ = self.change(|table| {
+            table.faults.set(fault);
+            Ok(())
+        });
+    }
+
+    /// Inserts a row.
+    pub fn insert(&self, values: Vec<Value>) -> Result<(), SqlError> {
+        self.change(|table| {
+            let row = table.fit(values)?;
+            table.stored().push(row);
+            if !table.key.is_empty() {
+                table.sort();
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets a column in the rows that `matches` picks; says how many.
+    pub fn update(
+        &self,
+        column: &str,
+        value: Value,
+        matches: impl Fn(&[Value]) -> bool,
+    ) -> Result<usize, SqlError> {
+        self.change(|table| {
+            let at = table
+                .position(column)
+                .ok_or_else(|| SqlError::unknown_column(column))?;
+            let fitted = table.columns[at].fit(value)?;
+            let mut count = 0;
+            for row in table.stored().iter_mut().filter(|row| matches(row)) {
+                row[at] = fitted.clone();
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    /// Deletes the rows that `matches` picks; says how many.
+    pub fn delete(&self, matches: impl Fn(&[Value]) -> bool) -> Result<usize, SqlError> {
+        self.change(|table| {
+            let rows = table.stored();
+            let before = rows.len();
+            rows.retain(|row| !matches(row));
+            Ok(before - rows.len())
+        })
+    }
+
+    /// All rows, as they are now.
+    pub fn rows(&self) -> Result<Vec<Row>, SqlError> {
+        self.change(|table| Ok((0..table.rows.len()).map(|at| table.rows.row(at)).collect()))
+    }
+
+    /// Sets how many rows a generated table has.
+    pub fn set_rows(&self, rows: u64) -> Result<(), SqlError> {
+        self.change(|table| {
+            if let Rows::Generated(generated) = &mut table.rows {
+                generated.rows = rows;
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes the values, not the keys, of this share of a generated table's rows; 0 is the first state again.
+    pub fn changed_percent(&self, percent: f64) -> Result<(), SqlError> {
+        self.change(|table| {
+            if let Rows::Generated(generated) = &mut table.rows {
+                generated.changed = (percent * 100.0).round().clamp(0.0, 10_000.0) as u64;
+            }
+            Ok(())
+        })
+    }
+
+    /// Renames a column.
+    pub fn rename_column(&self, column: &str, name: &str) -> Result<(), SqlError> {
+        self.change(|table| {
+            let at = table
+                .position(column)
+                .ok_or_else(|| SqlError::unknown_column(column))?;
+            table.columns[at].name = name.to_owned();
+            Ok(())
+        })
+    }
+
+    /// Drops a column that is not part of the key.
+    pub fn drop_column(&self, column: &str) -> Result<(), SqlError> {
+        self.change(|table| {
+            let at = table
+                .position(column)
+                .ok_or_else(|| SqlError::unknown_column(column))?;
+            table.columns.remove(at);
+            table
+                .key
+                .iter_mut()
+                .filter(|key| **key > at)
+                .for_each(|key| *key -= 1);
+            match &mut table.rows {
+                Rows::Generated(generated) => {
+                    Arc::make_mut(&mut generated.columns).remove(at);
+                }
+                Rows::Stored(rows) => Arc::make_mut(rows).iter_mut().for_each(|row| {
+                    row.remove(at);
+                }),
+            }
+            Ok(())
+        })
+    }
+
+    /// Renames the table.
+    pub fn rename(&self, name: &str) -> Result<(), SqlError> {
+        self.change(|table| {
+            table.name = name.to_owned();
+            Ok(())
+        })
+    }
+
+    /// Drops the table.
+    pub fn drop_table(self) {
+        let mut world = self
+            .shared
+            .world
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = world.database_mut(&self.database) {
+            database
+                .tables
+                .retain(|table| table.object_id != self.object_id);
+        }
+    }
+}

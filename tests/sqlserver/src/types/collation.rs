@@ -1,0 +1,210 @@
+//! Collations: name, locale, sort id, comparison rules and code page.
+
+use encoding_rs::Encoding;
+
+/// How a column's text is compared and, for narrow text, encoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Collation {
+    pub(crate) name: &'static str,
+    pub(crate) lcid: u32,
+    pub(crate) sort_id: u8,
+    /// Ignore-case, accent, width, kana, binary, binary2, UTF-8: the bits of the wire.
+    pub(crate) flags: u8,
+    pub(crate) version: u8,
+    pub(crate) code_page: u16,
+}
+
+const CI_AS: u8 = 0x0D;
+const CS_AS: u8 = 0x0C;
+const BIN2: u8 = 0x20;
+const UTF8: u8 = 0x40;
+
+const fn collation(
+    name: &'static str,
+    lcid: u32,
+    sort_id: u8,
+    flags: u8,
+    version: u8,
+    code_page: u16,
+) -> Collation {
+    Collation {
+        name,
+        lcid,
+        sort_id,
+        flags,
+        version,
+        code_page,
+    }
+}
+
+/// The collation of a server and a database that say nothing else.
+pub(crate) const DEFAULT: &Collation = &ALL[0];
+
+/// The collation of the two sample databases.
+pub(crate) const JAPANESE: &Collation = &ALL[1];
+
+static ALL: &[Collation] = &[
+    collation("SQL_Latin1_General_CP1_CI_AS", 0x0409, 52, CI_AS, 0, 1252),
+    collation("Japanese_CI_AS", 0x0411, 0, CI_AS, 0, 932),
+    collation("SQL_Latin1_General_CP1_CS_AS", 0x0409, 51, CS_AS, 0, 1252),
+    collation("Latin1_General_CI_AS", 0x0409, 0, CI_AS, 0, 1252),
+    collation("Latin1_General_CS_AS", 0x0409, 0, CS_AS, 0, 1252),
+    collation("Latin1_General_BIN2", 0x0409, 0, BIN2, 0, 1252),
+    collation("Latin1_General_100_CI_AS", 0x0409, 0, CI_AS, 2, 1252),
+    collation(
+        "Latin1_General_100_CI_AS_SC_UTF8",
+        0x0409,
+        0,
+        CI_AS | UTF8,
+        2,
+        65001,
+    ),
+    collation(
+        "Latin1_General_100_BIN2_UTF8",
+        0x0409,
+        0,
+        BIN2 | UTF8,
+        2,
+        65001,
+    ),
+    collation("Japanese_CS_AS", 0x0411, 0, CS_AS, 0, 932),
+    collation("Japanese_BIN2", 0x0411, 0, BIN2, 0, 932),
+    collation("Japanese_XJIS_100_CI_AS", 0x0411, 0, CI_AS, 2, 932),
+    collation(
+        "Japanese_XJIS_140_CI_AS_UTF8",
+        0x0411,
+        0,
+        CI_AS | UTF8,
+        3,
+        65001,
+    ),
+    collation("SQL_Latin1_General_CP437_CI_AS", 0x0409, 32, CI_AS, 0, 437),
+    collation("SQL_Latin1_General_CP850_CI_AS", 0x0409, 42, CI_AS, 0, 850),
+    collation("Chinese_PRC_CI_AS", 0x0804, 0, CI_AS, 0, 936),
+    collation("Chinese_Taiwan_Stroke_CI_AS", 0x0404, 0, CI_AS, 0, 950),
+    collation("Korean_Wansung_CI_AS", 0x0412, 0, CI_AS, 0, 949),
+    collation("Polish_CI_AS", 0x0415, 0, CI_AS, 0, 1250),
+    collation("Cyrillic_General_CI_AS", 0x0419, 0, CI_AS, 0, 1251),
+    collation("Greek_CI_AS", 0x0408, 0, CI_AS, 0, 1253),
+    collation("Turkish_CI_AS", 0x041F, 0, CI_AS, 0, 1254),
+    collation("Hebrew_CI_AS", 0x040D, 0, CI_AS, 0, 1255),
+    collation("Arabic_CI_AS", 0x0401, 0, CI_AS, 0, 1256),
+    collation("Estonian_CI_AS", 0x0425, 0, CI_AS, 0, 1257),
+    collation("Vietnamese_CI_AS", 0x042A, 0, CI_AS, 0, 1258),
+    collation("Thai_CI_AS", 0x041E, 0, CI_AS, 0, 874),
+];
+const HIGH_437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+const HIGH_850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
+
+/// The collation of this name, case-insensitively.
+pub(crate) fn find(name: &str) -> Option<&'static Collation> {
+    ALL.iter()
+        .find(|collation| collation.name.eq_ignore_ascii_case(name))
+}
+
+impl Collation {
+    /// The five bytes of a type's collation on the wire.
+    pub(crate) fn wire(&self) -> [u8; 5] {
+        let word = self.lcid | u32::from(self.flags) << 20 | u32::from(self.version) << 28;
+        let [a, b, c, d] = word.to_le_bytes();
+        [a, b, c, d, self.sort_id]
+    }
+
+    /// The collation that a client's parameter names; the default where there is none such.
+    pub(crate) fn from_wire(bytes: [u8; 5]) -> &'static Collation {
+        ALL.iter()
+            .find(|collation| collation.wire() == bytes)
+            .unwrap_or(DEFAULT)
+    }
+
+    /// Whether upper and lower case are the same.
+    pub(crate) fn ignores_case(&self) -> bool {
+        self.flags & 0x01 != 0
+    }
+
+    /// Whether text is compared by its code alone.
+    pub(crate) fn is_binary(&self) -> bool {
+        self.flags & 0x30 != 0
+    }
+
+    fn encoding(&self) -> &'static Encoding {
+        match self.code_page {
+            932 => encoding_rs::SHIFT_JIS,
+            936 => encoding_rs::GBK,
+            949 => encoding_rs::EUC_KR,
+            950 => encoding_rs::BIG5,
+            874 => encoding_rs::WINDOWS_874,
+            1250 => encoding_rs::WINDOWS_1250,
+            1251 => encoding_rs::WINDOWS_1251,
+            1253 => encoding_rs::WINDOWS_1253,
+            1254 => encoding_rs::WINDOWS_1254,
+            1255 => encoding_rs::WINDOWS_1255,
+            1256 => encoding_rs::WINDOWS_1256,
+            1257 => encoding_rs::WINDOWS_1257,
+            1258 => encoding_rs::WINDOWS_1258,
+            65001 => encoding_rs::UTF_8,
+            _ => encoding_rs::WINDOWS_1252,
+        }
+    }
+
+    fn high_half(&self) -> Option<&'static str> {
+        match self.code_page {
+            437 => Some(HIGH_437),
+            850 => Some(HIGH_850),
+            _ => None,
+        }
+    }
+
+    /// Narrow bytes as UTF-16; what is invalid becomes U+FFFD.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Vec<u16> {
+        let Some(high) = self.high_half() else {
+            return self
+                .encoding()
+                .decode_without_bom_handling(bytes)
+                .0
+                .encode_utf16()
+                .collect();
+        };
+        let of_high = |byte: u8| {
+            high.chars()
+                .nth(usize::from(byte) - 128)
+                .map_or(0xFFFD, |c| c as u16)
+        };
+        bytes
+            .iter()
+            .map(|&byte| {
+                if byte < 128 {
+                    u16::from(byte)
+                } else {
+                    of_high(byte)
+                }
+            })
+            .collect()
+    }
+
+    /// UTF-16 as narrow bytes; what the code page lacks becomes `?`, as SQL Server has it.
+    pub(crate) fn encode(&self, units: &[u16]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(units.len());
+        let mut one = [0u8; 4];
+        for decoded in char::decode_utf16(units.iter().copied()) {
+            let c = decoded.unwrap_or('\u{FFFD}');
+            if c.is_ascii() {
+                out.push(c as u8);
+            } else if let Some(high) = self.high_half() {
+                out.push(
+                    high.chars()
+                        .position(|h| h == c)
+                        .map_or(b'?', |at| 128 + at as u8),
+                );
+            } else {
+                let (bytes, _, failed) = self.encoding().encode(c.encode_utf8(&mut one));
+                if failed {
+                    out.push(b'?');
+                } else {
+                    out.extend_from_slice(&bytes);
+                }
+            }
+        }
+        out
+    }
+}
