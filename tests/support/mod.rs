@@ -7,3 +7,4 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod site;
 pub(crate) mod source;
+pub(crate) mod values;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -179,6 +180,14 @@ impl Database {
         let mut rows = self.rows(sql).await;
         assert_eq!(rows.len(), 1, "{sql}");
         rows.remove(0).remove(0).unwrap_or_default()
+    }
+
+    /// Waits until no run has a session here: its counters are in the statistics then, and its locks gone.
+    pub(crate) async fn settled(&self) {
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> 'postgres'";
+        while self.value(sessions).await != "0" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// A number that changes with any row of a table.

@@ -1,6 +1,7 @@
 //! An installation of the product, as a test sets it up: a source, a target database, `table_configs.json`, the environment.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::body::Body;
 use super::lambda::Function;
 use super::postgres::Database;
 use super::process::{Finished, Running};
-use super::source::Source;
+use super::source::{Planted, Source};
 
 /// The command.
 pub(crate) const TABLESYNC: &str = env!("CARGO_BIN_EXE_tablesync");
@@ -50,6 +51,17 @@ impl Site {
         Self { source, db, config, env, dir: tempfile::tempdir().unwrap() }
     }
 
+    /// Small tables of the test's own, in database McTM: `options` on every one, each named and targeted in lower case.
+    pub(crate) async fn planted(tables: Vec<Planted>, options: Value) -> Self {
+        let names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
+        let mut site = Self::over(Source::planted(tables).await).await;
+        site.keep(&[]);
+        for name in names {
+            site.configure(&name.to_lowercase(), &format!("dbo.{name}"), &options);
+        }
+        site
+    }
+
     /// Sets a variable of the product's environment.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.unset(name);
@@ -80,10 +92,14 @@ impl Site {
         self
     }
 
-    /// Adds a table to the configuration, last in the order.
-    pub(crate) fn add(&mut self, name: &str, table: Value) -> &mut Self {
-        self.config["tables"][name] = table;
-        self.config["default_sync_order"].as_array_mut().unwrap().push(json!(name));
+    /// Configures the table `name` over a source table of database McTM, last in the order where it is new.
+    pub(crate) fn configure(&mut self, name: &str, sql_table: &str, options: &Value) -> &mut Self {
+        let mut table = json!({"db_type": "mctm", "sql_server_db": "McTM", "sql_table": sql_table, "pg_table": name});
+        table.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        let is_new = self.config["tables"].as_object_mut().unwrap().insert(name.to_owned(), table).is_none();
+        if is_new {
+            self.config["default_sync_order"].as_array_mut().unwrap().push(json!(name));
+        }
         self
     }
 
@@ -121,7 +137,7 @@ impl Site {
         let mut running = self.start(&["multi_sync", "--json"]);
         while !condition().await {
             assert!(!running.has_ended(), "ended before it could be interrupted:\n{}", running.stderr_so_far());
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         running.signal(signal);
         Body::of(running.finish().await)
@@ -133,7 +149,15 @@ impl Site {
         Function::start(&self.env, self.dir()).await
     }
 
-    fn write_config(&self) {
+    /// Waits until a run is reading a table.
+    pub(crate) async fn until_reading(&self, table: &str) {
+        while !self.source.is_reading(table) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Writes `table_configs.json`.
+    pub(crate) fn write_config(&self) {
         let text = match &self.config {
             Value::String(raw) => raw.clone(), // a test of what cannot be parsed
             config => serde_json::to_string_pretty(config).unwrap(),

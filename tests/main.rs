@@ -1,0 +1,19 @@
+//! The suite: the product as its users meet it, over a real PostgreSQL and a server that speaks TDS.
+//!
+//! One test binary; each test has a database and a source of its own. What a test needs and does not find is a failure that names what to install.
+
+mod cargo_lambda;
+mod configuration;
+mod disk;
+mod envelopes;
+mod failures;
+mod house_rules;
+mod interruption;
+mod merge;
+mod modes;
+mod overlap;
+mod readers;
+mod secrets;
+mod support;
+mod sync;
+mod tls;

@@ -1,0 +1,50 @@
+//! Two runs at once: one works, the other skips what the first holds.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::body::Body;
+use crate::support::site::Site;
+use crate::support::source::{Fault, Source};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_run_skips_the_table_that_the_first_holds_and_says_who_holds_it() {
+    let site = Site::over(Source::sample(500).await).await;
+    site.source.fault("customer", Fault::StallAfterRows(100));
+    let first = site.start(&["multi_sync", "--json"]);
+    site.until_reading("customer").await;
+    let second = site.json(&["multi_sync"]).await;
+    assert_eq!((second.code, &second["success"]), (Some(0), &json!(true)), "a locked table alone is no failure: {second}");
+    let skipped = second.table("customer");
+    assert_eq!([&skipped["status"], &skipped["reason"], &skipped["success"]], [&json!("skipped"), &json!("locked"), &json!(false)]);
+    assert!(skipped["held_by"].as_str().is_some_and(|holder| holder.contains("tablesync")), "{skipped}");
+    assert_eq!(second.counts("mctm_module"), [500, 500, 0, 0, 0], "what is free is done");
+
+    let mut function = site.deploy().await;
+    let lambda = Body::in_envelope(&function.invoke(r#"{"mode": "single_sync", "table_name": "customer"}"#, Duration::from_secs(30)).await);
+    assert_eq!((lambda.status, &lambda["status"]), (Some(200), &json!("skipped")), "{lambda}");
+
+    site.source.clear_faults("customer");
+    first.signal(Signal::INT);
+    first.finish().await;
+    site.db.settled().await;
+    assert_eq!(site.sync().await.counts("customer"), [500, 500, 0, 0, 0], "the lock went with its holder");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_in_parallel_do_not_wait_for_one_another() {
+    let mut site = Site::over(Source::sample(500).await).await;
+    site.set("MAX_PARALLEL_TABLES", "4").source.fault("customer", Fault::StallAfterRows(100));
+    let interrupted = site
+        .interrupt(Signal::INT, async || {
+            site.db.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await == "3"
+        })
+        .await;
+    assert_eq!(interrupted.code, Some(130), "{interrupted}");
+    for table in ["mctm_module", "voipdb_customer", "voipdb_useragent"] {
+        assert_eq!(interrupted.counts(table), [500, 500, 0, 0, 0], "done while customer stalled");
+    }
+    assert_ne!(interrupted.table("customer")["status"], "ok");
+}
