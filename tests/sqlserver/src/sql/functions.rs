@@ -52,6 +52,9 @@ pub(crate) fn call(
     let database = session.world.database(&session.database);
     let name_of = |text: &str| Expr::constant(Value::text(text), NAME);
     let (ty, apply): (SqlType, super::expr::Apply) = match (name, arguments.len()) {
+        ("rowcount_big", 0) => {
+            return Some(Ok(Expr::constant(Value::Int(session.last_rows), SqlType::BigInt)));
+        }
         ("db_name", 0) => return Some(Ok(name_of(&session.database))),
         ("db_id", 0) => {
             return Some(Ok(Expr::constant(
