@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::config::{Env, Settings, TableConfig};
+use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
 use crate::engine::{RunContext, Stop, TableJob, TestJob, run_tables, test_connections};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TestReport};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
@@ -56,12 +56,14 @@ impl App {
                     Err(error) => Report::Failed(error),
                 }
             }
-            Mode::MultiTest => {
-                let jobs =
-                    tables.into_iter().map(|config| TestJob { config: config.clone(), source: settings.source(&config.db_type) }).collect();
-                let tables = test_connections(jobs, settings.target(), settings.run.source_idle_timeout).await;
-                Report::Test(TestReport { tables, warnings: tls_warnings })
-            }
+            Mode::MultiTest => match connections(&settings, &tables) {
+                Ok((target, sources)) => {
+                    let jobs = tables.into_iter().cloned().zip(sources).map(|(config, source)| TestJob { config, source }).collect();
+                    let tables = test_connections(jobs, target, settings.run.source_idle_timeout, stop).await;
+                    Report::Test(TestReport { tables, warnings: tls_warnings })
+                }
+                Err(error) => Report::Failed(error),
+            },
             Mode::Info => Report::Info(info(&settings).await),
         }
     }
@@ -79,16 +81,28 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
     }
 }
 
-/// Every table's job, or the first section that is incomplete: then nothing is begun.
 fn jobs(settings: &Settings, tables: &[&TableConfig], run: &RunContext) -> Result<Vec<TableJob>> {
-    let target = settings.target()?;
-    tables
-        .iter()
-        .map(|config| {
-            let source = settings.source(&config.db_type)?;
-            Ok(TableJob { config: (*config).clone(), source, target: target.clone(), run: run.clone() })
-        })
-        .collect()
+    let (target, sources) = connections(settings, tables)?;
+    let job =
+        |(config, source): (&&TableConfig, _)| TableJob { config: (*config).clone(), source, target: target.clone(), run: run.clone() };
+    Ok(tables.iter().zip(sources).map(job).collect())
+}
+
+/// The target's section and each table's source's; every section that is incomplete is named, and then nothing is begun.
+fn connections(settings: &Settings, tables: &[&TableConfig]) -> Result<(TargetSettings, Vec<SqlServerSettings>)> {
+    let mut problems = Vec::new();
+    let mut note = |error: &SyncError| {
+        let sentence = error.to_string();
+        if !problems.contains(&sentence) {
+            problems.push(sentence);
+        }
+    };
+    let sources: Vec<_> = tables.iter().filter_map(|config| settings.source(&config.db_type).inspect_err(&mut note).ok()).collect();
+    let target = settings.target().inspect_err(&mut note).ok();
+    match target {
+        Some(target) if problems.is_empty() => Ok((target, sources)),
+        _ => Err(SyncError::new(ErrorKind::Config, problems.join("; "))),
+    }
 }
 
 /// Describes the configuration; what the target cannot be asked in time stays unknown.

@@ -228,6 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn the_help_names_every_variable_of_the_example_that_a_command_reads() {
+        let example = std::fs::read_to_string(".env.example").unwrap();
+        let name = |line: &str| line.trim_start_matches("# ").split_once('=').map(|(name, _)| name.to_owned());
+        let names = example.lines().filter_map(name).filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+        let names: Vec<_> = names.filter(|name| name != "FAIL_ON").collect();
+        assert!(names.len() > 25, "{names:?}");
+        for name in names {
+            let shown =
+                name.strip_prefix("SQL_SERVER_").and_then(|rest| rest.split_once('_')).map_or(name.clone(), |(_, what)| format!("_{what}"));
+            assert!(HELP.contains(&shown), "{name}");
+        }
+    }
+
+    #[test]
     fn the_help_fits_into_a_hundred_columns() {
         for line in HELP.lines() {
             assert!(line.len() <= 98, "{line}");

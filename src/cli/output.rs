@@ -50,8 +50,7 @@ fn synced(run: &RunReport) -> String {
         let rows = &report.rows;
         let counts = [rows.read, rows.inserted, rows.updated, rows.deleted, rows.unchanged].map(count);
         let [read, inserted, updated, deleted, unchanged] = counts;
-        let begun = !matches!(report.outcome, Outcome::NotStarted(_) | Outcome::Locked { .. });
-        let time = if begun { duration(report.elapsed) } else { String::new() };
+        let time = if report.begun() { duration(report.elapsed) } else { String::new() };
         let rate = rate(rows.read, report.elapsed);
         let refresh = report.refresh.unwrap_or("-").to_owned();
         table.add_row([report.table.clone(), status(report), refresh, read, inserted, updated, deleted, unchanged, time, rate]);

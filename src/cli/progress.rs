@@ -165,6 +165,9 @@ fn time_left(rows: u64, expected: u64, elapsed: Duration) -> Option<Duration> {
 }
 
 fn ended(report: &TableReport) -> String {
+    if !report.begun() {
+        return format!("{}: {}", report.table, status_name(&report.outcome));
+    }
     let rate = rate(report.rows.read, report.elapsed);
     let rate = if rate.is_empty() { rate } else { format!(", {rate}") };
     let (status, rows) = (status_name(&report.outcome), count(report.rows.read));
@@ -183,7 +186,7 @@ fn phase_name(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Outcome, RowCounts};
+    use crate::report::{NotStarted, Outcome, RowCounts};
 
     fn lines() -> Lines<Vec<u8>> {
         Lines { out: Mutex::default(), tables: Mutex::default() }
@@ -202,7 +205,8 @@ mod tests {
         }
         let rows = RowCounts { read: 1000, ..RowCounts::default() };
         lines.on(&ProgressEvent::Finished(&TableReport { rows, elapsed: Duration::from_secs(2), ..TableReport::new("a", Outcome::Ok) }));
-        assert_eq!(said(&lines), "a: started (1 of 4)\na: ok, 1,000 rows in 2.0 s, 500/s\n");
+        lines.on(&ProgressEvent::Finished(&TableReport::new("b", Outcome::NotStarted(NotStarted::Deadline))));
+        assert_eq!(said(&lines), "a: started (1 of 4)\na: ok, 1,000 rows in 2.0 s, 500/s\nb: not_started\n");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Signals {
                 std::process::exit(i32::from(INTERRUPTED));
             }
             if self.code.set(code).is_ok() {
-                warn!("{name}: stopping; the table under way is rolled back (Ctrl-C again exits at once)");
+                warn!("{name}: stopping; a table under way is rolled back (another Ctrl-C exits at once)");
             }
             stop.request(StopReason::Cancelled);
         }

@@ -44,13 +44,13 @@ impl Env {
         let pairs = match dotenvy::from_path_iter(file) {
             Ok(pairs) => pairs,
             Err(error) if error.not_found() => return Ok(self),
-            Err(error) => return Err(unreadable(file).with_cause(error)),
+            Err(error) => return Err(unreadable(file, "").with_cause(error)),
         };
         for (number, pair) in pairs.enumerate() {
             // The parser's own message quotes the line, and the line may hold a password: neither sentence nor cause carries it.
             let (name, value) = pair.map_err(|error| match error {
-                dotenvy::Error::LineParse(..) => unreadable(file).context(format!("variable {}", number + 1)),
-                other => unreadable(file).with_cause(other),
+                dotenvy::Error::LineParse(..) => unreadable(file, &format!(" from its variable number {} on", number + 1)),
+                other => unreadable(file, "").with_cause(other),
             })?;
             self.variables.entry(name).or_insert(value);
         }
@@ -58,8 +58,8 @@ impl Env {
     }
 }
 
-fn unreadable(file: &Path) -> SyncError {
-    SyncError::new(ErrorKind::Config, format!("{} cannot be read", file.display()))
+fn unreadable(file: &Path, place: &str) -> SyncError {
+    SyncError::new(ErrorKind::Config, format!("{} cannot be read{place}", file.display()))
         .with_remedy("Expected lines of NAME=value; put a value with blanks, # or quotes in it between single quotes")
 }
 
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_broken_dotenv_line_is_named_without_its_text() {
         let error = with_file("PG_HOST=a\nPG_PASSWORD=zq7 zq7\n").unwrap_err();
-        assert!(error.to_string().contains(".env"), "{error}");
+        assert!(error.to_string().contains(".env cannot be read from its variable number 2 on"), "{error}");
         assert!(!format!("{error:?} {}", error.chain()).contains("zq7"), "{error:?}");
     }
 

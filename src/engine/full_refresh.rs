@@ -2,7 +2,7 @@
 //!
 //! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run replaces. A straight
 //! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock belongs to the
-//! session and goes with it. So a kill at any step leaves the target as it was or wholly new.
+//! session and goes with it. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ impl TableJob {
     }
 
     async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
-        let mut session = self.until_stopped(Session::open(&self.target, &self.application())).await?;
+        let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
         session.prepare_state().await?;
         let lock = session.lock(&self.config.pg_table).await?;
         let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
@@ -113,7 +113,7 @@ impl TableJob {
 
     async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
-        let (connection, described) = self.until_stopped(self.describe_source()).await?;
+        let (connection, described) = self.run.stop.or_done(self.describe_source()).await?;
         let standing = session.describe(&self.config.pg_table).await?;
         let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
         so_far.refresh = Some(plan.publication.way.name());
@@ -135,9 +135,9 @@ impl TableJob {
     }
 
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
-        let straight = self.until_stopped(session.begin_straight(&plan.publication)).await?;
+        let straight = self.run.stop.or_done(session.begin_straight(&plan.publication)).await?;
         let load = straight.load();
-        let (summary, loaded) = self.until_stopped(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
         self.reached(Phase::Publishing, None);
         straight.publish(&self.ended("succeeded", so_far, None)).await
@@ -147,7 +147,7 @@ impl TableJob {
         let columns = &plan.publication.columns;
         let staging = session.create_staging(&self.config.pg_table, columns).await?;
         let load = session.load_staging(&staging, columns);
-        let (summary, loaded) = self.until_stopped(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
         self.reached(Phase::Publishing, None);
         let published = session.publish(&plan.publication, &staging, &self.ended("succeeded", so_far, None)).await?;
@@ -176,7 +176,7 @@ impl TableJob {
             let in_target = session.count(&self.config.pg_table).await?;
             Ok((plan, at_source, in_target))
         };
-        let (plan, at_source, in_target) = self.until_stopped(counting).await?;
+        let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings = plan.warnings;
         report.counted = Some((at_source, in_target));
@@ -202,15 +202,6 @@ impl TableJob {
             Ok(Ok(())) => {}
             Ok(Err(error)) => so_far.warnings.push(format!("the failure could not be recorded in the target: {error}")),
             Err(_) => so_far.warnings.push("the failure could not be recorded in the target in time".to_owned()),
-        }
-    }
-
-    /// Gives `work` up as soon as a stop is asked for. Publishing is never run through here: once begun, it is finished.
-    async fn until_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            reason = self.run.stop.requested() => Err(stopped(reason)),
-            done = work => done,
         }
     }
 
@@ -278,15 +269,6 @@ impl SoFar {
 async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<()> {
     session.drop_staging_of(target).await?;
     session.record_end(row).await
-}
-
-/// The error of work that was given up.
-fn stopped(reason: StopReason) -> SyncError {
-    let why = match reason {
-        StopReason::Deadline => "the deadline is near",
-        StopReason::Cancelled => "the run was cancelled",
-    };
-    SyncError::new(ErrorKind::Stopped, format!("stopped before publishing, because {why}; the target is as it was"))
 }
 
 /// Why a table that was never begun was not.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::error::{ErrorKind, Result, SyncError};
 use tokio_util::sync::CancellationToken;
 
 /// Why a run ends early.
@@ -13,6 +14,17 @@ pub enum StopReason {
     Deadline,
     /// Somebody asked.
     Cancelled,
+}
+
+impl StopReason {
+    /// The error of work that was given up.
+    fn error(self) -> SyncError {
+        let why = match self {
+            StopReason::Deadline => "the deadline is near",
+            StopReason::Cancelled => "the run was cancelled",
+        };
+        SyncError::new(ErrorKind::Stopped, format!("stopped before anything was published, because {why}"))
+    }
 }
 
 /// A request to stop that every task of a run can see; the first reason given stands.
@@ -46,6 +58,18 @@ impl Stop {
     /// Why, if a stop was asked for.
     pub fn reason(&self) -> Option<StopReason> {
         if self.token.is_cancelled() { self.reason.get().copied() } else { None }
+    }
+
+    /// Does `work`, given up as soon as a stop is asked for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`], or what `work` fails with.
+    pub async fn or_done<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            reason = self.requested() => Err(reason.error()),
+            done = work => done,
+        }
     }
 
     /// Waits until a stop is asked for.

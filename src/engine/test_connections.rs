@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::Stop;
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::TableTest;
@@ -13,24 +14,27 @@ use crate::target::Session;
 
 const APPLICATION: &str = "tablesync multi_test";
 
-/// One table to test, with the settings of its source or why there are none.
+/// One table to test.
 pub struct TestJob {
     /// The table.
     pub config: TableConfig,
     /// Its source.
-    pub source: Result<SqlServerSettings>,
+    pub source: SqlServerSettings,
 }
 
-/// Tests the jobs in order.
-pub async fn test_connections(jobs: Vec<TestJob>, target: Result<TargetSettings>, idle_timeout: Duration) -> IndexMap<String, TableTest> {
+/// Tests the jobs in order; after a stop, what is left fails as stopped.
+pub async fn test_connections(
+    jobs: Vec<TestJob>,
+    target: TargetSettings,
+    idle_timeout: Duration,
+    stop: &Stop,
+) -> IndexMap<String, TableTest> {
     let mut sources = Sources { open: IndexMap::new(), idle_timeout };
-    let session = match &target {
-        Ok(target) => Session::open(target, APPLICATION).await,
-        Err(error) => Err(again(error)),
-    };
+    let session = stop.or_done(Session::open(&target, APPLICATION)).await;
     let mut tables = IndexMap::new();
     for job in jobs {
-        let test = TableTest { source: sources.count(&job).await, target: count_target(&session, &job.config).await };
+        let source = stop.or_done(sources.count(&job)).await;
+        let test = TableTest { source, target: stop.or_done(count_target(&session, &job.config)).await };
         tables.insert(job.config.name, test);
     }
     tables
@@ -55,7 +59,7 @@ struct Sources {
 
 impl Sources {
     async fn count(&mut self, job: &TestJob) -> Result<u64> {
-        let settings = job.source.as_ref().map_err(again)?;
+        let settings = &job.source;
         let named = job.config.sql_table.database.clone().or_else(|| job.config.sql_server_db.clone());
         let login = settings.database.clone().or_else(|| named.clone());
         let key = (settings.db_type.clone(), login.clone());

@@ -87,6 +87,14 @@ impl TableReport {
             warnings: Vec::new(),
         }
     }
+
+    /// Whether work on the table began: neither was it left out, nor does another run hold it.
+    pub fn begun(&self) -> bool {
+        match self.outcome {
+            Outcome::Ok | Outcome::Failed(_) => true,
+            Outcome::Locked { .. } | Outcome::NotStarted(_) => false,
+        }
+    }
 }
 
 /// The result of `multi_sync` and `single_sync`.

@@ -36,7 +36,7 @@ pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::debug!(place, "a task panicked");
+        error!(place, "a task panicked");
     }));
 }
 
@@ -84,12 +84,15 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
         warn!("{warning}");
     }
     let (mode, seconds) = (answer.body["mode"].as_str(), answer.body["execution_time"].as_f64());
-    info!(mode, status = answer.status, success = answer.success(), seconds, "answered");
+    let run_id = if let Some(Report::Run(run)) = report { Some(tracing::field::display(run.run_id)) } else { None };
+    info!(mode, run_id, status = answer.status, success = answer.success(), seconds, "answered");
 }
 
 fn log_failure(table: Option<&str>, failure: &SyncError) {
     let cause = Some(failure.chain()).filter(|chain| !chain.is_empty());
-    error!(table, kind = failure.kind().name(), cause, "{failure}");
+    // A failure is one line of the log, however many things are wrong with a file.
+    let sentence = failure.to_string().replace('\n', "; ");
+    error!(table, kind = failure.kind().name(), cause, "{sentence}");
 }
 
 #[cfg(test)]

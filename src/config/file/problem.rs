@@ -34,7 +34,7 @@ impl Problems {
         // Where the text ends early the path ends in a step that has no name yet.
         let path = error.path().to_string();
         let path = path.strip_suffix('?').map_or(path.as_str(), |known| known.trim_end_matches('.')).to_owned();
-        Self(vec![Problem { line: Some(error.inner().line()), path, message: with_nearest(message), steps: Vec::new() }])
+        Self(vec![Problem { line: Some(error.inner().line()), path, message: with_nearest(in_words(message)), steps: Vec::new() }])
     }
 
     /// Text after the end of the JSON value.
@@ -76,7 +76,7 @@ impl Problems {
 
 impl Problem {
     fn in_file(&self, path: &Path) -> String {
-        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let line = self.line.map(|line| format!(", line {line}")).unwrap_or_default();
         let field = if matches!(self.path.as_str(), "" | ".") { String::new() } else { format!("{}: ", self.path) };
         format!("{}{line}: {field}{}", path.display(), self.message)
     }
@@ -89,6 +89,13 @@ fn plain(error: &serde_json::Error) -> String {
     text.strip_suffix(&position).unwrap_or(&text).to_owned()
 }
 
+/// serde names the number types of Rust, which say nothing to whoever writes the file.
+fn in_words(message: String) -> String {
+    let words = [(", expected u64", ", expected a whole number from 0"), (", expected f64", ", expected a number")];
+    let worded = words.iter().find_map(|(jargon, plain)| Some(format!("{}{plain}", message.strip_suffix(jargon)?)));
+    worded.unwrap_or(message)
+}
+
 /// serde writes "unknown field `x`, expected one of `a`, `b`": the names stand between back quotes.
 fn with_nearest(message: String) -> String {
     if !message.starts_with("unknown ") {
@@ -96,7 +103,7 @@ fn with_nearest(message: String) -> String {
     }
     let mut names = message.split('`').skip(1).step_by(2);
     let hint = names.next().map(|wrong| did_you_mean(wrong, names)).unwrap_or_default();
-    message + &hint
+    message.replacen(", expected", &format!("{hint}, expected"), 1)
 }
 
 /// The line on which the value at `steps` begins: the text is read up to there, and the parser's position is taken.

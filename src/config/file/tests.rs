@@ -63,16 +63,22 @@ fn a_key_is_one_name_or_an_array() {
 #[test]
 fn errors_of_form_name_file_line_path_and_what_was_expected() {
     let cases = [
-        (r#""colums": ["A"]"#, "t.json:6: tables.customer.colums: unknown field `colums`, expected one of", "(did you mean \"columns\"?)"),
-        (r#""refresh": "merg""#, "t.json:6: tables.customer.refresh: unknown variant `merg`", "(did you mean \"merge\"?)"),
-        (r#""refresh": "swap""#, "t.json:6: tables.customer.refresh: swap is not available yet in this version", "truncate"),
-        (r#""isolation": "snapshots""#, "t.json:6: tables.customer.isolation: unknown variant", "(did you mean \"snapshot\"?)"),
-        (r#""batch_size": "many""#, "t.json:6: tables.customer.batch_size: invalid type: string \"many\"", "expected u64"),
-        (r#""columns": [1]"#, "t.json:6: tables.customer.columns[0]: invalid type: integer `1`", "expected a string"),
-        (r#""primary_key": 1"#, "t.json:6: tables.customer.primary_key: invalid type", "a column name or an array of column names"),
-        (r#""db_type": "x""#, "t.json:6: tables.customer", "duplicate field `db_type`"),
-        (r#""on_nul": "strip""#, "t.json:6: tables.customer.on_nul: unknown field", "expected one of"),
-        ("\"columns\"", "t.json:7: ", "expected `:`"),
+        (r#""colums": ["A"]"#, "t.json, line 6: tables.customer.colums: unknown field `colums`", "(did you mean \"columns\"?)"),
+        (r#""refresh": "merg""#, "t.json, line 6: tables.customer.refresh: unknown variant `merg`", "(did you mean \"merge\"?)"),
+        (r#""refresh": "swap""#, "t.json, line 6: tables.customer.refresh: swap is not available yet in this version", "truncate"),
+        (r#""isolation": "snapshots""#, "t.json, line 6: tables.customer.isolation: unknown variant", "(did you mean \"snapshot\"?)"),
+        (
+            r#""batch_size": "many""#,
+            "t.json, line 6: tables.customer.batch_size: invalid type: string \"many\"",
+            "expected a whole number from 0",
+        ),
+        (r#""min_rows": -1"#, "t.json, line 6: tables.customer.min_rows: invalid value: integer `-1`", "expected a whole number from 0"),
+        (r#""max_shrink": "half""#, "t.json, line 6: tables.customer.max_shrink: invalid type: string \"half\"", "expected a number"),
+        (r#""columns": [1]"#, "t.json, line 6: tables.customer.columns[0]: invalid type: integer `1`", "expected a string"),
+        (r#""primary_key": 1"#, "t.json, line 6: tables.customer.primary_key: invalid type", "a column name or an array of column names"),
+        (r#""db_type": "x""#, "t.json, line 6: tables.customer", "duplicate field `db_type`"),
+        (r#""on_nul": "strip""#, "t.json, line 6: tables.customer.on_nul: unknown field", "expected one of"),
+        ("\"columns\"", "t.json, line 7: ", "expected `:`"),
     ];
     for (fields, start, part) in cases {
         let error = error(&one_table(fields));
@@ -83,13 +89,13 @@ fn errors_of_form_name_file_line_path_and_what_was_expected() {
 #[test]
 fn other_errors_of_form_are_named_too() {
     let cases = [
-        ("{", "t.json:1: EOF"),
-        ("[]", "t.json:1: invalid type: sequence, expected an object"),
-        (r#"{"tables": {"a": ["x", null, "A", "a"]}}"#, "t.json:1: tables.a: invalid type: sequence, expected an object"),
-        (r#"{"tables": {}, "defaults": []}"#, "t.json:1: defaults: invalid type: sequence, expected an object"),
-        ("{}", "t.json:1: missing field `tables`"),
+        ("{", "t.json, line 1: EOF"),
+        ("[]", "t.json, line 1: invalid type: sequence, expected an object"),
+        (r#"{"tables": {"a": ["x", null, "A", "a"]}}"#, "t.json, line 1: tables.a: invalid type: sequence, expected an object"),
+        (r#"{"tables": {}, "defaults": []}"#, "t.json, line 1: defaults: invalid type: sequence, expected an object"),
+        ("{}", "t.json, line 1: missing field `tables`"),
         (r#"{"tables": {"a": {}}}"#, "tables.a: missing field `db_type`"),
-        ("{\"tables\": {},\n\"tabels\": 1}", "t.json:2: tabels: unknown field `tabels`"),
+        ("{\"tables\": {},\n\"tabels\": 1}", "t.json, line 2: tabels: unknown field `tabels`"),
         (r#"{"tables": {}, "defaults": {"colums": 1}}"#, "defaults.colums: unknown field"),
     ];
     for (text, part) in cases {
@@ -116,7 +122,7 @@ fn errors_of_meaning_name_their_line_too() {
     ];
     for (fields, expected) in cases {
         let error = error(&one_table(fields));
-        assert!(error.starts_with(&format!("t.json:6: {expected}")), "{error}");
+        assert!(error.starts_with(&format!("t.json, line 6: {expected}")), "{error}");
     }
 }
 
@@ -128,9 +134,9 @@ fn all_errors_of_meaning_are_told_at_once() {
     let error = error(text);
     let lines: Vec<_> = error.lines().collect();
     assert_eq!(lines.len(), 3, "{error}");
-    assert!(lines[0].starts_with("t.json:3: tables.a.db_type: is \"1x\""), "{error}");
-    assert!(lines[1].starts_with("t.json:3: tables.a.sql_table: \"a.b.c.d\" has more than three parts"), "{error}");
-    assert!(lines[2].starts_with("t.json:5: tables.c.pg_table: \"c\" is the target of \"b\" already"), "{error}");
+    assert!(lines[0].starts_with("t.json, line 3: tables.a.db_type: is \"1x\""), "{error}");
+    assert!(lines[1].starts_with("t.json, line 3: tables.a.sql_table: \"a.b.c.d\" has more than three parts"), "{error}");
+    assert!(lines[2].starts_with("t.json, line 5: tables.c.pg_table: \"c\" is the target of \"b\" already"), "{error}");
 }
 
 #[test]

@@ -116,8 +116,7 @@ pub(crate) fn declared(
     let mut parameters = Vec::new();
     for (at, mut parameter) in given.into_iter().enumerate() {
         let named = |text: &&String| {
-            text.trim()
-                .split_whitespace()
+            text.split_whitespace()
                 .next()
                 .is_some_and(|name| name.eq_ignore_ascii_case(&parameter.name))
         };

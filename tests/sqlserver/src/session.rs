@@ -248,7 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     }
 
     fn done(&mut self, more: bool, rows: Option<u64>) {
-        let status = u16::from(more) * tokens::MORE | u16::from(rows.is_some()) * tokens::COUNT;
+        let status = (u16::from(more) * tokens::MORE) | (u16::from(rows.is_some()) * tokens::COUNT);
         let command = if rows.is_some() { SELECT } else { 0 };
         tokens::put_done(
             &mut self.body,
@@ -301,10 +301,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                     break;
                 }
                 Statement::Set(words) => {
-                    if let [option, on] = words.as_slice() {
-                        if option.eq_ignore_ascii_case("FMTONLY") {
-                            self.metadata_only = on.eq_ignore_ascii_case("ON");
-                        }
+                    if let [option, on] = words.as_slice()
+                        && option.eq_ignore_ascii_case("FMTONLY")
+                    {
+                        self.metadata_only = on.eq_ignore_ascii_case("ON");
                     }
                     break;
                 }
@@ -441,10 +441,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 fast.put(&mut self.body, at);
             } else {
                 let source = scan.table.rows.row(at);
-                if let Some(filter) = &scan.filter {
-                    if filter.truth(&source)? != Some(true) {
-                        continue;
-                    }
+                if let Some(filter) = &scan.filter
+                    && filter.truth(&source)? != Some(true)
+                {
+                    continue;
                 }
                 row.clear();
                 for expr in &scan.projection {

@@ -61,10 +61,10 @@ pub(crate) fn name_of(user_type_id: i64) -> Option<&'static str> {
 fn aliases(database: &Database) -> Vec<(String, SqlType)> {
     let mut found: Vec<(String, SqlType)> = Vec::new();
     for column in database.tables.iter().flat_map(|table| &table.columns) {
-        if let Some(alias) = &column.alias_type {
-            if !found.iter().any(|(name, _)| name == alias) {
-                found.push((alias.clone(), column.ty));
-            }
+        if let Some(alias) = &column.alias_type
+            && !found.iter().any(|(name, _)| name == alias)
+        {
+            found.push((alias.clone(), column.ty));
         }
     }
     found

@@ -98,7 +98,7 @@ fn value(column: &str, ty: SqlType, at: u64, salt: u64) -> Value {
         }
         "Name" | "CustomerName" | "DisplayName" => return Value::text(&company(seed)),
         "NameYomi" => {
-            return if at % 50 == 0 {
+            return if at.is_multiple_of(50) {
                 Value::text("")
             } else {
                 Value::text(&kana(seed))
@@ -111,7 +111,7 @@ fn value(column: &str, ty: SqlType, at: u64, salt: u64) -> Value {
         SqlType::Bit => Value::Bit(seed & 1 == 1),
         SqlType::TinyInt => Value::Int((seed % 256) as i64),
         SqlType::SmallInt => Value::Int((seed % 65_536) as i64 - 32_768),
-        SqlType::Int if at % 100 == 0 => {
+        SqlType::Int if at.is_multiple_of(100) => {
             Value::Int(i64::from(if seed & 1 == 0 { i32::MIN } else { i32::MAX }))
         }
         SqlType::Int => Value::Int((seed % 60_000) as i64),
@@ -229,14 +229,14 @@ fn note(at: u64, seed: u64) -> Value {
                 .repeat(60),
         ),
         8 => Value::text(""),
-        _ if at % 3 == 0 => Value::Null,
+        _ if at.is_multiple_of(3) => Value::Null,
         _ => Value::text(one_of(
             &[
-                "担当者変更済み。次回は来月に連絡する予定です。",
-                "請求書は郵送で。",
-                "Contract renewed; see attachment “B”.",
-                "優先対応 ⚠️ 夜間は携帯へ。",
-                "支払い条件を確認中。営業部の鈴木さんに聞くこと。",
+                "担当者変更済み。次回は来月に連絡する予定です。見積書の再送を忘れないこと。",
+                "請求書は郵送で。宛先は本社の経理部、締め日は毎月二十日です。",
+                "Contract renewed for two years; see attachment “B”, call before visiting.",
+                "優先対応 ⚠️ 夜間は担当者の携帯へ連絡し、翌朝に報告を入れる。",
+                "支払い条件を確認中。営業部の鈴木さんに聞くこと。来週中に返事をもらう。",
             ],
             seed,
         )),
@@ -245,11 +245,11 @@ fn note(at: u64, seed: u64) -> Value {
 
 fn words(column: &str, at: u64, seed: u64) -> String {
     let [a, b, c, d] = (seed as u32).to_be_bytes();
-    if at % 97 == 0 {
+    if at.is_multiple_of(97) {
         return String::new();
     }
     match column {
-        "IPAddress" if at % 11 == 0 => format!("2001:db8:{a:x}:{b:x}::{c:x}{d:02x}"),
+        "IPAddress" if at.is_multiple_of(11) => format!("2001:db8:{a:x}:{b:x}::{c:x}{d:02x}"),
         "IPAddress" => format!("10.{b}.{c}.{d}"),
         "Tel" => format!(
             "0{}0-{:04}-{:04}",
@@ -269,6 +269,6 @@ fn words(column: &str, at: u64, seed: u64) -> String {
         ),
         "OpCenters" | "OpCenters_CD" | "CurrentChannelNos" => format!("{a},{b},{c},{d}"),
         name if name.contains("Version") => format!("{}.{}.{}", a % 10, b % 20, c),
-        _ => format!("{:x}", seed),
+        _ => format!("{seed:x}"),
     }
 }

@@ -43,13 +43,13 @@ pub(crate) struct Binder<'a> {
 
 impl Binder<'_> {
     pub(crate) fn bind(&mut self, ast: &Ast) -> Result<Expr, SqlError> {
-        if self.grouping {
-            if let Some(at) = self.groups.iter().position(|(group, _)| group == ast) {
-                return Ok(Expr {
-                    node: Node::Column(at),
-                    kind: self.groups[at].1.kind,
-                });
-            }
+        if self.grouping
+            && let Some(at) = self.groups.iter().position(|(group, _)| group == ast)
+        {
+            return Ok(Expr {
+                node: Node::Column(at),
+                kind: self.groups[at].1.kind,
+            });
         }
         match ast {
             Ast::Nested(inner) => self.bind(inner),
@@ -75,6 +75,13 @@ impl Binder<'_> {
                 }
                 Ok(if *negated { negate(any) } else { any })
             }
+            other => self.bind_wordy(other),
+        }
+    }
+
+    /// The expressions that are spelled with words.
+    fn bind_wordy(&mut self, ast: &Ast) -> Result<Expr, SqlError> {
+        match ast {
             Ast::Between {
                 expr,
                 negated,
@@ -388,7 +395,7 @@ impl Binder<'_> {
         for argument in list {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
-                    arguments.push(self.bind(expr)?)
+                    arguments.push(self.bind(expr)?);
                 }
                 other => return Err(SqlError::syntax(&other.to_string())),
             }

@@ -224,7 +224,7 @@ impl Expr {
                     .for_each(|otherwise| otherwise.columns(into));
             }
             Node::Coalesce(items) | Node::Call(_, items) => {
-                items.iter().for_each(|item| item.columns(into))
+                items.iter().for_each(|item| item.columns(into));
             }
         }
     }

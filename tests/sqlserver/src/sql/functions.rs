@@ -51,8 +51,10 @@ pub(crate) fn call(
 ) -> Option<Result<Expr, SqlError>> {
     let database = session.world.database(&session.database);
     let name_of = |text: &str| Expr::constant(Value::text(text), NAME);
-    let now = date::now();
     let (ty, apply): (SqlType, super::expr::Apply) = match (name, arguments.len()) {
+        ("rowcount_big", 0) => {
+            return Some(Ok(Expr::constant(Value::Int(session.last_rows), SqlType::BigInt)));
+        }
         ("db_name", 0) => return Some(Ok(name_of(&session.database))),
         ("db_id", 0) => {
             return Some(Ok(Expr::constant(
@@ -120,31 +122,46 @@ pub(crate) fn call(
                 }),
             )
         }
-        ("suser_sname" | "suser_name" | "original_login" | "system_user", 0) => {
-            return Some(Ok(name_of(&session.user)));
+        (_, 0) => return constant(name, session).map(Ok),
+        _ => return of_values(name, arguments, session),
+    };
+    Some(wrap(ty, apply, arguments))
+}
+
+/// Functions without arguments.
+fn constant(name: &str, session: &Session) -> Option<Expr> {
+    let name_of = |text: &str| Expr::constant(Value::text(text), NAME);
+    let (days, ticks) = date::now();
+    Some(match name {
+        "suser_sname" | "suser_name" | "original_login" | "system_user" => name_of(&session.user),
+        "user_name" | "current_user" => name_of("dbo"),
+        "app_name" => name_of(&session.application),
+        "host_name" => name_of("client"),
+        "getdate" | "getutcdate" | "current_timestamp" => {
+            let ticks = date::ticks_to_300ths(ticks).min(25_919_999);
+            Expr::constant(
+                Value::DateTime(days - date::DAYS_TO_1900, ticks),
+                SqlType::DateTime,
+            )
         }
-        ("user_name" | "current_user", 0) => return Some(Ok(name_of("dbo"))),
-        ("app_name", 0) => return Some(Ok(name_of(&session.application))),
-        ("host_name", 0) => return Some(Ok(name_of("client"))),
-        ("getdate" | "getutcdate" | "current_timestamp", 0) => {
-            let value = Value::DateTime(
-                now.0 - date::DAYS_TO_1900,
-                date::ticks_to_300ths(now.1).min(25_919_999),
-            );
-            return Some(Ok(Expr::constant(value, SqlType::DateTime)));
+        "sysutcdatetime" | "sysdatetime" => {
+            Expr::constant(Value::DateTime2(days, ticks), SqlType::DateTime2(7))
         }
-        ("sysutcdatetime" | "sysdatetime", 0) => {
-            return Some(Ok(Expr::constant(
-                Value::DateTime2(now.0, now.1),
-                SqlType::DateTime2(7),
-            )));
-        }
-        ("sysdatetimeoffset", 0) => {
-            return Some(Ok(Expr::constant(
-                Value::DateTimeOffset(now.0, now.1, 0),
-                SqlType::DateTimeOffset(7),
-            )));
-        }
+        "sysdatetimeoffset" => Expr::constant(
+            Value::DateTimeOffset(days, ticks, 0),
+            SqlType::DateTimeOffset(7),
+        ),
+        "min_active_rowversion" => Expr::constant(
+            Value::Binary(vec![0, 0, 0, 0, 0, 0, 0x07, 0xD1]),
+            SqlType::Binary(8),
+        ),
+        _ => return None,
+    })
+}
+
+/// Functions of their arguments, most of them.
+fn of_values(name: &str, arguments: &[Expr], session: &Session) -> Option<Result<Expr, SqlError>> {
+    let (ty, apply): (SqlType, super::expr::Apply) = match (name, arguments.len()) {
         ("serverproperty", 1) => (SqlType::Variant, text_function(server_property)),
         ("databasepropertyex", 2) => {
             let world = session.world.clone();
@@ -197,12 +214,6 @@ pub(crate) fn call(
                 })
             }),
         ),
-        ("min_active_rowversion", 0) => {
-            return Some(Ok(Expr::constant(
-                Value::Binary(vec![0, 0, 0, 0, 0, 0, 0x07, 0xD1]),
-                SqlType::Binary(8),
-            )));
-        }
         _ => return None,
     };
     Some(wrap(ty, apply, arguments))

@@ -48,6 +48,9 @@ pub(crate) struct Scan {
     pub(crate) limit: u64,
 }
 
+/// Whether a join is outer, and its condition.
+type Join = (bool, Option<Ast>);
+
 struct Source {
     alias: String,
     table: Arc<Table>,
@@ -99,21 +102,21 @@ pub(crate) fn plan(
         .collect();
     let aggregates = std::mem::take(&mut binder.aggregates);
     let plain = groups.is_empty() && aggregates.is_empty() && !distinct;
-    if let ([source], true) = (sources.as_slice(), plain && joins.is_empty()) {
-        if follows_key(&order, &source.table) {
-            let (range, filter) = key_range(&source.table, filter)?;
-            let scan = Scan {
-                table: Arc::clone(&source.table),
-                range,
-                filter,
-                projection,
-                limit,
-            };
-            return Ok(Query {
-                columns,
-                rows: Output::Scan(scan),
-            });
-        }
+    if let ([source], true) = (sources.as_slice(), plain && joins.is_empty())
+        && follows_key(&order, &source.table)
+    {
+        let (range, filter) = key_range(&source.table, filter)?;
+        let scan = Scan {
+            table: Arc::clone(&source.table),
+            range,
+            filter,
+            projection,
+            limit,
+        };
+        return Ok(Query {
+            columns,
+            rows: Output::Scan(scan),
+        });
     }
     let mut rows = joined(&sources, &joins, filter.as_ref(), session, parameters)?;
     if !groups.is_empty() || !aggregates.is_empty() {
@@ -171,10 +174,7 @@ fn described(name: String, kind: Kind) -> ResultColumn {
 }
 
 /// The tables of FROM, and for each one after the first its join: whether outer, and the condition.
-fn sources(
-    select: &Select,
-    session: &Session,
-) -> Result<(Vec<Source>, Vec<(bool, Option<Ast>)>), SqlError> {
+fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>), SqlError> {
     let (mut sources, mut joins) = (Vec::new(), Vec::new());
     for from in &select.from {
         if !sources.is_empty() {
@@ -391,15 +391,15 @@ fn key_range(table: &Table, filter: Option<Expr>) -> Result<(Range<u64>, Option<
                         let middle = low + (high - low) / 2;
                         probe[key] = table.rows.value(middle, key);
                         if (bound.truth(&probe)? == Some(true)) == first_true {
-                            high = middle
+                            high = middle;
                         } else {
-                            low = middle + 1
+                            low = middle + 1;
                         }
                     }
                     if first_true {
-                        range.start = low
+                        range.start = low;
                     } else {
-                        range.end = low
+                        range.end = low;
                     }
                 }
             }
@@ -494,7 +494,7 @@ fn key_comparison(expr: &Expr, key: usize) -> Option<Vec<(bool, Expr)>> {
 
 fn joined(
     sources: &[Source],
-    joins: &[(bool, Option<Ast>)],
+    joins: &[Join],
     filter: Option<&Expr>,
     session: &Session,
     parameters: &[Parameter],

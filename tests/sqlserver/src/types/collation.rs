@@ -199,9 +199,9 @@ impl Collation {
             } else {
                 let (bytes, _, failed) = self.encoding().encode(c.encode_utf8(&mut one));
                 if failed {
-                    out.push(b'?')
+                    out.push(b'?');
                 } else {
-                    out.extend_from_slice(&bytes)
+                    out.extend_from_slice(&bytes);
                 }
             }
         }

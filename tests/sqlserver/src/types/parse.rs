@@ -122,7 +122,7 @@ pub(crate) fn guid(text: &str) -> Option<Value> {
 
 /// Hexadecimal digits as bytes.
 pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())

@@ -252,7 +252,7 @@ fn put_bare(out: &mut Vec<u8>, ty: SqlType, value: &Value) {
             );
         }
         Value::Money(number) if ty == SqlType::SmallMoney => {
-            out.extend((*number as i32).to_le_bytes())
+            out.extend((*number as i32).to_le_bytes());
         }
         Value::Money(number) => {
             out.extend(((*number >> 32) as i32).to_le_bytes());
@@ -306,13 +306,13 @@ fn put_variant(out: &mut Vec<u8>, value: &Value) {
     let [low, high] = size.to_le_bytes();
     match ty {
         SqlType::Decimal(..) | SqlType::Numeric(..) => {
-            out.extend([ty.system_type_id(), 2, precision, scale])
+            out.extend([ty.system_type_id(), 2, precision, scale]);
         }
         SqlType::Time(_) | SqlType::DateTime2(_) | SqlType::DateTimeOffset(_) => {
-            out.extend([ty.system_type_id(), 1, scale])
+            out.extend([ty.system_type_id(), 1, scale]);
         }
         SqlType::Binary(_) | SqlType::VarBinary(_) => {
-            out.extend([ty.system_type_id(), 2, low, high])
+            out.extend([ty.system_type_id(), 2, low, high]);
         }
         _ if ty.has_collation() => {
             out.extend([ty.system_type_id(), 7]);
