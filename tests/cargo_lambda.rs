@@ -40,7 +40,9 @@ async fn every_event_gives_its_envelope_through_cargo_lambda() {
         let invoke = ["lambda", "invoke", "tablesync-lambda", "--data-file", "event.json"];
         let finished = Running::start(cargo_lambda(), &[&invoke, &address[..]].concat(), &toolchain, site.dir()).finish().await;
         let ending = match finished.code {
-            Some(0) => Ending::Result(serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{name}: {error}: {finished:?}"))),
+            Some(0) => {
+                Ending::Result(serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{name}: {error}: {finished:?}")))
+            }
             _ => function_error(&finished.stderr),
         };
         assert_answered(name, *expected, &ending);

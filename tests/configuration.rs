@@ -27,8 +27,8 @@ async fn assert_refused(site: &Site, args: &[&str], named: &[&str]) {
 async fn a_file_that_is_not_json_is_named_with_its_line() {
     let mut site = site().await;
     site.config = Value::from("{\n  \"tables\": {\n    \"customer\": {,}\n  }\n}\n");
-    assert_refused(&site, &["multi_sync"], &["table_configs.json:3:"]).await;
-    assert_refused(&site, &["config", "check"], &["table_configs.json:3:"]).await;
+    assert_refused(&site, &["multi_sync"], &["table_configs.json, line 3:"]).await;
+    assert_refused(&site, &["config", "check"], &["table_configs.json, line 3:"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn a_wrong_field_is_named_with_file_line_and_path_and_the_nearest_valid_na
         parent.unwrap()[field] = value.clone();
         let text = serde_json::to_string_pretty(&site.config).unwrap();
         let line = text.lines().position(|line| !on_line.is_empty() && line.contains(on_line));
-        let place = line.map_or("table_configs.json".to_owned(), |line| format!("table_configs.json:{}:", line + 1));
+        let place = line.map_or("table_configs.json".to_owned(), |line| format!("table_configs.json, line {}:", line + 1));
         assert_refused(&site, &["multi_sync"], &[&[place.as_str()], *named].concat()).await;
     }
 }

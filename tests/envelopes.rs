@@ -86,14 +86,18 @@ async fn every_event_gives_its_envelope_through_the_runtime_api() {
         assert_answered(name, *expected, &ending);
     }
     let finished = function.shut_down().await;
-    let lines: Vec<Value> = finished.stderr.lines().chain(finished.stdout.lines()).map(|line| serde_json::from_str(line).expect(line)).collect();
+    let lines: Vec<Value> =
+        finished.stderr.lines().chain(finished.stdout.lines()).map(|line| serde_json::from_str(line).expect(line)).collect();
     assert!(lines.iter().any(|line| line.to_string().contains("request_id")), "logs are JSON lines that name the request");
 }
 
 /// Checks an ending against what the contract says.
 pub(crate) fn assert_answered(name: &str, expected: Expected, ending: &Ending) {
     if let Expected::FunctionError(expected) = expected {
-        assert!(matches!(ending, Ending::Error { error_type, message } if error_type == expected && !message.is_empty()), "{name}: {ending:?}");
+        assert!(
+            matches!(ending, Ending::Error { error_type, message } if error_type == expected && !message.is_empty()),
+            "{name}: {ending:?}"
+        );
         return;
     }
     let body = Body::in_envelope(ending);

@@ -123,7 +123,7 @@ async fn what_does_not_fit_is_refused_by_name_and_the_others_are_done() {
             keyless(vec![row(Value::Int(7), "a"), row(Value::Int(7), "b"), row(Value::Int(8), "c")]),
             "",
             json!({"primary_key": "Id"}),
-            &["duplicate", "7"],
+            &["not unique", "7", "id"],
         ),
         (keyless(vec![row(Value::Null, "a"), row(Value::Int(1), "b")]), "", json!({"primary_key": "Id"}), &["NULL", "id"]),
         (
@@ -132,12 +132,7 @@ async fn what_does_not_fit_is_refused_by_name_and_the_others_are_done() {
             json!({}),
             &["name"],
         ),
-        (
-            Planted::new("Odd", columns, 1).rows(vec![row(Value::Int(1), "ok"), row(Value::Int(2), "n\0ul")]),
-            "",
-            json!({}),
-            &["Name", "2"],
-        ),
+        (Planted::new("Odd", columns, 1).rows(vec![row(Value::Int(1), "ok"), row(Value::Int(2), "n\0ul")]), "", json!({}), &["Name", "2"]),
     ];
     for (odd, target, options, named) in cases {
         let [first, last] = ["First", "Last"].map(|name| Planted::new(name, columns, 1).rows(rows.clone()));

@@ -39,7 +39,8 @@ async fn a_table_that_was_emptied_at_the_source_is_emptied_in_the_target() {
 async fn composite_keys_merge_by_all_their_columns() {
     let row = |a: i64, b: &str, n: i64| vec![Value::Int(a), Value::text(b), Value::Int(n)];
     let table = Planted::new("Stock", &[("Shop", "int"), ("Article", "nvarchar(20)"), ("Pieces", "int")], 2);
-    let site = planted(table.rows(vec![row(1, "x", 10), row(1, "y", 20), row(2, "x", 30)]), json!({"primary_key": ["Shop", "Article"]})).await;
+    let site =
+        planted(table.rows(vec![row(1, "x", 10), row(1, "y", 20), row(2, "x", 30)]), json!({"primary_key": ["Shop", "Article"]})).await;
     site.sync().await;
     site.source.replace_rows("Stock", vec![row(1, "x", 10), row(1, "y", 21), row(2, "y", 40)]);
     assert_eq!(site.sync().await.counts("stock"), [3, 1, 1, 1, 1]);
@@ -64,7 +65,8 @@ async fn a_subset_of_columns_goes_to_columns_of_other_names_and_the_rest_stays()
     let table = Planted::new("People", &[("Id", "int"), ("Name", "nvarchar(50)"), ("Secret", "nvarchar(50)")], 1);
     let row = |id: i64, name: &str| vec![Value::Int(id), Value::text(name), Value::text("not asked for")];
     let site =
-        planted(table.rows(vec![row(1, "Ann"), row(2, "Bob")]), json!({"columns": ["Name", "Id"], "pg_columns": ["Full Name", "nr"]})).await;
+        planted(table.rows(vec![row(1, "Ann"), row(2, "Bob")]), json!({"columns": ["Name", "Id"], "pg_columns": ["Full Name", "nr"]}))
+            .await;
     site.db.execute("CREATE TABLE people (nr integer PRIMARY KEY, \"Full Name\" text, note text DEFAULT 'ours')").await;
     site.db.execute("ALTER TABLE people OWNER TO sync").await;
     site.sync().await;

@@ -38,9 +38,7 @@ async fn tables_in_parallel_do_not_wait_for_one_another() {
     let mut site = Site::over(Source::sample(500).await).await;
     site.set("MAX_PARALLEL_TABLES", "4").source.fault("customer", Fault::StallAfterRows(100));
     let interrupted = site
-        .interrupt(Signal::INT, async || {
-            site.db.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await == "3"
-        })
+        .interrupt(Signal::INT, async || site.db.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await == "3")
         .await;
     assert_eq!(interrupted.code, Some(130), "{interrupted}");
     for table in ["mctm_module", "voipdb_customer", "voipdb_useragent"] {

@@ -25,10 +25,11 @@ async fn every_refresh_leaves_the_same_rows() {
     for refresh in ["merge", "replace", "truncate"] {
         let mut site = Site::over(Source::sample(300).await).await;
         site.default("refresh", json!(refresh));
-        for _ in 0..2 {
+        // A table that has to be made first is loaded straight, whatever the way; the second run goes the way asked for.
+        for way in ["straight", refresh] {
             let body = site.sync().await;
             for (name, target) in FOUR_TABLES {
-                assert_eq!(body.table(name)["refresh"], refresh);
+                assert_eq!(body.table(name)["refresh"], way, "{name}");
                 assert_same_rows(&site, name, target).await;
             }
         }
@@ -115,7 +116,8 @@ async fn every_run_leaves_its_trace() {
 
 /// Compares a target with what the source holds, row by row, as PostgreSQL writes the values.
 async fn assert_same_rows(site: &Site, name: &str, target: &str) {
-    let columns: Vec<_> = site.config["tables"][name]["pg_columns"].as_array().unwrap().iter().map(|c| format!("\"{}\"", c.as_str().unwrap())).collect();
+    let columns: Vec<_> =
+        site.config["tables"][name]["pg_columns"].as_array().unwrap().iter().map(|c| format!("\"{}\"", c.as_str().unwrap())).collect();
     let mut arrived = site.db.rows(&format!("SELECT {} FROM {target}", columns.join(", "))).await;
     let mut expected = site.source.rows_of(name);
     arrived.sort();
@@ -129,5 +131,7 @@ async fn assert_same_rows(site: &Site, name: &str, target: &str) {
 /// What PostgreSQL has counted as written in the target tables.
 async fn written(site: &Site) -> Vec<Vec<Option<String>>> {
     site.db.settled().await;
-    site.db.rows("SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname").await
+    site.db
+        .rows("SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname")
+        .await
 }

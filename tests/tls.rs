@@ -11,7 +11,10 @@ async fn the_target_is_verified_in_full_against_the_given_authority() {
     let mut site = one_table(Tls::Off).await;
     let ca = site.db.cluster.ca_file();
     // `tls_only` may not come in without TLS.
-    site.set("PG_USER", "tls_only").set("PG_HOST", "localhost").set("PG_SSLMODE", "verify-full").set("PG_SSLROOTCERT", ca.to_str().unwrap());
+    site.set("PG_USER", "tls_only")
+        .set("PG_HOST", "localhost")
+        .set("PG_SSLMODE", "verify-full")
+        .set("PG_SSLROOTCERT", ca.to_str().unwrap());
     site.sync().await;
     site.set("PG_SSLMODE", "disable");
     let body = site.json(&["multi_sync"]).await;

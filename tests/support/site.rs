@@ -1,7 +1,7 @@
 //! An installation of the product, as a test sets it up: a source, a target database, `table_configs.json`, the environment.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -135,10 +135,11 @@ impl Site {
     /// `multi_sync` by itself, stopped with a signal once `condition` holds.
     pub(crate) async fn interrupt(&self, signal: Signal, condition: impl AsyncFn() -> bool) -> Body {
         let mut running = self.start(&["multi_sync", "--json"]);
-        while !condition().await {
+        eventually(async || {
             assert!(!running.has_ended(), "ended before it could be interrupted:\n{}", running.stderr_so_far());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            condition().await
+        })
+        .await;
         running.signal(signal);
         Body::of(running.finish().await)
     }
@@ -151,9 +152,7 @@ impl Site {
 
     /// Waits until a run is reading a table.
     pub(crate) async fn until_reading(&self, table: &str) {
-        while !self.source.is_reading(table) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually(async || self.source.is_reading(table)).await;
     }
 
     /// Writes `table_configs.json`.
@@ -163,6 +162,15 @@ impl Site {
             config => serde_json::to_string_pretty(config).unwrap(),
         };
         std::fs::write(self.dir().join("table_configs.json"), text).unwrap();
+    }
+}
+
+/// Waits for something that another process does.
+async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
+    let asked = Instant::now();
+    while !condition().await {
+        assert!(asked.elapsed() < Duration::from_secs(60), "it never came to that");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
