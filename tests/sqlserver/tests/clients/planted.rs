@@ -7,7 +7,7 @@ pub(crate) struct Planted {
     pub(crate) ty: &'static str,
     pub(crate) collation: &'static str,
     pub(crate) ends: [Value; 2],
-    /// As freebcp writes it in character form.
+    /// As freebcp writes it in character form: milliseconds at most, times with a day.
     pub(crate) freetds: [&'static str; 2],
     /// Python's repr.
     pub(crate) python: [&'static str; 2],
@@ -147,14 +147,14 @@ pub(crate) fn all() -> Vec<Planted> {
         planted(
             "date",
             [Value::Date(0), Value::Date(LAST_DAY)],
-            ["0001-01-01", "9999-12-31"],
+            ["1-01-01 00:00:00.000", "9999-12-31 00:00:00.000"],
             ["datetime.date(1, 1, 1)", "datetime.date(9999, 12, 31)"],
             ["day 0", "day 3652058"],
         ),
         planted(
             "time(7)",
             [Value::Time(0), Value::Time(LAST_TICK)],
-            ["00:00:00.0000000", "23:59:59.9999999"],
+            ["1900-01-01 00:00:00.000", "1900-01-01 23:59:59.999"],
             ["datetime.time(0, 0)", "datetime.time(23, 59, 59, 999999)"],
             ["0/7", "863999999999/7"],
         ),
@@ -177,7 +177,7 @@ pub(crate) fn all() -> Vec<Planted> {
                 Value::SmallDateTime(0, 0),
                 Value::SmallDateTime(65_535, 1439),
             ],
-            ["1900-01-01 00:00:00", "2079-06-06 23:59:00"],
+            ["1900-01-01 00:00:00.000", "2079-06-06 23:59:00.000"],
             [
                 "datetime.datetime(1900, 1, 1, 0, 0)",
                 "datetime.datetime(2079, 6, 6, 23, 59)",
@@ -190,7 +190,7 @@ pub(crate) fn all() -> Vec<Planted> {
                 Value::DateTime2(0, 0),
                 Value::DateTime2(LAST_DAY, LAST_TICK),
             ],
-            ["0001-01-01 00:00:00.0000000", "9999-12-31 23:59:59.9999999"],
+            ["1-01-01 00:00:00.000", "9999-12-31 23:59:59.999"],
             [
                 "datetime.datetime(1, 1, 1, 0, 0)",
                 "datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)",
@@ -200,12 +200,25 @@ pub(crate) fn all() -> Vec<Planted> {
         planted(
             "datetime2(3)",
             [Value::DateTime2(1, 10_000), Value::DateTime2(730_119, 0)],
-            ["0001-01-02 00:00:00.001", "2000-01-01 00:00:00.000"],
+            ["1-01-02 00:00:00.001", "2000-01-01 00:00:00.000"],
             [
                 "datetime.datetime(1, 1, 2, 0, 0, 0, 1000)",
                 "datetime.datetime(2000, 1, 1, 0, 0)",
             ],
             ["day 1 1/3", "day 730119 0/3"],
+        ),
+        planted(
+            "datetimeoffset(7)",
+            [
+                Value::DateTimeOffset(730_119, 0, 540),
+                Value::DateTimeOffset(LAST_DAY - 1, LAST_TICK, -720),
+            ],
+            ["2000-01-01 09:00:00.000", "9999-12-30 11:59:59.999"],
+            [
+                "datetime.datetime(2000, 1, 1, 9, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=32400)))",
+                "datetime.datetime(9999, 12, 30, 11, 59, 59, 999999, tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=43200)))",
+            ],
+            ["day 730119 0/7 540", "day 3652057 863999999999/7 -720"],
         ),
         planted(
             "uniqueidentifier",

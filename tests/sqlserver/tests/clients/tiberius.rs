@@ -68,7 +68,16 @@ fn show(data: &ColumnData<'_>) -> Option<String> {
                 v.time().scale()
             )
         }),
-        ColumnData::DateTimeOffset(value) => value.map(|v| format!("{v:?}")),
+        ColumnData::DateTimeOffset(value) => value.map(|v| {
+            let utc = v.datetime2();
+            format!(
+                "day {} {}/{} {}",
+                utc.date().days(),
+                utc.time().increments(),
+                utc.time().scale(),
+                v.offset()
+            )
+        }),
     }
 }
 
