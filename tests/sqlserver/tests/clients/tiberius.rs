@@ -162,3 +162,15 @@ async fn catalogue_and_ranges_answer_with_parameters() {
         "about a third of 2500: {nulls}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nulls_take_the_type_beside_them() {
+    let server = planted::server(TlsMode::Off).await;
+    let mut client = connect(&server, EncryptionLevel::NotSupported, 4096)
+        .await
+        .unwrap();
+    let sql = "SELECT ISNULL(NULL, N'x'), COALESCE(NULL, 5), TRY_CAST('x' AS int), CASE WHEN N'a' = NULL THEN 1 ELSE 2 END, NULL";
+    let read = rows(&mut client, sql, &[]).await.unwrap();
+    let read: Vec<_> = read[0].iter().map(Option::as_deref).collect();
+    assert_eq!(read, [Some("x"), Some("5"), None, Some("2"), None]);
+}
