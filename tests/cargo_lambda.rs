@@ -12,7 +12,7 @@ use crate::support::source::Source;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_gives_its_envelope_through_cargo_lambda() {
-    let site = Site::over(Source::sample(100).await).await;
+    let site = Site::over(Source::to_read().await).await;
     let port = free_port();
     let address = ["--invoke-address", "127.0.0.1", "--invoke-port", &port];
     let toolchain: Vec<_> = ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]

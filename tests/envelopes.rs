@@ -79,7 +79,7 @@ fn every_event_has_an_expected_envelope() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_gives_its_envelope_through_the_runtime_api() {
-    let site = Site::over(Source::sample(100).await).await;
+    let site = Site::over(Source::to_read().await).await;
     let mut function = site.deploy().await;
     for (name, expected) in EVENTS {
         let ending = function.invoke(&event(name), TIME).await;

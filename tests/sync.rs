@@ -3,13 +3,11 @@
 use serde_json::json;
 
 use crate::support::site::{FOUR_TABLES, Site};
-use crate::support::source::Source;
-
-const ROWS: u64 = 2_000;
+use crate::support::source::{ROWS_TO_READ as ROWS, Source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_tables_arrive_exactly_as_they_stand_in_the_source() {
-    let site = Site::over(Source::sample(ROWS).await).await;
+    let site = Site::over(Source::to_read().await).await;
     let body = site.sync().await;
     assert_eq!(body["total_transferred"], json!(4 * ROWS));
     assert_eq!([&body["processed_tables"], &body["successful_tables"], &body["failed_tables"]], [4, 4, 0]);
@@ -23,7 +21,7 @@ async fn four_tables_arrive_exactly_as_they_stand_in_the_source() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refresh_leaves_the_same_rows() {
     for refresh in ["merge", "replace", "truncate"] {
-        let mut site = Site::over(Source::sample(300).await).await;
+        let mut site = Site::over(Source::to_read().await).await;
         site.default("refresh", json!(refresh));
         // A table that has to be made first is loaded straight, whatever the way; the second run goes the way asked for.
         for way in ["straight", refresh] {
@@ -38,7 +36,7 @@ async fn every_refresh_leaves_the_same_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn auto_loads_straight_into_an_empty_target_and_merges_into_a_full_one() {
-    let site = Site::over(Source::sample(50).await).await;
+    let site = Site::over(Source::to_read().await).await;
     for refresh in ["straight", "merge"] {
         let body = site.sync().await;
         for (name, _) in FOUR_TABLES {
@@ -49,7 +47,7 @@ async fn auto_loads_straight_into_an_empty_target_and_merges_into_a_full_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_run_writes_no_row() {
-    let site = Site::over(Source::sample(ROWS).await).await;
+    let site = Site::over(Source::to_read().await).await;
     site.sync().await;
     let before = written(&site).await;
     let body = site.sync().await;
@@ -61,7 +59,7 @@ async fn second_run_writes_no_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_tables_at_a_time_leave_the_same_as_one_after_the_other() {
-    let mut site = Site::over(Source::sample(ROWS).await).await;
+    let mut site = Site::over(Source::to_read().await).await;
     site.set("MAX_PARALLEL_TABLES", "4");
     let body = site.sync().await;
     assert_eq!(body["execution_mode"], "parallel");

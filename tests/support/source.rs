@@ -1,4 +1,5 @@
-//! Where rows come from: the SQL Server stand-in, one per test, or a listener that nobody must come to.
+//! Where rows come from: the SQL Server stand-in, one per test; a real SQL Server where one is named, for the tests that only read; or a listener
+//! that nobody must come to.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use tds_stand_in::{Builder, SqlError, StandIn, TableDef, TableHandle};
 pub(crate) use tds_stand_in::{Fault, TlsMode as Tls, Value};
 use tokio::net::TcpListener;
 
+use super::real::RealServer;
 use super::values::pg_text;
 
 /// What the product must never show.
@@ -20,6 +22,9 @@ const SAMPLES: [(&str, &str, &str); 4] = [
     ("voipdb_customer", "VoipDB", "Customer"),
     ("voipdb_useragent", "VoipDB", "UserAgent"),
 ];
+
+/// Rows per table of [`Source::to_read`].
+pub(crate) const ROWS_TO_READ: u64 = 1_000;
 
 /// A small table of a test's own, in database McTM.
 #[derive(Clone)]
@@ -65,6 +70,8 @@ impl Planted {
 /// A source, as a test holds it.
 pub(crate) struct Source {
     server: Server,
+    /// What stands in place of the stand-in, which then only knows the rows.
+    real: Option<RealServer>,
     /// How many statements had been seen when the last fault was set.
     before_fault: AtomicUsize,
 }
@@ -78,6 +85,18 @@ impl Source {
     /// The four tables, this many rows each.
     pub(crate) async fn sample(rows: u64) -> Self {
         Self::sample_with(rows, Tls::Off).await
+    }
+
+    /// The four tables, [`ROWS_TO_READ`] rows each, for a test that reads them and nothing else: on the server of `TEST_SQL_SERVER_URL` where it is set.
+    pub(crate) async fn to_read() -> Self {
+        let mut source = Self::sample(ROWS_TO_READ).await;
+        if let Some(real) = RealServer::from_environment() {
+            let mut script = Vec::new();
+            source.stand_in().emit_sql(&mut script).unwrap();
+            real.prepare(&String::from_utf8(script).unwrap()).await;
+            source.real = Some(real);
+        }
+        source
     }
 
     /// The four tables behind this encryption.
@@ -111,16 +130,19 @@ impl Source {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Self { server: Server::Nowhere { port, visits }, before_fault: AtomicUsize::new(0) }
+        Self { server: Server::Nowhere { port, visits }, real: None, before_fault: AtomicUsize::new(0) }
     }
 
     async fn serve(builder: Builder) -> Self {
         let server = builder.login("sync", PASSWORD).start().await.expect("the stand-in starts");
-        Self { server: Server::StandIn(server), before_fault: AtomicUsize::new(0) }
+        Self { server: Server::StandIn(server), real: None, before_fault: AtomicUsize::new(0) }
     }
 
     /// The variables that point the product here.
     pub(crate) fn env(&self) -> Vec<(String, String)> {
+        if let Some(real) = &self.real {
+            return real.env();
+        }
         match &self.server {
             Server::StandIn(server) => server.env(),
             Server::Nowhere { port, .. } => {
