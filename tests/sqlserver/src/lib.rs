@@ -10,6 +10,7 @@
 mod catalog;
 mod connection;
 mod data;
+mod emit;
 mod faults;
 mod rpc;
 mod server;

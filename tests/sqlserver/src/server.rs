@@ -280,6 +280,16 @@ impl StandIn {
         [of("MCTM", "McTM"), of("VOIPDB", "VoipDB")].concat()
     }
 
+    /// Writes the T-SQL script that creates and fills the same tables on a real SQL Server.
+    pub fn emit_sql(&self, out: &mut impl io::Write) -> io::Result<()> {
+        for database in &self.shared.world().databases {
+            for table in &database.tables {
+                crate::emit::table(out, &database.name, table)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What has been seen so far.
     pub fn stats(&self) -> Stats {
         Stats {

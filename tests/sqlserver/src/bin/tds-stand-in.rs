@@ -29,6 +29,9 @@ struct Arguments {
     /// Where to write the certificate authority's certificate.
     #[arg(long)]
     ca_out: Option<PathBuf>,
+    /// Print the T-SQL that makes the same tables on a real SQL Server, and stop.
+    #[arg(long)]
+    emit_sql: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,6 +67,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .changed_percent(arguments.changed_percent)
                 .map_err(|error| error.message)?;
         }
+    }
+    if arguments.emit_sql {
+        server.emit_sql(&mut std::io::stdout().lock())?;
+        return Ok(());
     }
     if let Some(path) = &arguments.ca_out {
         std::fs::write(path, server.ca_pem())?;

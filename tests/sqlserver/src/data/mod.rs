@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::faults::Faults;
 use crate::sql::error::SqlError;
-use crate::types::SqlType;
 use crate::types::cast::{Conversion, cast};
 use crate::types::collation::{self, Collation};
 use crate::types::value::Value;
+use crate::types::{Length, SqlType};
 use generated::Generated;
 
 /// A row in memory.
@@ -231,35 +231,39 @@ impl Column {
                 ))
             };
         }
-        let from = match &value {
-            Value::Bit(_) => SqlType::Bit,
-            Value::Int(_)
-                if matches!(self.ty, SqlType::TinyInt | SqlType::SmallInt | SqlType::Int) =>
-            {
-                SqlType::BigInt
-            }
-            Value::Int(_) => SqlType::BigInt,
-            Value::Real(_) => SqlType::Real,
-            Value::Float(_) => SqlType::Float,
-            Value::Decimal(_, scale) => SqlType::Decimal(38, *scale),
-            Value::Wide(_) if self.ty.is_wide() => self.ty,
-            Value::Wide(_) => crate::types::NVARCHAR_MAX,
-            // Raw bytes of narrow text, binary and exact times are taken as they are.
-            _ => self.ty,
+        // Raw bytes of narrow text and exact times are taken as they are.
+        let (from, from_collation) = match &value {
+            Value::Bit(_) => (SqlType::Bit, collation::DEFAULT),
+            Value::Int(_) => (SqlType::BigInt, collation::DEFAULT),
+            Value::Real(_) => (SqlType::Real, collation::DEFAULT),
+            Value::Float(_) => (SqlType::Float, collation::DEFAULT),
+            Value::Decimal(_, scale) => (SqlType::Decimal(38, *scale), collation::DEFAULT),
+            Value::Wide(_) => (crate::types::NVARCHAR_MAX, collation::DEFAULT),
+            Value::Narrow(_) => (SqlType::VarChar(Length::Max), self.collation),
+            Value::Binary(_) => (SqlType::VarBinary(Length::Max), collation::DEFAULT),
+            _ => (self.ty, self.collation),
         };
-        cast(
-            &value,
-            &Conversion {
-                from,
-                from_collation: collation::DEFAULT,
-                to: self.ty,
-                to_collation: if from == self.ty {
-                    collation::DEFAULT
-                } else {
-                    self.collation
-                },
-                style: None,
-            },
-        )
+        let how = Conversion {
+            from,
+            from_collation,
+            to: self.ty,
+            to_collation: self.collation,
+            style: None,
+        };
+        let fitted = cast(&value, &how)?;
+        let is_cut = match (&value, &fitted) {
+            (Value::Wide(given), Value::Wide(kept)) => kept.len() < given.len(),
+            (Value::Narrow(given), Value::Narrow(kept))
+            | (Value::Binary(given), Value::Binary(kept)) => kept.len() < given.len(),
+            _ => false,
+        };
+        if is_cut {
+            return Err(SqlError::new(
+                8152,
+                16,
+                "String or binary data would be truncated.",
+            ));
+        }
+        Ok(fitted)
     }
 }

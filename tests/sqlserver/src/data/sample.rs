@@ -232,11 +232,11 @@ fn note(at: u64, seed: u64) -> Value {
         _ if at.is_multiple_of(3) => Value::Null,
         _ => Value::text(one_of(
             &[
-                "担当者変更済み。次回は来月に連絡する予定です。見積書の再送を忘れないこと。",
-                "請求書は郵送で。宛先は本社の経理部、締め日は毎月二十日です。",
-                "Contract renewed for two years; see attachment “B”, call before visiting.",
-                "優先対応 ⚠️ 夜間は担当者の携帯へ連絡し、翌朝に報告を入れる。",
-                "支払い条件を確認中。営業部の鈴木さんに聞くこと。来週中に返事をもらう。",
+                "担当者変更済み。次回は来月に連絡する予定です。訪問は平日の午前中を希望とのこと。",
+                "請求書は郵送で。宛先は本社の経理部、控えを支店にも送ること。",
+                "Contract renewed for two more years; see attachment “B” and the e-mail of last March.",
+                "優先対応 ⚠️ 夜間は携帯へ。つながらないときは当番の班長に回す。",
+                "支払い条件を確認中。営業部の鈴木さんに聞くこと。回答があるまで出荷は保留。",
             ],
             seed,
         )),

@@ -401,7 +401,7 @@ impl Binder<'_> {
             }
         }
         if matches!(name.as_str(), "coalesce" | "isnull") && !arguments.is_empty() {
-            let ty = if name == "isnull" {
+            let ty = if name == "isnull" && arguments[0].kind.ty != UNTYPED {
                 arguments[0].kind.ty
             } else {
                 arguments
@@ -472,6 +472,9 @@ impl Binder<'_> {
     }
 }
 
+/// The type of a bare NULL until something beside it gives it one: the lowest precedence.
+pub(crate) const UNTYPED: SqlType = SqlType::Binary(1);
+
 fn undeclared(name: &str) -> SqlError {
     SqlError::new(
         137,
@@ -500,7 +503,7 @@ fn literal(value: &Literal) -> Result<Expr, SqlError> {
         }
     };
     Ok(match value {
-        Literal::Null => Expr::constant(Value::Null, SqlType::Int),
+        Literal::Null => Expr::constant(Value::Null, UNTYPED),
         Literal::NationalStringLiteral(text) => {
             let value = Value::text(text);
             Expr::constant(

@@ -14,11 +14,12 @@ use sqlparser::ast::{
     TopQuantity,
 };
 
-use super::bind::{Aggregate, Binder, Visible};
+use super::bind::{Aggregate, Binder, UNTYPED, Visible};
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node};
 use super::functions::Session;
 use crate::data::{Row, Table};
+use crate::types::SqlType;
 use crate::types::compare::compare;
 use crate::types::value::Value;
 use crate::wire::decode::Parameter;
@@ -283,7 +284,12 @@ fn project(select: &Select, binder: &mut Binder<'_>) -> Result<(Vec<String>, Vec
             other => return Err(SqlError::syntax(&other.to_string())),
         };
         names.push(name);
-        bound.push(binder.bind(ast)?);
+        let mut expr = binder.bind(ast)?;
+        // A NULL that nothing gave a type is an int in a result.
+        if matches!(expr.node, Node::Constant(Value::Null)) && expr.kind.ty == UNTYPED {
+            expr.kind.ty = SqlType::Int;
+        }
+        bound.push(expr);
     }
     Ok((names, bound))
 }
