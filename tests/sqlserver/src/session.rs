@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 Ok(()) => {}
                 Err(Stop::Closed) => return Ok(()),
                 Err(Stop::Cancelled) => {
-                    self.body.truncate(0);
+                    // What is left unsent ends with a whole token: the client reads on to this DONE.
                     tokens::put_done(&mut self.body, tokens::DONE, tokens::ATTENTION, 0, 0);
                 }
                 Err(Stop::Failed(error)) => {
