@@ -83,7 +83,7 @@ def stand_in(rows, changed_percent, tls):
     process = subprocess.Popen([BUILT / "tds-stand-in", *options], stdout=subprocess.PIPE, text=True)
     try:
         env = {}
-        while "SQL_SERVER_VOIPDB_PASSWORD" not in env:
+        while "SQL_SERVER_VOIPDB_ENCRYPT" not in env:
             line = process.stdout.readline()
             if not line:
                 raise SystemExit("the stand-in ended before it served")

@@ -1,6 +1,7 @@
 //! The suite: the product as its users meet it, over a real PostgreSQL and a server that speaks TDS.
 //!
 //! One test binary; each test has a database and a source of its own. What a test needs and does not find is a failure that names what to install.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cargo_lambda;
 mod configuration;

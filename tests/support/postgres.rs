@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -37,7 +37,8 @@ pub(crate) struct Cluster {
     pub(crate) dir: PathBuf,
     /// Its port on 127.0.0.1.
     pub(crate) port: u16,
-    _lifeline: ChildStdin,
+    /// Its standard input is what holds the server up.
+    _server: Child,
 }
 
 impl Cluster {
@@ -60,7 +61,7 @@ impl Cluster {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let (port, dir) = line.trim().split_once(' ').expect("the throwaway PostgreSQL starts; is 'postgresql' installed?");
-        let cluster = Cluster { dir: dir.into(), port: port.parse().unwrap(), _lifeline: child.stdin.take().unwrap() };
+        let cluster = Cluster { dir: dir.into(), port: port.parse().unwrap(), _server: child };
         cluster.offer_tls_and_passwords();
         cluster
     }
