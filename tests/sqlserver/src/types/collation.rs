@@ -19,6 +19,7 @@ const CS_AS: u8 = 0x0C;
 const BIN2: u8 = 0x20;
 const UTF8: u8 = 0x40;
 
+#[expect(clippy::too_many_arguments, reason = "one line of the table below is one collation")]
 const fn collation(name: &'static str, lcid: u32, sort_id: u8, flags: u8, version: u8, code_page: u16) -> Collation {
     Collation { name, lcid, sort_id, flags, version, code_page }
 }
