@@ -26,6 +26,9 @@ pub enum CellError {
     /// U+0000 in text.
     #[error("the text holds a NUL character (U+0000) at byte {0}, which PostgreSQL's text types cannot hold")]
     Nul(usize),
+    /// NULL where the column takes none.
+    #[error("the value is NULL and the column is NOT NULL")]
+    Null,
     /// Digits after the point that the column would round away.
     #[error("the value has more than the {0} digits after the point that the column keeps")]
     Scale(u16),

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 use super::plan::{SyncPlan, plan};
@@ -17,7 +19,7 @@ use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::{Connection, ReadSummary, SelectColumn, Selection, SqlServerTable};
 use crate::table::{SourceTable, TargetTable};
-use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started};
+use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, is_transient};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -95,20 +97,29 @@ impl TableJob {
             report.outcome = Outcome::Locked { held_by };
             return Ok(());
         }
-        match self.load_and_publish(&mut session, so_far).await {
+        let done = match self.load_and_publish(&mut session, so_far).await {
             Ok(published) => {
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
                 so_far.warnings.extend(published.warnings);
                 Ok(())
             }
-            Err(error) => {
-                // Read, staged and published rows disagreeing is what validation looks for.
-                report.validation_passed = if error.kind() == ErrorKind::Refused { Some(false) } else { None };
-                self.clean_up(session, so_far, &error).await;
-                Err(error)
-            }
-        }
+            Err(error) => match self.clean_up(&session, so_far, &error).await {
+                Some(rows) => {
+                    report.rows = rows;
+                    report.validation_passed = Some(true);
+                    so_far.warnings.push(format!("the publish was committed, but its reply was lost: {error}"));
+                    Ok(())
+                }
+                None => {
+                    // Read, staged and published rows disagreeing is what validation looks for.
+                    report.validation_passed = if error.kind() == ErrorKind::Refused { Some(false) } else { None };
+                    Err(error)
+                }
+            },
+        };
+        session.unlock(&self.config.pg_table).await;
+        done
     }
 
     async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
@@ -144,18 +155,34 @@ impl TableJob {
     }
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
-        let columns = &plan.publication.columns;
-        let staging = session.create_staging(&self.config.pg_table, columns).await?;
-        let load = session.load_staging(&staging, columns);
+        let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+        let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
+        self.reached(Phase::Comparing, None);
+        self.run.stop.or_done(session.check_staged(&plan.publication, &staging)).await?;
         self.reached(Phase::Publishing, None);
-        let published = session.publish(&plan.publication, &staging, &self.ended("succeeded", so_far, None)).await?;
+        let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
         if let Err(error) = session.drop_staging(&staging).await {
             so_far.warnings.push(error.to_string());
         }
         Ok(published)
+    }
+
+    /// Publishes, again after a pause where a lock was not had or a deadlock came: at most three times more, and not after a stop.
+    async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
+        let mut pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter().build();
+        loop {
+            match session.publish(&plan.publication, staging, &self.ended("succeeded", so_far, None)).await {
+                Err(error) if is_transient(&error) => {
+                    let Some(pause) = pauses.next() else { return Err(error) };
+                    tracing::warn!("publishing again in {} ms: {error}", pause.as_millis());
+                    self.run.stop.or_done(tokio::time::sleep(pause).map(Ok)).await?;
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn pump(&self, load: &crate::target::Load<'_>, read: Read) -> Result<(ReadSummary, Loaded)> {
@@ -183,26 +210,34 @@ impl TableJob {
         Ok(())
     }
 
-    /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself.
-    async fn clean_up(&self, session: Session, so_far: &mut SoFar, error: &SyncError) {
+    /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself; but where the row says that the
+    /// publish was committed after all, its counts are returned.
+    async fn clean_up(&self, session: &Session, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
             if error.kind() == ErrorKind::Stopped {
                 session.cancel().await;
             }
-            if let Err(first) = tidy(&session, &self.config.pg_table, &row).await {
-                tracing::debug!(error = %first, "the session is unusable; cleaning up in a new one");
-                let session = Session::open(&self.target, &self.application()).await?;
-                tidy(&session, &self.config.pg_table, &row).await?;
+            match tidy(session, &self.config.pg_table, &row).await {
+                Ok(committed) => Ok(committed),
+                Err(unusable) => {
+                    tracing::debug!(error = %unusable, "cleaning up in a new session");
+                    let session = Session::open(&self.target, &self.application()).await?;
+                    match session.lock(&self.config.pg_table).await? {
+                        LockOutcome::Held => tidy(&session, &self.config.pg_table, &row).await,
+                        // The lock went with the old session: what stands there now is another run's.
+                        LockOutcome::HeldBy(_) => session.record_end(&row).await,
+                    }
+                }
             }
-            Ok::<_, SyncError>(())
         };
         match tokio::time::timeout(CLEANUP_TIMEOUT, cleaning).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(committed)) => return committed,
             Ok(Err(error)) => so_far.warnings.push(format!("the failure could not be recorded in the target: {error}")),
             Err(_) => so_far.warnings.push("the failure could not be recorded in the target in time".to_owned()),
         }
+        None
     }
 
     fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>) -> RunRow<'a> {
@@ -221,7 +256,11 @@ impl TableJob {
     fn selection(&self, plan: &SyncPlan) -> Selection {
         Selection {
             table: self.source_table(),
-            columns: plan.columns.iter().map(|column| SelectColumn { name: column.source.clone(), encoding: column.encoding }).collect(),
+            columns: plan
+                .columns
+                .iter()
+                .map(|column| SelectColumn { name: column.source.clone(), encoding: column.encoding, required: column.not_null })
+                .collect(),
             key: plan.key.clone(),
             isolation: self.config.options.isolation,
         }
@@ -266,7 +305,7 @@ impl SoFar {
     }
 }
 
-async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<()> {
+async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
     session.drop_staging_of(target).await?;
     session.record_end(row).await
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use indexmap::IndexMap;
 use tokio_util::task::AbortOnDropHandle;
@@ -14,17 +15,18 @@ use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
 /// Runs the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
 pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> RunReport {
     let tables = jobs.len();
-    let reports: Vec<TableReport> = stream::iter(jobs.into_iter().enumerate())
-        .map(|(index, job)| run_one(job, context.clone(), index + 1, tables))
-        .buffered(parallel.max(1))
+    let mut reports: Vec<(usize, TableReport)> = stream::iter(jobs.into_iter().enumerate())
+        .map(|(index, job)| run_one(job, context.clone(), index + 1, tables).map(move |report| (index, report)))
+        .buffer_unordered(parallel.max(1))
         .collect()
         .await;
+    reports.sort_by_key(|(index, _)| *index);
     RunReport {
         run_id: context.run_id,
         dry_run: context.dry_run,
         parallel: parallel > 1,
         warnings,
-        tables: reports.into_iter().map(|report| (report.table.clone(), report)).collect::<IndexMap<_, _>>(),
+        tables: reports.into_iter().map(|(_, report)| (report.table.clone(), report)).collect::<IndexMap<_, _>>(),
     }
 }
 

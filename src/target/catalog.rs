@@ -22,23 +22,26 @@ const COLUMNS: &str = "SELECT a.attname, bt.typname, CASE WHEN t.typtype = 'd' T
      JOIN pg_catalog.pg_type bt ON bt.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
-/// The column names of each unique index that covers all rows and is checked at once.
+/// The column names of each unique or exclusion constraint and index, and whether it is a plain key: of all rows, of columns alone, checked at once.
 const UNIQUE_KEYS: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum) \
-     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS columns, i.indnkeyatts::int4 AS width \
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS columns, \
+     i.indisunique AND NOT i.indisexclusion AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AS plain \
      FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND i.indisvalid";
 
 /// Foreign keys of other tables that point here, and whether deleting a row here reaches into them.
-const REFERENCES: &str = "SELECT c.conrelid::regclass::text AS from_table, c.confdeltype IN ('c', 'n', 'd') AS deletes_reach \
-     FROM pg_catalog.pg_constraint c WHERE c.confrelid = $1 AND c.contype = 'f' AND c.conparentid = 0";
+const REFERENCES: &str = "SELECT c.conrelid::regclass::text AS from_table, bool_or(c.confdeltype IN ('c', 'n', 'd')) AS deletes_reach \
+     FROM pg_catalog.pg_constraint c WHERE c.confrelid = $1 AND c.contype = 'f' AND c.conrelid <> $1 GROUP BY c.conrelid";
 
 /// What stands in the target under a table's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetDescription {
     /// Its columns, in table order.
     pub columns: Vec<TargetColumn>,
-    /// Column names of each unique constraint or index, sorted; expressions and partial ones are not plain keys but count as constraints.
+    /// Column names of each unique constraint or index that is a plain key, sorted.
     pub unique_keys: Vec<Vec<String>>,
-    /// Whether other tables' foreign keys point here.
+    /// Whether there are unique or exclusion constraints besides: partial ones, of expressions, deferrable.
+    pub other_constraints: bool,
+    /// Other tables whose foreign keys point here.
     pub referenced_by: Vec<String>,
     /// The tables among them in which deleting a row here would delete or change rows.
     pub deletes_reach: Vec<String>,
@@ -54,6 +57,12 @@ impl TargetDescription {
         let mut sorted = columns.to_vec();
         sorted.sort();
         self.unique_keys.contains(&sorted)
+    }
+
+    /// Whether the target itself keeps these columns unique and not NULL.
+    pub fn enforces_key(&self, columns: &[String]) -> bool {
+        let not_null = |name: &String| self.columns.iter().any(|column| column.name == *name && !column.nullable);
+        self.has_unique_key(columns) && columns.iter().all(not_null)
     }
 }
 
@@ -79,7 +88,8 @@ impl Session {
         let empty = !missing_privileges.contains(&"SELECT") && self.is_empty(table).await?;
         Ok(Some(TargetDescription {
             columns: columns.iter().map(column).collect(),
-            unique_keys: unique.iter().map(unique_key).collect(),
+            unique_keys: unique.iter().filter(|row| row.get("plain")).map(unique_key).collect(),
+            other_constraints: unique.iter().any(|row| !row.get::<_, bool>("plain")),
             referenced_by: references.iter().map(|row| row.get("from_table")).collect(),
             deletes_reach: references.iter().filter(|row| row.get("deletes_reach")).map(|row| row.get("from_table")).collect(),
             missing_privileges,

@@ -6,15 +6,49 @@ use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{ErrorKind, SyncError};
+use crate::table::quoted_list;
+
+/// The driver's error as a cause for the log. PostgreSQL's DETAIL may quote a whole row, so neither `Display` nor a source shows it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.shown())]
+struct Cause(Error);
+
+impl Cause {
+    fn shown(&self) -> String {
+        match self.0.as_db_error() {
+            Some(answer) => format!("{} {}: {}", answer.severity(), answer.code().code(), answer.message()),
+            None => self.0.source().map_or_else(|| self.0.to_string(), |source| format!("{}: {source}", self.0)),
+        }
+    }
+}
+
+/// PostgreSQL's code for what went wrong, where it answered.
+fn code_of(error: &SyncError) -> Option<&SqlState> {
+    error.source()?.downcast_ref::<Cause>()?.0.code()
+}
+
+/// Whether the same transaction may succeed when it is tried again: a lock not had, a deadlock, a serialization failure.
+pub fn is_transient(error: &SyncError) -> bool {
+    let again = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+    code_of(error).is_some_and(|code| again.contains(code))
+}
+
+/// Whether a key was not unique, or NULL.
+pub(super) fn breaks_key(error: &SyncError) -> bool {
+    code_of(error).is_some_and(|code| [SqlState::UNIQUE_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
+}
 
 /// What went wrong while `doing` something in PostgreSQL. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-///
-/// PostgreSQL's DETAIL may quote a whole row, so it is shown only where it names nothing but a key.
 pub(super) fn target_error(doing: &str, error: Error) -> SyncError {
+    keyed_target_error(doing, &[], error)
+}
+
+/// The same where the table's key is known: a violation that names values of just the key is shown with them.
+pub(super) fn keyed_target_error(doing: &str, key: &[String], error: Error) -> SyncError {
     let (kind, reason, remedy) = match error.as_db_error() {
         Some(answer) => {
             let (kind, remedy) = server_error(answer);
-            (kind, reason(answer), remedy)
+            (kind, reason(answer, key), remedy)
         }
         None if error.is_closed() => (ErrorKind::TargetWrite, "the connection was closed".to_owned(), None),
         None => {
@@ -22,24 +56,21 @@ pub(super) fn target_error(doing: &str, error: Error) -> SyncError {
             (ErrorKind::TargetWrite, format!("{error}{cause}"), None)
         }
     };
-    let failed = SyncError::new(kind, format!("could not {doing} in PostgreSQL: {reason}")).with_cause(error);
+    let failed = SyncError::new(kind, format!("could not {doing} in PostgreSQL: {reason}")).with_cause(Cause(error));
     match remedy {
         Some(remedy) => failed.with_remedy(remedy),
         None => failed,
     }
 }
 
-fn reason(answer: &DbError) -> String {
-    let mut reason = format!("{} ({})", answer.message(), answer.code().code());
-    if let Some(column) = answer.column() {
-        reason.push_str(&format!(", column {column}"));
-    }
-    let names_a_key = [SqlState::UNIQUE_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION, SqlState::EXCLUSION_VIOLATION];
-    match answer.detail() {
-        Some(detail) if names_a_key.contains(answer.code()) => reason.push_str(&format!(". {}", detail.trim_end_matches('.'))),
-        _ => {}
-    }
-    reason
+fn reason(answer: &DbError, key: &[String]) -> String {
+    let column = answer.column().map(|column| format!(", column {column}")).unwrap_or_default();
+    let quoted = quoted_list("", key.iter().map(String::as_str));
+    let of_the_key = |detail: &&str| {
+        !key.is_empty() && [key.join(", "), quoted.clone()].iter().any(|columns| detail.starts_with(&format!("Key ({columns})=")))
+    };
+    let detail = answer.detail().filter(of_the_key).map(|detail| format!(". {}", detail.trim_end_matches('.'))).unwrap_or_default();
+    format!("{} ({}){column}{detail}", answer.message(), answer.code().code())
 }
 
 fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
@@ -94,8 +125,8 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
 pub(super) fn connect_error(server: &str, error: Error) -> SyncError {
     if let Some(answer) = error.as_db_error() {
         let (kind, remedy) = server_error(answer);
-        let sentence = format!("PostgreSQL {server} refused the login: {}", reason(answer));
-        return SyncError::new(kind, sentence).with_remedy(remedy.unwrap_or("See the server's log")).with_cause(error);
+        let sentence = format!("PostgreSQL {server} refused the login: {}", reason(answer, &[]));
+        return SyncError::new(kind, sentence).with_remedy(remedy.unwrap_or("See the server's log")).with_cause(Cause(error));
     }
     let mut causes = Vec::new();
     let mut next = error.source();
@@ -106,5 +137,5 @@ pub(super) fn connect_error(server: &str, error: Error) -> SyncError {
     let reason = causes.pop().unwrap_or_else(|| error.to_string());
     SyncError::new(ErrorKind::TargetConnect, format!("PostgreSQL {server} cannot be reached: {reason}"))
         .with_remedy("Check PG_HOST, PG_PORT, firewall and security groups; for TLS see PG_SSLMODE and PG_SSLROOTCERT")
-        .with_cause(error)
+        .with_cause(Cause(error))
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::table::TargetTable;
 
 /// Who holds an advisory lock of this database; a 64-bit key is shown as two halves.
-const HOLDER: &str = "SELECT a.pid, a.application_name, a.client_addr::text AS client, a.backend_start::text AS since FROM pg_catalog.pg_locks l \
+const HOLDER: &str = "SELECT a.pid, a.application_name, CASE WHEN a.backend_start IS NULL THEN NULL ELSE coalesce(host(a.client_addr), 'a local socket') END AS client, a.backend_start::text AS since FROM pg_catalog.pg_locks l \
      JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()) \
@@ -38,18 +38,26 @@ impl Session {
         let holder = self.client.query_opt(HOLDER, &[&key]).await.map_err(failed)?;
         let held_by = match holder {
             Some(row) => {
-                let client: Option<&str> = row.get("client");
+                // What belongs to another role is hidden from one without pg_read_all_stats.
+                let shown = |column: &str, hidden: &str| row.get::<_, Option<String>>(column).unwrap_or_else(|| hidden.to_owned());
                 format!(
                     "{} (PostgreSQL process {} from {}, connected since {})",
-                    row.get::<_, &str>("application_name"),
+                    shown("application_name", "a session of another role"),
                     row.get::<_, i32>("pid"),
-                    client.unwrap_or("a local socket"),
-                    row.get::<_, &str>("since")
+                    shown("client", "an address not shown"),
+                    shown("since", "a time not shown")
                 )
             }
             None => "a session that has just ended".to_owned(),
         };
         Ok(LockOutcome::HeldBy(held_by))
+    }
+
+    /// Gives the lock of `table` back, at once rather than when the server notices that the session has ended.
+    pub async fn unlock(&self, table: &TargetTable) {
+        if let Err(error) = self.client.execute("SELECT pg_advisory_unlock($1)", &[&key(table)]).await {
+            tracing::debug!(%error, "the lock goes with the session");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod state;
 mod tls;
 
 pub use catalog::TargetDescription;
+pub use error::is_transient;
 pub use lock::LockOutcome;
 pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad};
 pub use session::Session;

@@ -3,13 +3,9 @@
 //! Crash story: until COMMIT nothing of it is visible and a kill at any step leaves the target as it was; the `runs` row of the success commits with
 //! the data. The lock taken keeps other writers out, not readers, except for `truncate`, which readers wait for from the TRUNCATE to the COMMIT.
 
-use std::time::Duration;
-
-use backon::{ExponentialBuilder, Retryable};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{GenericClient, Transaction};
 
-use super::error::target_error;
+use super::error::{breaks_key, target_error};
 use super::merge::{Statements, bad_keys};
 use super::session::Session;
 use super::staging::Load;
@@ -30,8 +26,10 @@ pub struct Publication {
     pub columns: Vec<String>,
     /// The key among them; empty without one.
     pub key: Vec<String>,
-    /// Whether a unique constraint of the target holds the key's columns.
-    pub key_is_unique: bool,
+    /// Whether the target itself keeps the key unique and not NULL.
+    pub key_is_enforced: bool,
+    /// Whether the source was read without locks, so that a row may have come twice.
+    pub dirty_read: bool,
     /// Columns that PostgreSQL lets nobody update.
     pub identity_always: Vec<String>,
     /// The way.
@@ -123,32 +121,26 @@ impl Session {
         Ok(StraightLoad { transaction, publication, state_schema })
     }
 
-    /// Publishes the staged rows. A lock that is not had, a deadlock or a serialization failure is tried again, at most three times.
+    /// Gives the planner what it needs to compare the staged rows, and checks their key. Nothing is locked yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers. The target is then as it was.
-    pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
-        let state_schema = self.state_schema.clone();
+    /// [`ErrorKind::Refused`] naming the first five keys that are NULL or not unique.
+    pub async fn check_staged(&self, publication: &Publication, staging: &TargetTable) -> Result<()> {
         let analyze = format!("ANALYZE {staging}");
         self.client.batch_execute(&analyze).await.map_err(|error| target_error("analyze the staging table", error))?;
-        refuse_bad_keys(&self.client, staging, &publication.key, "the source delivers").await?;
-        let session = tokio::sync::Mutex::new(self);
-        let attempt = || async {
-            let mut session = session.lock().await;
-            let transaction = session.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
-            publish_staged(transaction, publication, staging, &state_schema, run).await
-        };
-        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter();
-        attempt.retry(pauses).when(is_transient).await
+        publication.refuse_bad_keys(&self.client, staging, Whose::Source).await
     }
-}
 
-fn is_transient(error: &SyncError) -> bool {
-    let again = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
-    std::error::Error::source(error)
-        .and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>())
-        .and_then(tokio_postgres::Error::code)
-        .is_some_and(|code| again.contains(code))
+    /// Publishes the staged rows in one transaction.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, [`super::is_transient`] where a second attempt may
+    /// succeed. The target is then as it was.
+    pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
+        let state_schema = self.state_schema.clone();
+        let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
+        publish_staged(transaction, publication, staging, &state_schema, run).await
+    }
 }
 
 async fn publish_staged(
@@ -175,8 +167,8 @@ async fn publish_staged(
     };
     let changes = match publication.way {
         PublishWay::Merge { reinsert_changed } => {
-            if !publication.key_is_unique {
-                refuse_bad_keys(&transaction, target, &publication.key, "the target holds").await?;
+            if !publication.key_is_enforced {
+                publication.refuse_bad_keys(&transaction, target, Whose::Target).await?;
             }
             merge(&transaction, &statements, staged, publication, reinsert_changed).await?
         }
@@ -226,7 +218,16 @@ async fn merge(
 
 /// Runs a statement that must touch so many rows; a trigger or rule that swallows some is noticed.
 async fn exactly(transaction: &Transaction<'_>, sql: &str, expected: u64, verb: &str) -> Result<()> {
-    let touched = transaction.execute(sql, &[]).await.map_err(|error| target_error(&format!("{verb} the rows that differ"), error))?;
+    let touched = transaction.execute(sql, &[]).await.map_err(|error| {
+        let failed = target_error(&format!("{verb} the rows that differ"), error);
+        if verb == "update" && breaks_key(&failed) {
+            failed.with_remedy(
+                "Where two rows have swapped values of a unique constraint, an update meets it half-way: make the constraint DEFERRABLE INITIALLY DEFERRED",
+            )
+        } else {
+            failed
+        }
+    })?;
     if touched == expected {
         return Ok(());
     }
@@ -258,6 +259,7 @@ impl<'a> StraightLoad<'a> {
             client: self.transaction.client(),
             table: self.publication.target.clone(),
             columns: &self.publication.columns,
+            key: &self.publication.key,
             freeze: matches!(self.publication.way, PublishWay::Straight { create: Some(_) }),
         }
     }
@@ -269,17 +271,14 @@ impl StraightLoad<'_> {
     /// # Errors
     /// As [`Session::publish`].
     pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
-        let Self { transaction, publication, state_schema } = self;
+        let Self { mut transaction, publication, state_schema } = self;
         let target = &publication.target;
         let created = matches!(publication.way, PublishWay::Straight { create: Some(_) });
         let warnings = publication.guards.check(run.rows.read, 0, 0)?;
-        if !publication.key_is_unique || created {
-            refuse_bad_keys(&transaction, target, &publication.key, "the source delivers").await?;
-        }
-        if created && !publication.key.is_empty() {
-            let key = quoted_list("", publication.key.iter().map(String::as_str));
-            let sql = format!("ALTER TABLE {target} ADD PRIMARY KEY ({key})");
-            transaction.batch_execute(&sql).await.map_err(|error| target_error(&format!("add the primary key of {target}"), error))?;
+        if created {
+            publication.add_primary_key(&mut transaction).await?;
+        } else if !publication.key_is_enforced {
+            publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;
         }
         let rows = RowCounts { read: run.rows.read, inserted: run.rows.read, ..RowCounts::default() };
         commit(transaction, publication, &state_schema, run, Changes { rows, warnings }).await
@@ -313,17 +312,54 @@ async fn count(client: &impl GenericClient, table: &TargetTable) -> Result<u64> 
     Ok(row.get::<_, i64>(0).cast_unsigned())
 }
 
-async fn refuse_bad_keys(client: &impl GenericClient, table: &TargetTable, key: &[String], who: &str) -> Result<()> {
-    if key.is_empty() {
-        return Ok(());
+/// Whose keys are looked at.
+#[derive(Debug, Clone, Copy)]
+enum Whose {
+    Source,
+    Target,
+}
+
+impl Publication {
+    /// Names the first five keys in `table` that are NULL or not unique.
+    async fn refuse_bad_keys(&self, client: &impl GenericClient, table: &TargetTable, whose: Whose) -> Result<()> {
+        if self.key.is_empty() {
+            return Ok(());
+        }
+        let rows = client.query(&bad_keys(table, &self.key), &[]).await.map_err(|error| target_error("check the key", error))?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<_> = rows.iter().map(|row| format!("{} ({} rows)", row.get::<_, &str>(0), row.get::<_, i64>(1))).collect();
+        let (who, remedy) = match whose {
+            Whose::Source if self.dirty_read => (
+                "the source delivers",
+                "The read was a dirty one (isolation \"nolock\") and may have met rows twice: run again, or choose \"read_committed\"",
+            ),
+            Whose::Source => ("the source delivers", "Correct the rows, choose another primary_key, or refresh \"replace\" without one"),
+            Whose::Target => ("the target holds", "Correct the rows there, or refresh it once with \"replace\""),
+        };
+        let sentence = format!("{who} keys ({}) that are NULL or not unique: {}", self.key.join(", "), named.join("; "));
+        Err(SyncError::new(ErrorKind::Refused, sentence).with_remedy(remedy))
     }
-    let rows = client.query(&bad_keys(table, key), &[]).await.map_err(|error| target_error("check the key", error))?;
-    if rows.is_empty() {
-        return Ok(());
+
+    /// Adds the primary key of a table that was just made; where it cannot be, the keys that stand in its way are named.
+    async fn add_primary_key(&self, transaction: &mut Transaction<'_>) -> Result<()> {
+        if self.key.is_empty() {
+            return Ok(());
+        }
+        let failed = |error| target_error(&format!("add the primary key of {}", self.target), error);
+        let sql = format!("ALTER TABLE {} ADD PRIMARY KEY ({})", self.target, quoted_list("", self.key.iter().map(String::as_str)));
+        let attempt = transaction.transaction().await.map_err(failed)?;
+        match attempt.batch_execute(&sql).await.map_err(failed) {
+            Ok(()) => attempt.commit().await.map_err(failed),
+            Err(error) if breaks_key(&error) => {
+                attempt.rollback().await.map_err(failed)?;
+                self.refuse_bad_keys(transaction, &self.target, Whose::Source).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
-    let named: Vec<_> = rows.iter().map(|row| format!("{} ({} rows)", row.get::<_, &str>(0), row.get::<_, i64>(1))).collect();
-    Err(SyncError::new(ErrorKind::Refused, format!("{who} keys ({}) that are NULL or not unique: {}", key.join(", "), named.join("; ")))
-        .with_remedy("Correct the rows, choose another primary_key, or refresh \"replace\" without one"))
 }
 
 impl Guards {

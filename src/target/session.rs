@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 use tokio_postgres::config::SslMode as DriverSslMode;
 use tokio_postgres::{CancelToken, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -13,10 +14,13 @@ use crate::config::{SslMode, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a statement waits for a lock before it gives up; a queued lock request makes every later reader wait behind it.
-const LOCK_TIMEOUT: &str = "5s";
-/// What the server may use for each sort and hash of a comparison.
-const WORK_MEM: &str = "64MB";
+/// What every session sets, whatever role or database would have it inherit.
+///
+/// A statement waits only so long for a lock: a queued request makes later readers wait behind it. A client that is gone without a word is noticed by
+/// keepalives, so that its lock is freed. Row security raises an error in place of hiding rows from our own checks.
+const SETTINGS: &str = "SET lock_timeout = '3s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '15min'; \
+     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
+     SET row_security = off; SET xmloption = content; SET work_mem = '64MB'; SET jit = off; SET client_min_messages = warning";
 
 /// A logged-in session; the connection's driver runs beside it and ends with it.
 pub struct Session {
@@ -35,8 +39,11 @@ impl Session {
     pub async fn open(settings: &TargetSettings, application: &str) -> Result<Self> {
         let tls = tls::connector(settings.sslmode, settings.sslrootcert.as_deref())?;
         let server = format!("{}:{}", settings.host, settings.port);
-        let (client, driver) =
-            driver_config(settings, application).connect(tls.clone()).await.map_err(|error| connect_error(&server, error))?;
+        let silent = |_| SyncError::new(ErrorKind::TargetConnect, format!("PostgreSQL {server} did not answer within 15 s"));
+        let (client, driver) = timeout(CONNECT_TIMEOUT, driver_config(settings, application).connect(tls.clone()))
+            .await
+            .map_err(silent)?
+            .map_err(|error| connect_error(&server, error))?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "the connection to the target ended");
@@ -49,9 +56,7 @@ impl Session {
     }
 
     async fn prepare(&self, database: &str) -> Result<()> {
-        let set =
-            format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET work_mem = '{WORK_MEM}'; SET jit = off; SET client_min_messages = warning");
-        self.client.batch_execute(&set).await.map_err(|error| target_error("prepare the session", error))?;
+        self.client.batch_execute(SETTINGS).await.map_err(|error| target_error("prepare the session", error))?;
         let row = self.client.query_one("SHOW server_encoding", &[]).await.map_err(|error| target_error("read server_encoding", error))?;
         match row.get::<_, &str>(0) {
             "UTF8" => Ok(()),

@@ -1,12 +1,11 @@
 //! Rows on their way in: the staging table, and the COPY that fills it (or, for a straight load, the target itself).
 
-use std::pin::pin;
-
 use futures_util::SinkExt;
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, CopyInSink};
 
-use super::error::target_error;
+use super::error::{keyed_target_error, target_error};
+use super::publish::Publication;
 use super::session::Session;
 use super::state::helper_table;
 use crate::copy::{FilledBatch, HEADER, PooledBuffer, TRAILER};
@@ -31,6 +30,8 @@ pub struct Load<'a> {
     pub(super) client: &'a Client,
     pub(super) table: TargetTable,
     pub(super) columns: &'a [String],
+    /// The key among them, for messages.
+    pub(super) key: &'a [String],
     /// The table was made in this very transaction, so its rows can be frozen at once.
     pub(super) freeze: bool,
 }
@@ -70,8 +71,8 @@ impl Session {
     }
 
     /// A load into the staging table.
-    pub fn load_staging<'a>(&'a self, staging: &TargetTable, columns: &'a [String]) -> Load<'a> {
-        Load { client: &self.client, table: staging.clone(), columns, freeze: false }
+    pub fn load_staging<'a>(&'a self, staging: &TargetTable, publication: &'a Publication) -> Load<'a> {
+        Load { client: &self.client, table: staging.clone(), columns: &publication.columns, key: &publication.key, freeze: false }
     }
 }
 
@@ -120,38 +121,42 @@ impl Load<'_> {
         Ok((summary, sent))
     }
 
-    async fn open(&self) -> Result<OpenCopy> {
+    async fn open(&self) -> Result<OpenCopy<'_>> {
         let list = quoted_list("", self.columns.iter().map(String::as_str));
         let freeze = if self.freeze { ", FREEZE" } else { "" };
         let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary{freeze})", self.table);
         let sink = self.client.copy_in(&sql).await.map_err(|error| target_error(&format!("copy into {}", self.table), error))?;
-        let mut open = OpenCopy { sink: Box::pin(sink), table: self.table.clone(), bytes: 0 };
+        let mut open = OpenCopy { sink: Box::pin(sink), table: &self.table, key: self.key, bytes: 0 };
         open.send_bytes(PooledBuffer::detached(HEADER)).await?;
         Ok(open)
     }
 }
 
 /// A COPY under way; dropped, PostgreSQL is told to forget its rows.
-struct OpenCopy {
+struct OpenCopy<'a> {
     sink: std::pin::Pin<Box<CopyInSink<PooledBuffer>>>,
-    table: TargetTable,
+    table: &'a TargetTable,
+    key: &'a [String],
     bytes: u64,
 }
 
-impl OpenCopy {
+impl OpenCopy<'_> {
     async fn send(&mut self, batch: FilledBatch) -> Result<()> {
         self.bytes += batch.buffer.len_u64();
         self.send_bytes(batch.buffer).await
     }
 
     async fn send_bytes(&mut self, bytes: PooledBuffer) -> Result<()> {
-        self.sink.feed(bytes).await.map_err(|error| target_error(&format!("copy into {}", self.table), error))
+        self.sink.feed(bytes).await.map_err(|error| self.failed(error))
     }
 
     /// Ends the COPY; returns how many rows PostgreSQL took.
     async fn finish(mut self) -> Result<u64> {
         self.send_bytes(PooledBuffer::detached(TRAILER)).await?;
-        let mut sink = pin!(self.sink);
-        sink.as_mut().get_mut().as_mut().finish().await.map_err(|error| target_error(&format!("copy into {}", self.table), error))
+        self.sink.as_mut().finish().await.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: tokio_postgres::Error) -> SyncError {
+        keyed_target_error(&format!("copy into {}", self.table), self.key, error)
     }
 }

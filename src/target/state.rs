@@ -146,12 +146,25 @@ impl Session {
         Ok(())
     }
 
-    /// Writes how a table that published nothing ended.
+    /// Writes how a table that published nothing ended, unless its publish has been committed after all (a COMMIT whose reply was lost): then
+    /// that stands, and its counts are returned.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn record_end(&self, row: &RunRow<'_>) -> Result<()> {
-        record(&self.client, &self.state_schema, row).await
+    pub async fn record_end(&self, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
+        if record(&self.client, &self.state_schema, row).await? > 0 {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT rows_read, inserted, updated, deleted, unchanged FROM {}.runs WHERE run_id = $1 AND table_name = $2 AND outcome = 'succeeded'",
+            PgIdent(&self.state_schema)
+        );
+        let found =
+            self.client.query_opt(&sql, &[&row.run_id, &row.table]).await.map_err(|error| target_error("look the run up", error))?;
+        Ok(found.map(|row| {
+            let [read, inserted, updated, deleted, unchanged] = std::array::from_fn(|index| row.get::<_, i64>(index).cast_unsigned());
+            RowCounts { read, inserted, updated, deleted, unchanged }
+        }))
     }
 
     /// When each of these tables last ended, by name; a state schema that does not exist yet knows of none.
@@ -180,13 +193,15 @@ impl Session {
 
 /// Writes a run's `succeeded` row in the transaction of its data.
 pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
-    record(transaction, state_schema, row).await
+    record(transaction, state_schema, row).await?;
+    Ok(())
 }
 
-async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
+/// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before.
+async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_>) -> Result<u64> {
     let sql = format!(
         "UPDATE {}.runs SET finished_at = clock_timestamp(), outcome = $3, refresh = $4, rows_read = $5, inserted = $6, updated = $7, \
-         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12 WHERE run_id = $1 AND table_name = $2",
+         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12 WHERE run_id = $1 AND table_name = $2 AND outcome = 'started'",
         PgIdent(state_schema)
     );
     let RowCounts { read, inserted, updated, deleted, unchanged } = row.rows;
@@ -211,8 +226,7 @@ async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_
             ],
         )
         .await
-        .map_err(|error| target_error("record the run", error))?;
-    Ok(())
+        .map_err(|error| target_error("record the run", error))
 }
 
 async fn version_in(client: &impl GenericClient, schema: &PgIdent<'_>) -> Result<Option<usize>, tokio_postgres::Error> {

@@ -105,9 +105,10 @@ impl Connection {
 fn driver_config(settings: &SqlServerSettings, database: Option<&str>, application: &str) -> Config {
     let mut config = Config::new();
     config.host(&settings.host);
-    config.port(settings.port);
-    if let Some(instance) = &settings.instance {
-        config.instance_name(instance);
+    match &settings.instance {
+        // A port set here would be taken for the SQL Browser's.
+        Some(instance) => config.instance_name(instance),
+        None => config.port(settings.port),
     }
     if let Some(database) = database {
         config.database(database);

@@ -16,6 +16,8 @@ pub struct ColumnDecoder {
     pub name: String,
     /// The form it is written in.
     pub encoding: Encoding,
+    /// Whether NULL is refused.
+    pub required: bool,
     /// Values whose seventh fractional digit was cut or rounded.
     pub submicrosecond_changed: u64,
 }
@@ -44,7 +46,7 @@ impl RowDecoder {
     pub fn encode(&mut self, row: &Row, out: &mut Vec<u8>) -> Result<(), SyncError> {
         let mut writer = RowWriter::begin_row(out, self.fields);
         for (column, (_, data)) in self.columns.iter_mut().zip(row.cells()) {
-            match write_cell(&mut writer, column.encoding, data, self.policy) {
+            match write_cell(&mut writer, column, data, self.policy) {
                 Ok(changed) => column.submicrosecond_changed += u64::from(changed),
                 Err(error) => {
                     writer.undo_row();
@@ -90,8 +92,12 @@ impl RowDecoder {
 ///
 /// A NULL may arrive as another variant than the column's values, so it is matched before the type.
 #[inline]
-fn write_cell(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<'_>, policy: SubMicrosecond) -> Result<bool, CellError> {
+fn write_cell(out: &mut RowWriter<'_>, column: &ColumnDecoder, data: &ColumnData<'_>, policy: SubMicrosecond) -> Result<bool, CellError> {
+    let encoding = column.encoding;
     if is_null(data) {
+        if column.required {
+            return Err(CellError::Null);
+        }
         out.null();
         return Ok(false);
     }

@@ -17,19 +17,33 @@ pub(super) fn source_error(doing: &str, server: &str, error: Error) -> SyncError
         }
         Error::Io { message, .. } => (ErrorKind::SourceRead, format!("the connection was lost: {message}"), None),
         Error::Tls(message) => (ErrorKind::SourceConnect, format!("TLS failed: {message}"), None),
-        Error::Utf8 | Error::Utf16 | Error::Encoding(_) => (
+        error if undecodable(error) => (
             ErrorKind::BadValue,
             format!("a text value cannot be decoded: {error}"),
-            Some("Look for broken characters in the text columns"),
+            Some("Look for lone surrogates and broken characters in the text columns: PostgreSQL's text types cannot hold them"),
         ),
-        Error::Protocol(_) | Error::Conversion(_) | Error::ParseInt(_) | Error::Routing { .. } | Error::BulkInput(_) => {
-            (ErrorKind::SourceRead, error.to_string(), None)
-        }
+        Error::Utf8
+        | Error::Utf16
+        | Error::Encoding(_)
+        | Error::Protocol(_)
+        | Error::Conversion(_)
+        | Error::ParseInt(_)
+        | Error::Routing { .. }
+        | Error::BulkInput(_) => (ErrorKind::SourceRead, error.to_string(), None),
     };
     let failed = SyncError::new(kind, format!("could not {doing} at SQL Server {server}: {reason}")).with_cause(error);
     match remedy {
         Some(remedy) => failed.with_remedy(remedy),
         None => failed,
+    }
+}
+
+/// Whether text was not what its type or code page says; the driver reports broken UTF-16 as a protocol error.
+fn undecodable(error: &Error) -> bool {
+    match error {
+        Error::Utf8 | Error::Utf16 | Error::Encoding(_) => true,
+        Error::Protocol(message) => message.contains("invalid UTF-16"),
+        _ => false,
     }
 }
 

@@ -37,7 +37,12 @@ impl Connection {
         let decoders = selection
             .columns
             .iter()
-            .map(|column| ColumnDecoder { name: column.name.clone(), encoding: column.encoding, submicrosecond_changed: 0 })
+            .map(|column| ColumnDecoder {
+                name: column.name.clone(),
+                encoding: column.encoding,
+                required: column.required,
+                submicrosecond_changed: 0,
+            })
             .collect();
         let mut decoder = RowDecoder::new(decoders, selection.key.clone(), policy);
         let server = self.server.clone();

@@ -34,6 +34,8 @@ pub struct SelectColumn {
     pub name: String,
     /// The form.
     pub encoding: Encoding,
+    /// Whether the target column takes no NULL.
+    pub required: bool,
 }
 
 /// What to read of a table.
@@ -70,7 +72,7 @@ mod tests {
         let described = SqlServerTable::new(Vec::new(), Vec::new(), None);
         let mut selection = Selection {
             table: "db.s.t".parse().unwrap(),
-            columns: vec![SelectColumn { name: "a]b".to_owned(), encoding: Encoding::Int4 }],
+            columns: vec![SelectColumn { name: "a]b".to_owned(), encoding: Encoding::Int4, required: false }],
             key: vec![0],
             isolation: Isolation::ReadCommitted,
         };

@@ -12,9 +12,7 @@ use crate::sql::error::SqlError;
 use crate::sql::functions::{SERVER, Session};
 use crate::tls::Wrapped;
 use crate::types::collation;
-use crate::wire::login::{
-    self, ENCRYPT_NOT_SUPPORTED, ENCRYPT_OFF, ENCRYPT_ON, ENCRYPT_REQUIRED, Login,
-};
+use crate::wire::login::{self, ENCRYPT_NOT_SUPPORTED, ENCRYPT_OFF, ENCRYPT_ON, ENCRYPT_REQUIRED, Login};
 use crate::wire::packet::{LOGIN7, PRELOGIN, Packets, RESPONSE, read_message};
 use crate::wire::tokens;
 
@@ -55,18 +53,10 @@ pub(crate) async fn serve(mut socket: TcpStream, shared: Arc<Shared>) -> io::Res
         let message = expect(&mut socket, LOGIN7).await?;
         return log_in(socket, &message, shared).await;
     }
-    let mut stream = shared
-        .certificates
-        .inside
-        .accept(Wrapped::new(socket))
-        .await?;
+    let mut stream = shared.certificates.inside.accept(Wrapped::new(socket)).await?;
     stream.get_mut().0.wrapping = false;
     let message = expect(&mut stream, LOGIN7).await?;
-    if full {
-        log_in(stream, &message, shared).await
-    } else {
-        log_in(stream.into_inner().0.into_inner(), &message, shared).await
-    }
+    if full { log_in(stream, &message, shared).await } else { log_in(stream.into_inner().0.into_inner(), &message, shared).await }
 }
 
 fn malformed() -> io::Error {
@@ -75,11 +65,7 @@ fn malformed() -> io::Error {
 
 async fn expect<S: AsyncRead + Unpin>(stream: &mut S, kind: u8) -> io::Result<Vec<u8>> {
     let (found, body) = read_message(stream).await?;
-    if found == kind {
-        Ok(body)
-    } else {
-        Err(malformed())
-    }
+    if found == kind { Ok(body) } else { Err(malformed()) }
 }
 
 async fn answer<S: AsyncWrite + Unpin>(stream: &mut S, body: &[u8]) -> io::Result<()> {
@@ -94,11 +80,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let login = login::parse(message).map_err(|_| malformed())?;
-    let size = if login.packet_size == 0 {
-        4096
-    } else {
-        login.packet_size.clamp(512, 32_767)
-    } as usize;
+    let size = if login.packet_size == 0 { 4096 } else { login.packet_size.clamp(512, 32_767) } as usize;
     let mut body = Vec::new();
     let database = match admit(&login, &shared) {
         Ok(database) => database,
@@ -112,68 +94,30 @@ where
     };
     let spid = shared.next_spid();
     let world = shared.world();
-    let found = world
-        .database(&database)
-        .map_or(collation::DEFAULT, |database| database.collation);
+    let found = world.database(&database).map_or(collation::DEFAULT, |database| database.collation);
     tokens::put_change(&mut body, 1, &database, "master");
-    tokens::put_info(
-        &mut body,
-        SERVER,
-        5701,
-        &format!("Changed database context to '{database}'."),
-    );
+    tokens::put_info(&mut body, SERVER, 5701, &format!("Changed database context to '{database}'."));
     tokens::put_change_bytes(&mut body, 7, &found.wire(), &[]);
     tokens::put_change(&mut body, 2, "us_english", "");
-    tokens::put_info(
-        &mut body,
-        SERVER,
-        5703,
-        "Changed language setting to us_english.",
-    );
+    tokens::put_info(&mut body, SERVER, 5703, "Changed language setting to us_english.");
     tokens::put_login_ack(&mut body, login.tds_version);
     tokens::put_change(&mut body, 4, &size.to_string(), "4096");
     tokens::put_done(&mut body, tokens::DONE, 0, 0, 0);
     answer(&mut stream, &body).await?;
-    let session = Session {
-        world,
-        database,
-        user: login.user,
-        application: login.application,
-        spid,
-        transactions: 0,
-        last_rows: 0,
-    };
+    let session = Session { world, database, user: login.user, application: login.application, spid, transactions: 0, last_rows: 0 };
     Client::new(stream, session, size, shared).run().await
 }
 
 /// The initial database, or why the login is refused.
 fn admit(login: &Login, shared: &Shared) -> Result<String, Vec<SqlError>> {
-    let failed = || {
-        SqlError::new(
-            18456,
-            14,
-            format!("Login failed for user '{}'.", login.user),
-        )
-    };
-    let account = shared
-        .account(&login.user, &login.password)
-        .ok_or_else(|| vec![failed()])?;
+    let failed = || SqlError::new(18456, 14, format!("Login failed for user '{}'.", login.user));
+    let account = shared.account(&login.user, &login.password).ok_or_else(|| vec![failed()])?;
     shared.count_login();
-    let wanted = if login.database.is_empty() {
-        "master"
-    } else {
-        &login.database
-    };
+    let wanted = if login.database.is_empty() { "master" } else { &login.database };
     let world = shared.world();
-    let database = world
-        .database(wanted)
-        .filter(|database| account.may_use(&database.name));
-    database
-        .map(|database| database.name.clone())
-        .ok_or_else(|| {
-            let message = format!(
-                "Cannot open database \"{wanted}\" requested by the login. The login failed."
-            );
-            vec![SqlError::new(4060, 11, message), failed()]
-        })
+    let database = world.database(wanted).filter(|database| account.may_use(&database.name));
+    database.map(|database| database.name.clone()).ok_or_else(|| {
+        let message = format!("Cannot open database \"{wanted}\" requested by the login. The login failed.");
+        vec![SqlError::new(4060, 11, message), failed()]
+    })
 }

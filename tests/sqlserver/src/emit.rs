@@ -13,67 +13,28 @@ const ROWS_PER_INSERT: u64 = 500;
 /// Writes what creates a table and fills it.
 pub(crate) fn table(out: &mut impl Write, database: &str, table: &Table) -> io::Result<()> {
     let name = format!("{}.{}", quoted(&table.schema), quoted(&table.name));
-    writeln!(
-        out,
-        "IF DB_ID(N'{database}') IS NULL CREATE DATABASE {};\nGO\nUSE {};\nGO",
-        quoted(database),
-        quoted(database)
-    )?;
+    writeln!(out, "IF DB_ID(N'{database}') IS NULL CREATE DATABASE {};\nGO\nUSE {};\nGO", quoted(database), quoted(database))?;
     if !table.schema.eq_ignore_ascii_case("dbo") {
-        writeln!(
-            out,
-            "IF SCHEMA_ID(N'{0}') IS NULL EXEC(N'CREATE SCHEMA {1}');\nGO",
-            table.schema,
-            quoted(&table.schema)
-        )?;
+        writeln!(out, "IF SCHEMA_ID(N'{0}') IS NULL EXEC(N'CREATE SCHEMA {1}');\nGO", table.schema, quoted(&table.schema))?;
     }
     writeln!(out, "DROP TABLE IF EXISTS {name};\nCREATE TABLE {name} (")?;
     let mut lines: Vec<String> = table.columns.iter().map(column).collect();
     if !table.key.is_empty() {
-        let key: Vec<String> = table
-            .key
-            .iter()
-            .map(|&at| quoted(&table.columns[at].name))
-            .collect();
-        lines.push(format!(
-            "    CONSTRAINT {} PRIMARY KEY CLUSTERED ({})",
-            quoted(&format!("PK_{}", table.name)),
-            key.join(", ")
-        ));
+        let key: Vec<String> = table.key.iter().map(|&at| quoted(&table.columns[at].name)).collect();
+        lines.push(format!("    CONSTRAINT {} PRIMARY KEY CLUSTERED ({})", quoted(&format!("PK_{}", table.name)), key.join(", ")));
     }
     writeln!(out, "{}\n);\nGO", lines.join(",\n"))?;
-    let written: Vec<usize> = (0..table.columns.len())
-        .filter(|&at| is_written(&table.columns[at]))
-        .collect();
-    let names: Vec<String> = written
-        .iter()
-        .map(|&at| quoted(&table.columns[at].name))
-        .collect();
+    let written: Vec<usize> = (0..table.columns.len()).filter(|&at| is_written(&table.columns[at])).collect();
+    let names: Vec<String> = written.iter().map(|&at| quoted(&table.columns[at].name)).collect();
     let identity = table.columns.iter().any(|column| column.identity);
     for at in 0..table.rows.len() {
         if at % ROWS_PER_INSERT == 0 {
-            let on = if identity {
-                format!("SET IDENTITY_INSERT {name} ON;\n")
-            } else {
-                String::new()
-            };
-            write!(
-                out,
-                "GO\n{on}INSERT INTO {name} ({}) VALUES",
-                names.join(", ")
-            )?;
+            let on = if identity { format!("SET IDENTITY_INSERT {name} ON;\n") } else { String::new() };
+            write!(out, "GO\n{on}INSERT INTO {name} ({}) VALUES", names.join(", "))?;
         }
         let row = table.rows.row(at);
-        let values: Vec<String> = written
-            .iter()
-            .map(|&at| literal(table, at, &row[at]))
-            .collect();
-        write!(
-            out,
-            "{}\n({})",
-            if at % ROWS_PER_INSERT == 0 { "" } else { "," },
-            values.join(", ")
-        )?;
+        let values: Vec<String> = written.iter().map(|&at| literal(table, at, &row[at])).collect();
+        write!(out, "{}\n({})", if at % ROWS_PER_INSERT == 0 { "" } else { "," }, values.join(", "))?;
         if (at + 1) % ROWS_PER_INSERT == 0 || at + 1 == table.rows.len() {
             writeln!(out, ";")?;
         }
@@ -94,17 +55,9 @@ fn column(column: &crate::data::Column) -> String {
     } else {
         String::new()
     };
-    let identity = if column.identity {
-        " IDENTITY(1,1)"
-    } else {
-        ""
-    };
+    let identity = if column.identity { " IDENTITY(1,1)" } else { "" };
     let null = if column.nullable { "NULL" } else { "NOT NULL" };
-    format!(
-        "    {} {}{collation}{identity} {null}",
-        quoted(&column.name),
-        column.ty
-    )
+    format!("    {} {}{collation}{identity} {null}", quoted(&column.name), column.ty)
 }
 
 fn quoted(name: &str) -> String {
@@ -114,15 +67,8 @@ fn quoted(name: &str) -> String {
 /// A value as a literal that keeps all of it: text beyond plain UTF-16, and narrow text, by its bytes.
 fn literal(table: &Table, at: usize, value: &Value) -> String {
     let column = &table.columns[at];
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect::<String>()
-    };
-    let shown = |style| {
-        String::from_utf16_lossy(&text_units(value, column.ty, column.collation, Some(style)))
-    };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let shown = |style| String::from_utf16_lossy(&text_units(value, column.ty, column.collation, Some(style)));
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Wide(units) => match String::from_utf16(units) {
@@ -135,26 +81,17 @@ fn literal(table: &Table, at: usize, value: &Value) -> String {
         Value::Narrow(bytes) if bytes.is_ascii() => {
             format!("'{}'", String::from_utf8_lossy(bytes).replace('\'', "''"))
         }
-        Value::Narrow(bytes) => format!(
-            "N'{}'",
-            String::from_utf16_lossy(&column.collation.decode(bytes)).replace('\'', "''")
-        ),
+        Value::Narrow(bytes) => format!("N'{}'", String::from_utf16_lossy(&column.collation.decode(bytes)).replace('\'', "''")),
         Value::Binary(bytes) => format!("0x{}", hex(bytes)),
         Value::Variant(base, inner) => {
             let ty = SqlType::parse(base).unwrap_or(SqlType::Int);
-            format!(
-                "CAST(N'{}' AS {base})",
-                String::from_utf16_lossy(&text_units(inner, ty, column.collation, Some(126)))
-            )
+            format!("CAST(N'{}' AS {base})", String::from_utf16_lossy(&text_units(inner, ty, column.collation, Some(126))))
         }
         Value::Bit(_) | Value::Int(_) | Value::Decimal(..) => shown(0),
         Value::Real(_) | Value::Float(_) => shown(3),
         Value::Money(_) => shown(2),
         Value::Guid(_) | Value::Date(_) | Value::Time(_) => format!("'{}'", shown(0)),
-        Value::DateTime(..)
-        | Value::SmallDateTime(..)
-        | Value::DateTime2(..)
-        | Value::DateTimeOffset(..) => {
+        Value::DateTime(..) | Value::SmallDateTime(..) | Value::DateTime2(..) | Value::DateTimeOffset(..) => {
             format!("'{}'", shown(126))
         }
     }

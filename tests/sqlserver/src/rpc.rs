@@ -10,24 +10,10 @@ use crate::wire::{Cursor, Malformed};
 /// What a client asks for.
 #[derive(Debug)]
 pub(crate) enum Call {
-    Sql {
-        text: String,
-        parameters: Vec<Parameter>,
-    },
-    Prepare {
-        text: String,
-        declarations: String,
-        parameters: Vec<Parameter>,
-        run: bool,
-        output: String,
-    },
-    Execute {
-        handle: i32,
-        parameters: Vec<Parameter>,
-    },
-    Unprepare {
-        handle: i32,
-    },
+    Sql { text: String, parameters: Vec<Parameter> },
+    Prepare { text: String, declarations: String, parameters: Vec<Parameter>, run: bool, output: String },
+    Execute { handle: i32, parameters: Vec<Parameter> },
+    Unprepare { handle: i32 },
     Unknown(String),
 }
 
@@ -60,48 +46,24 @@ pub(crate) fn call(from: &mut Cursor<'_>) -> Result<Call, Malformed> {
     Ok(match name.as_str() {
         "sp_executesql" => {
             let text = next()?.text();
-            let declarations = given
-                .next()
-                .map(|parameter| parameter.text())
-                .unwrap_or_default();
-            Call::Sql {
-                text,
-                parameters: declared(&declarations, given.collect()).map_err(|_| Malformed)?,
-            }
+            let declarations = given.next().map(|parameter| parameter.text()).unwrap_or_default();
+            Call::Sql { text, parameters: declared(&declarations, given.collect()).map_err(|_| Malformed)? }
         }
         "sp_prepexec" | "sp_prepare" => {
             let output = next()?.name;
             let (declarations, text) = (next()?.text(), next()?.text());
             let run = name == "sp_prepexec";
-            let parameters = if run {
-                declared(&declarations, given.collect()).map_err(|_| Malformed)?
-            } else {
-                Vec::new()
-            };
-            Call::Prepare {
-                text,
-                declarations,
-                parameters,
-                run,
-                output,
-            }
+            let parameters = if run { declared(&declarations, given.collect()).map_err(|_| Malformed)? } else { Vec::new() };
+            Call::Prepare { text, declarations, parameters, run, output }
         }
-        "sp_execute" => Call::Execute {
-            handle: next()?.int(),
-            parameters: given.collect(),
-        },
-        "sp_unprepare" => Call::Unprepare {
-            handle: next()?.int(),
-        },
+        "sp_execute" => Call::Execute { handle: next()?.int(), parameters: given.collect() },
+        "sp_unprepare" => Call::Unprepare { handle: next()?.int() },
         _ => Call::Unknown(name),
     })
 }
 
 /// Gives parameters the names and types of their declaration, `@P1 nvarchar(20),@P2 decimal(9,2)`.
-pub(crate) fn declared(
-    declarations: &str,
-    given: Vec<Parameter>,
-) -> Result<Vec<Parameter>, SqlError> {
+pub(crate) fn declared(declarations: &str, given: Vec<Parameter>) -> Result<Vec<Parameter>, SqlError> {
     let mut names = Vec::new();
     let mut depth = 0;
     for part in declarations.split_inclusive([',', '(', ')']) {
@@ -115,29 +77,12 @@ pub(crate) fn declared(
     }
     let mut parameters = Vec::new();
     for (at, mut parameter) in given.into_iter().enumerate() {
-        let named = |text: &&String| {
-            text.split_whitespace()
-                .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case(&parameter.name))
-        };
-        let declaration = if parameter.name.is_empty() {
-            names.get(at)
-        } else {
-            names.iter().find(named).or(names.get(at))
-        };
-        if let Some((name, ty)) = declaration.and_then(|text| {
-            text.trim()
-                .trim_end_matches(',')
-                .split_once(char::is_whitespace)
-        }) {
+        let named = |text: &&String| text.split_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case(&parameter.name));
+        let declaration = if parameter.name.is_empty() { names.get(at) } else { names.iter().find(named).or(names.get(at)) };
+        if let Some((name, ty)) = declaration.and_then(|text| text.trim().trim_end_matches(',').split_once(char::is_whitespace)) {
             let to = SqlType::parse(ty.trim()).unwrap_or(parameter.ty);
-            let how = Conversion {
-                from: parameter.ty,
-                from_collation: parameter.collation,
-                to,
-                to_collation: parameter.collation,
-                style: None,
-            };
+            let how =
+                Conversion { from: parameter.ty, from_collation: parameter.collation, to, to_collation: parameter.collation, style: None };
             parameter.value = cast(&parameter.value, &how)?;
             parameter.ty = to;
             parameter.name = name.to_owned();
@@ -156,10 +101,6 @@ impl Parameter {
     }
 
     fn int(&self) -> i32 {
-        if let Value::Int(number) = self.value {
-            number as i32
-        } else {
-            0
-        }
+        if let Value::Int(number) = self.value { number as i32 } else { 0 }
     }
 }

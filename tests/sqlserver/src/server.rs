@@ -48,12 +48,7 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn may_use(&self, database: &str) -> bool {
-        database == "master"
-            || self.databases.as_ref().is_none_or(|allowed| {
-                allowed
-                    .iter()
-                    .any(|name| name.eq_ignore_ascii_case(database))
-            })
+        database == "master" || self.databases.as_ref().is_none_or(|allowed| allowed.iter().any(|name| name.eq_ignore_ascii_case(database)))
     }
 }
 
@@ -85,19 +80,14 @@ const STATEMENTS_MAX: usize = 10_000;
 
 impl Shared {
     pub(crate) fn world(&self) -> World {
-        self.world
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn account(&self, user: &str, password: &str) -> Option<&Account> {
         if self.refusing.load(Ordering::Relaxed) {
             return None;
         }
-        self.accounts
-            .iter()
-            .find(|account| account.user.eq_ignore_ascii_case(user) && account.password == password)
+        self.accounts.iter().find(|account| account.user.eq_ignore_ascii_case(user) && account.password == password)
     }
 
     pub(crate) fn next_spid(&self) -> u16 {
@@ -113,10 +103,7 @@ impl Shared {
     }
 
     pub(crate) fn log_statement(&self, text: &str) {
-        let mut statements = self
-            .statements
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut statements = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
         if statements.len() < STATEMENTS_MAX {
             statements.push(text.to_owned());
         }
@@ -138,22 +125,14 @@ impl Builder {
 
     /// Adds a login for all databases.
     pub fn login(mut self, user: &str, password: &str) -> Self {
-        self.accounts.push(Account {
-            user: user.into(),
-            password: password.into(),
-            databases: None,
-        });
+        self.accounts.push(Account { user: user.into(), password: password.into(), databases: None });
         self
     }
 
     /// Adds a login for these databases (and master).
     pub fn login_for(mut self, user: &str, password: &str, databases: &[&str]) -> Self {
         let databases = Some(databases.iter().map(|&name| name.to_owned()).collect());
-        self.accounts.push(Account {
-            user: user.into(),
-            password: password.into(),
-            databases,
-        });
+        self.accounts.push(Account { user: user.into(), password: password.into(), databases });
         self
     }
 
@@ -190,11 +169,7 @@ impl Builder {
             database.add(table);
         }
         if self.accounts.is_empty() {
-            self.accounts.push(Account {
-                user: "sync".into(),
-                password: "secret".into(),
-                databases: None,
-            });
+            self.accounts.push(Account { user: "sync".into(), password: "secret".into(), databases: None });
         }
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
         let port = listener.local_addr()?.port();
@@ -210,11 +185,7 @@ impl Builder {
             statements: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(StandIn {
-            port,
-            shared,
-            accepting,
-        })
+        Ok(StandIn { port, shared, accepting })
     }
 }
 
@@ -295,12 +266,7 @@ impl StandIn {
         Stats {
             logins: self.shared.logins.load(Ordering::Relaxed),
             rows: self.shared.rows.load(Ordering::Relaxed),
-            statements: self
-                .shared
-                .statements
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            statements: self.shared.statements.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -311,11 +277,7 @@ impl StandIn {
 
     /// Adds a table, and its database where it is new.
     pub fn add_table(&self, def: TableDef) -> Result<(), String> {
-        let mut world = self
-            .shared
-            .world
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
         let (database, collation) = (def.database.clone(), def.collation);
         let table = def.build()?;
         world.ensure_database(&database, collation).add(table);
@@ -324,17 +286,8 @@ impl StandIn {
 
     /// A table, by its names; `None` when there is none.
     pub fn table(&self, database: &str, schema: &str, name: &str) -> Option<TableHandle> {
-        let object_id = self
-            .shared
-            .world()
-            .database(database)?
-            .table(schema, name)?
-            .object_id;
-        Some(TableHandle {
-            shared: Arc::clone(&self.shared),
-            database: database.to_owned(),
-            object_id,
-        })
+        let object_id = self.shared.world().database(database)?.table(schema, name)?.object_id;
+        Some(TableHandle { shared: Arc::clone(&self.shared), database: database.to_owned(), object_id })
     }
 }
 
@@ -347,23 +300,10 @@ pub struct TableHandle {
 }
 
 impl TableHandle {
-    fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Table) -> Result<T, SqlError>,
-    ) -> Result<T, SqlError> {
-        let mut world = self
-            .shared
-            .world
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let database = world
-            .database_mut(&self.database)
-            .ok_or_else(|| SqlError::unknown_database(&self.database))?;
-        change(
-            database
-                .table_mut(self.object_id)
-                .ok_or_else(|| SqlError::unknown_object("the table is gone"))?,
-        )
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
     }
 
     /// Sets the table's fault, or clears it.
@@ -387,16 +327,9 @@ impl TableHandle {
     }
 
     /// Sets a column in the rows that `matches` picks; says how many.
-    pub fn update(
-        &self,
-        column: &str,
-        value: Value,
-        matches: impl Fn(&[Value]) -> bool,
-    ) -> Result<usize, SqlError> {
+    pub fn update(&self, column: &str, value: Value, matches: impl Fn(&[Value]) -> bool) -> Result<usize, SqlError> {
         self.change(|table| {
-            let at = table
-                .position(column)
-                .ok_or_else(|| SqlError::unknown_column(column))?;
+            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
             let fitted = table.columns[at].fit(value)?;
             let mut count = 0;
             for row in table.stored().iter_mut().filter(|row| matches(row)) {
@@ -445,9 +378,7 @@ impl TableHandle {
     /// Renames a column.
     pub fn rename_column(&self, column: &str, name: &str) -> Result<(), SqlError> {
         self.change(|table| {
-            let at = table
-                .position(column)
-                .ok_or_else(|| SqlError::unknown_column(column))?;
+            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
             table.columns[at].name = name.to_owned();
             Ok(())
         })
@@ -456,15 +387,9 @@ impl TableHandle {
     /// Drops a column that is not part of the key.
     pub fn drop_column(&self, column: &str) -> Result<(), SqlError> {
         self.change(|table| {
-            let at = table
-                .position(column)
-                .ok_or_else(|| SqlError::unknown_column(column))?;
+            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
             table.columns.remove(at);
-            table
-                .key
-                .iter_mut()
-                .filter(|key| **key > at)
-                .for_each(|key| *key -= 1);
+            table.key.iter_mut().filter(|key| **key > at).for_each(|key| *key -= 1);
             match &mut table.rows {
                 Rows::Generated(generated) => {
                     Arc::make_mut(&mut generated.columns).remove(at);
@@ -487,15 +412,9 @@ impl TableHandle {
 
     /// Drops the table.
     pub fn drop_table(self) {
-        let mut world = self
-            .shared
-            .world
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = world.database_mut(&self.database) {
-            database
-                .tables
-                .retain(|table| table.object_id != self.object_id);
+            database.tables.retain(|table| table.object_id != self.object_id);
         }
     }
 }

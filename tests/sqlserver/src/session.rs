@@ -80,12 +80,7 @@ async fn read_requests<S: AsyncRead>(mut from: ReadHalf<S>, to: mpsc::Sender<(u8
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
-    pub(crate) fn new(
-        stream: S,
-        session: Session,
-        packet_size: usize,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(stream: S, session: Session, packet_size: usize, shared: Arc<Shared>) -> Self {
         let (from, to) = tokio::io::split(stream);
         let (sender, requests) = mpsc::channel(2);
         Client {
@@ -119,16 +114,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 Ok(()) => {}
                 Err(Stop::Closed) => return Ok(()),
                 Err(Stop::Cancelled) => {
-                    self.body.truncate(0);
+                    // What is left unsent ends with a whole token: the client reads on to this DONE.
                     tokens::put_done(&mut self.body, tokens::DONE, tokens::ATTENTION, 0, 0);
                 }
                 Err(Stop::Failed(error)) => {
                     tokens::put_error(&mut self.body, SERVER, &error);
-                    let token = if kind == packet::RPC {
-                        tokens::DONE_PROC
-                    } else {
-                        tokens::DONE
-                    };
+                    let token = if kind == packet::RPC { tokens::DONE_PROC } else { tokens::DONE };
                     tokens::put_done(&mut self.body, token, tokens::FAILED, 0, 0);
                     if error.class >= 20 {
                         self.finish().await?;
@@ -161,13 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
         while !cursor.is_empty() {
             match rpc::call(&mut cursor).map_err(|_| malformed_call())? {
                 Call::Sql { text, parameters } => self.statements(&text, &parameters).await?,
-                Call::Prepare {
-                    text,
-                    declarations,
-                    parameters,
-                    run,
-                    output,
-                } => {
+                Call::Prepare { text, declarations, parameters, run, output } => {
                     let handle = self.prepared.len() as i32 + 1;
                     self.prepared.push((handle, text.clone(), declarations));
                     if run {
@@ -179,29 +164,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                     continue;
                 }
                 Call::Execute { handle, parameters } => {
-                    let found = self
-                        .prepared
-                        .iter()
-                        .find(|(known, ..)| *known == handle)
-                        .cloned();
-                    let (_, text, declarations) = found.ok_or_else(|| {
-                        SqlError::new(
-                            8179,
-                            16,
-                            format!("Could not find prepared statement with handle {handle}."),
-                        )
-                    })?;
+                    let found = self.prepared.iter().find(|(known, ..)| *known == handle).cloned();
+                    let (_, text, declarations) =
+                        found.ok_or_else(|| SqlError::new(8179, 16, format!("Could not find prepared statement with handle {handle}.")))?;
                     let parameters = rpc::declared(&declarations, parameters)?;
                     self.statements(&text, &parameters).await?;
                 }
                 Call::Unprepare { handle } => self.prepared.retain(|(known, ..)| *known != handle),
                 Call::Unknown(name) => {
-                    return Err(SqlError::new(
-                        2812,
-                        16,
-                        format!("Could not find stored procedure '{name}'."),
-                    )
-                    .into());
+                    return Err(SqlError::new(2812, 16, format!("Could not find stored procedure '{name}'.")).into());
                 }
             }
             tokens::put_return_status(&mut self.body, 0);
@@ -250,21 +221,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     fn done(&mut self, more: bool, rows: Option<u64>) {
         let status = (u16::from(more) * tokens::MORE) | (u16::from(rows.is_some()) * tokens::COUNT);
         let command = if rows.is_some() { SELECT } else { 0 };
-        tokens::put_done(
-            &mut self.body,
-            self.done_token,
-            status,
-            command,
-            rows.unwrap_or(0),
-        );
+        tokens::put_done(&mut self.body, self.done_token, status, command, rows.unwrap_or(0));
     }
 
-    async fn statement(
-        &mut self,
-        statement: Statement,
-        parameters: &[Parameter],
-        more: bool,
-    ) -> Result<(), Stop> {
+    async fn statement(&mut self, statement: Statement, parameters: &[Parameter], more: bool) -> Result<(), Stop> {
         let mut statement = statement;
         loop {
             match statement {
@@ -283,20 +243,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                     return self.send(query, more).await;
                 }
                 Statement::Use(name) => {
-                    let database = self
-                        .session
-                        .world
-                        .database(&name)
-                        .ok_or_else(|| SqlError::unknown_database(&name))?
-                        .name
-                        .clone();
+                    let database = self.session.world.database(&name).ok_or_else(|| SqlError::unknown_database(&name))?.name.clone();
                     tokens::put_change(&mut self.body, 1, &database, &self.session.database);
-                    tokens::put_info(
-                        &mut self.body,
-                        SERVER,
-                        5701,
-                        &format!("Changed database context to '{database}'."),
-                    );
+                    tokens::put_info(&mut self.body, SERVER, 5701, &format!("Changed database context to '{database}'."));
                     self.session.database = database;
                     break;
                 }
@@ -309,16 +258,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                     break;
                 }
                 Statement::Print(expr) => {
-                    let text = self
-                        .constant(&expr, parameters)?
-                        .into_type(crate::types::NVARCHAR_MAX)?
-                        .eval(&[])?;
-                    tokens::put_info(
-                        &mut self.body,
-                        SERVER,
-                        0,
-                        &text.wide_text().unwrap_or_default(),
-                    );
+                    let text = self.constant(&expr, parameters)?.into_type(crate::types::NVARCHAR_MAX)?.eval(&[])?;
+                    tokens::put_info(&mut self.body, SERVER, 0, &text.wide_text().unwrap_or_default());
                     break;
                 }
                 other => {
@@ -342,19 +283,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 }
             }
             Statement::Commit | Statement::Rollback if self.session.transactions == 0 => {
-                let (number, word) = if matches!(statement, Statement::Commit) {
-                    (3902, "COMMIT")
-                } else {
-                    (3903, "ROLLBACK")
-                };
-                return Err(SqlError::new(
-                    number,
-                    16,
-                    format!(
-                        "The {word} TRANSACTION request has no corresponding BEGIN TRANSACTION."
-                    ),
-                )
-                .into());
+                let (number, word) = if matches!(statement, Statement::Commit) { (3902, "COMMIT") } else { (3903, "ROLLBACK") };
+                return Err(
+                    SqlError::new(number, 16, format!("The {word} TRANSACTION request has no corresponding BEGIN TRANSACTION.")).into()
+                );
             }
             Statement::Commit => {
                 self.session.transactions -= 1;
@@ -367,42 +299,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 tokens::put_change_bytes(&mut self.body, 10, &[], &descriptor);
             }
             Statement::WaitFor(text) => {
-                let moment = crate::types::parse::moment(&text).ok_or_else(|| {
-                    SqlError::new(
-                        148,
-                        15,
-                        format!("Incorrect time syntax in time string '{text}' used with WAITFOR."),
-                    )
-                })?;
+                let moment = crate::types::parse::moment(&text)
+                    .ok_or_else(|| SqlError::new(148, 15, format!("Incorrect time syntax in time string '{text}' used with WAITFOR.")))?;
                 self.wait(Duration::from_nanos(moment.1 * 100)).await?;
             }
             Statement::Execute(name) => {
-                return Err(SqlError::new(
-                    2812,
-                    16,
-                    format!("Could not find stored procedure '{name}'."),
-                )
-                .into());
+                return Err(SqlError::new(2812, 16, format!("Could not find stored procedure '{name}'.")).into());
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn constant(
-        &self,
-        ast: &sqlparser::ast::Expr,
-        parameters: &[Parameter],
-    ) -> Result<Expr, SqlError> {
-        Binder {
-            session: &self.session,
-            parameters,
-            visible: Vec::new(),
-            groups: Vec::new(),
-            aggregates: Vec::new(),
-            grouping: false,
-        }
-        .bind(ast)
+    fn constant(&self, ast: &sqlparser::ast::Expr, parameters: &[Parameter]) -> Result<Expr, SqlError> {
+        Binder { session: &self.session, parameters, visible: Vec::new(), groups: Vec::new(), aggregates: Vec::new(), grouping: false }
+            .bind(ast)
     }
 
     async fn send(&mut self, query: Query, more: bool) -> Result<(), Stop> {
@@ -469,9 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 self.flush(true).await?;
                 Err(Stop::Closed)
             }
-            Some(Fault::CutAfterBytes(limit))
-                if self.sent + self.body.len() as u64 - start >= limit =>
-            {
+            Some(Fault::CutAfterBytes(limit)) if self.sent + self.body.len() as u64 - start >= limit => {
                 let excess = (self.sent + self.body.len() as u64 - start - limit) as usize;
                 self.body.truncate(self.body.len().saturating_sub(excess));
                 self.flush(true).await?;
@@ -524,9 +433,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
 }
 
 fn malformed_call() -> SqlError {
-    SqlError::new(
-        8009,
-        20,
-        "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect.",
-    )
+    SqlError::new(8009, 20, "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect.")
 }

@@ -28,53 +28,31 @@ impl Certificates {
         let (ca_pem, chain, key) = issue().map_err(io::Error::other)?;
         let config = |versions: &[&'static rustls::SupportedProtocolVersion]| {
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let builder =
-                ServerConfig::builder_with_provider(provider).with_protocol_versions(versions);
+            let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions);
             let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.clone()));
-            builder
-                .and_then(|builder| {
-                    builder
-                        .with_no_client_auth()
-                        .with_single_cert(chain.clone(), key)
-                })
-                .map_err(io::Error::other)
+            builder.and_then(|builder| builder.with_no_client_auth().with_single_cert(chain.clone(), key)).map_err(io::Error::other)
         };
         let inside = config(&[&rustls::version::TLS12])?;
         let mut strict = config(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
         strict.alpn_protocols = vec![b"tds/8.0".to_vec()];
-        Ok(Certificates {
-            ca_pem,
-            inside: Arc::new(inside).into(),
-            strict: Arc::new(strict).into(),
-        })
+        Ok(Certificates { ca_pem, inside: Arc::new(inside).into(), strict: Arc::new(strict).into() })
     }
 }
 
-type Issued = (
-    String,
-    Vec<rustls::pki_types::CertificateDer<'static>>,
-    Vec<u8>,
-);
+type Issued = (String, Vec<rustls::pki_types::CertificateDer<'static>>, Vec<u8>);
 
 fn issue() -> Result<Issued, rcgen::Error> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "TDS stand-in CA");
+    authority.distinguished_name.push(DnType::CommonName, "TDS stand-in CA");
     let authority_key = KeyPair::generate()?;
     let certificate = authority.self_signed(&authority_key)?;
     let issuer = Issuer::new(authority, authority_key);
     let mut leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-    leaf.distinguished_name
-        .push(DnType::CommonName, "localhost");
+    leaf.distinguished_name.push(DnType::CommonName, "localhost");
     let key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&key, &issuer)?;
-    Ok((
-        certificate.pem(),
-        vec![leaf.der().clone(), certificate.der().clone()],
-        key.serialize_der(),
-    ))
+    Ok((certificate.pem(), vec![leaf.der().clone(), certificate.der().clone()], key.serialize_der()))
 }
 
 /// A socket that wraps what is written in pre-login packets, and unwraps what is read, until told to stop.
@@ -89,13 +67,7 @@ pub(crate) struct Wrapped {
 
 impl Wrapped {
     pub(crate) fn new(inner: TcpStream) -> Self {
-        Wrapped {
-            inner,
-            wrapping: true,
-            header: Vec::new(),
-            left_in_packet: 0,
-            out: Vec::new(),
-        }
+        Wrapped { inner, wrapping: true, header: Vec::new(), left_in_packet: 0, out: Vec::new() }
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {
@@ -112,11 +84,7 @@ impl Wrapped {
 }
 
 impl AsyncRead for Wrapped {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.wrapping {
             return Pin::new(&mut this.inner).poll_read(cx, buf);
@@ -146,11 +114,7 @@ impl AsyncRead for Wrapped {
 }
 
 impl AsyncWrite for Wrapped {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_send(cx))?;
         if !this.wrapping {

@@ -51,21 +51,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Tls::Full => TlsMode::Full,
         Tls::Strict => TlsMode::Strict,
     };
-    let builder = StandIn::builder()
-        .port(arguments.port)
-        .tls(tls)
-        .login(&arguments.user, &arguments.password);
+    let builder = StandIn::builder().port(arguments.port).tls(tls).login(&arguments.user, &arguments.password);
     let server = builder.sample_data(arguments.rows).start().await?;
-    for (database, table) in [
-        ("McTM", "Customer"),
-        ("McTM", "McModule"),
-        ("VoipDB", "Customer"),
-        ("VoipDB", "UserAgent"),
-    ] {
+    for (database, table) in [("McTM", "Customer"), ("McTM", "McModule"), ("VoipDB", "Customer"), ("VoipDB", "UserAgent")] {
         if let Some(table) = server.table(database, "dbo", table) {
-            table
-                .changed_percent(arguments.changed_percent)
-                .map_err(|error| error.message)?;
+            table.changed_percent(arguments.changed_percent).map_err(|error| error.message)?;
         }
     }
     if arguments.emit_sql {

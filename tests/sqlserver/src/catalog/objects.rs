@@ -22,7 +22,8 @@ const PARTITIONS: &str = "partition_id bigint, object_id int, index_id int, part
 data_compression tinyint, data_compression_desc nvarchar(60)?";
 const KEYS: &str = "name sysname, object_id int, schema_id int, parent_object_id int, type char(2)?, type_desc nvarchar(60)?, unique_index_id int?, is_system_named bit";
 const IDENTITIES: &str = "object_id int, name sysname?, column_id int, seed_value sql_variant?, increment_value sql_variant?, last_value sql_variant?, is_not_for_replication bit?";
-const COMPUTED: &str = "object_id int, name sysname?, column_id int, definition nvarchar(max)?, uses_database_collation bit, is_persisted bit";
+const COMPUTED: &str =
+    "object_id int, name sysname?, column_id int, definition nvarchar(max)?, uses_database_collation bit, is_persisted bit";
 const DATABASES: &str = "name sysname, database_id int, create_date datetime, compatibility_level tinyint, collation_name sysname?, user_access tinyint?, \
 is_read_only bit?, state tinyint?, state_desc nvarchar(60)?, snapshot_isolation_state tinyint?, snapshot_isolation_state_desc nvarchar(60)?, \
 is_read_committed_snapshot_on bit?, recovery_model tinyint?, is_cdc_enabled bit, is_encrypted bit?";
@@ -56,69 +57,26 @@ pub(super) fn sys(database: &Database, name: &str) -> Option<Contents> {
     Some(match name {
         "schemas" => (
             "name sysname, schema_id int, principal_id int?",
-            database
-                .schemas()
-                .into_iter()
-                .map(|(id, name)| vec![Value::text(&name), int(id), int(1)])
-                .collect(),
+            database.schemas().into_iter().map(|(id, name)| vec![Value::text(&name), int(id), int(1)]).collect(),
         ),
-        "objects" | "all_objects" => (
-            OBJECTS,
-            tables().map(|table| object(database, table)).collect(),
-        ),
-        "tables" => (
-            OBJECTS,
-            tables()
-                .filter(|table| !table.is_view)
-                .map(|table| object(database, table))
-                .collect(),
-        ),
-        "views" => (
-            OBJECTS,
-            tables()
-                .filter(|table| table.is_view)
-                .map(|table| object(database, table))
-                .collect(),
-        ),
-        "columns" | "all_columns" => (
-            COLUMNS,
-            tables()
-                .flat_map(|table| columns(database, table))
-                .collect(),
-        ),
-        "indexes" => (
-            INDEXES,
-            tables().filter(|table| !table.is_view).map(index).collect(),
-        ),
+        "objects" | "all_objects" => (OBJECTS, tables().map(|table| object(database, table)).collect()),
+        "tables" => (OBJECTS, tables().filter(|table| !table.is_view).map(|table| object(database, table)).collect()),
+        "views" => (OBJECTS, tables().filter(|table| table.is_view).map(|table| object(database, table)).collect()),
+        "columns" | "all_columns" => (COLUMNS, tables().flat_map(|table| columns(database, table)).collect()),
+        "indexes" => (INDEXES, tables().filter(|table| !table.is_view).map(index).collect()),
         "index_columns" => (INDEX_COLUMNS, tables().flat_map(index_columns).collect()),
-        "partitions" => (
-            PARTITIONS,
-            tables()
-                .filter(|table| !table.is_view)
-                .map(partition)
-                .collect(),
-        ),
-        "key_constraints" => (
-            KEYS,
-            tables()
-                .filter(|table| !table.key.is_empty())
-                .map(|table| key(database, table))
-                .collect(),
-        ),
+        "partitions" => (PARTITIONS, tables().filter(|table| !table.is_view).map(partition).collect()),
+        "key_constraints" => (KEYS, tables().filter(|table| !table.key.is_empty()).map(|table| key(database, table)).collect()),
         "identity_columns" => (IDENTITIES, tables().flat_map(identities).collect()),
         "computed_columns" => (COMPUTED, tables().flat_map(computed).collect()),
         "default_constraints" | "check_constraints" => (
             "name sysname, object_id int, schema_id int, parent_object_id int, parent_column_id int, definition nvarchar(max)?",
             Vec::new(),
         ),
-        "extended_properties" => (
-            "class tinyint, class_desc nvarchar(60)?, major_id int, minor_id int, name sysname, value sql_variant?",
-            Vec::new(),
-        ),
-        "foreign_keys" => (
-            "name sysname, object_id int, schema_id int, parent_object_id int, referenced_object_id int?",
-            Vec::new(),
-        ),
+        "extended_properties" => {
+            ("class tinyint, class_desc nvarchar(60)?, major_id int, minor_id int, name sysname, value sql_variant?", Vec::new())
+        }
+        "foreign_keys" => ("name sysname, object_id int, schema_id int, parent_object_id int, referenced_object_id int?", Vec::new()),
         "foreign_key_columns" => (
             "constraint_object_id int, constraint_column_id int, parent_object_id int, parent_column_id int, referenced_object_id int, referenced_column_id int",
             Vec::new(),
@@ -133,18 +91,11 @@ fn created() -> Value {
 
 fn schema_id(database: &Database, table: &Table) -> Value {
     let schemas = database.schemas();
-    schemas
-        .iter()
-        .find(|(_, name)| name.eq_ignore_ascii_case(&table.schema))
-        .map_or(Value::Null, |(id, _)| int(*id))
+    schemas.iter().find(|(_, name)| name.eq_ignore_ascii_case(&table.schema)).map_or(Value::Null, |(id, _)| int(*id))
 }
 
 fn object(database: &Database, table: &Table) -> Row {
-    let (ty, description) = if table.is_view {
-        ("V ", "VIEW")
-    } else {
-        ("U ", "USER_TABLE")
-    };
+    let (ty, description) = if table.is_view { ("V ", "VIEW") } else { ("U ", "USER_TABLE") };
     vec![
         Value::text(&table.name),
         int(table.object_id),
@@ -164,15 +115,8 @@ fn object(database: &Database, table: &Table) -> Row {
 fn columns(database: &Database, table: &Table) -> Vec<Row> {
     let rows = (1i64..).zip(&table.columns).map(|(id, column)| {
         let (size, precision, scale) = column.ty.sizes();
-        let user_type = column
-            .alias_type
-            .as_ref()
-            .map_or(column.ty.user_type_id(), |alias| alias_id(database, alias));
-        let collation = if column.ty.has_collation() {
-            Value::text(column.collation.name)
-        } else {
-            Value::Null
-        };
+        let user_type = column.alias_type.as_ref().map_or(column.ty.user_type_id(), |alias| alias_id(database, alias));
+        let collation = if column.ty.has_collation() { Value::text(column.collation.name) } else { Value::Null };
         vec![
             int(table.object_id),
             Value::text(&column.name),
@@ -197,16 +141,8 @@ fn columns(database: &Database, table: &Table) -> Vec<Row> {
             Value::Bit(false),
             int(0),
             Value::text("NOT_APPLICABLE"),
-            if column.encrypted {
-                int(1)
-            } else {
-                Value::Null
-            },
-            if column.encrypted {
-                Value::text("DETERMINISTIC")
-            } else {
-                Value::Null
-            },
+            if column.encrypted { int(1) } else { Value::Null },
+            if column.encrypted { Value::text("DETERMINISTIC") } else { Value::Null },
             Value::Bit(false),
             Value::Bit(false),
         ]
@@ -220,11 +156,7 @@ fn key_name(table: &Table) -> String {
 
 fn index(table: &Table) -> Row {
     let keyed = !table.key.is_empty();
-    let (name, description) = if keyed {
-        (Value::text(&key_name(table)), "CLUSTERED")
-    } else {
-        (Value::Null, "HEAP")
-    };
+    let (name, description) = if keyed { (Value::text(&key_name(table)), "CLUSTERED") } else { (Value::Null, "HEAP") };
     let no = Value::Bit(false);
     vec![
         int(table.object_id),
@@ -248,16 +180,7 @@ fn index(table: &Table) -> Row {
 
 fn index_columns(table: &Table) -> Vec<Row> {
     let rows = (1i64..).zip(&table.key).map(|(ordinal, &at)| {
-        vec![
-            int(table.object_id),
-            int(1),
-            int(ordinal),
-            int(at as i64 + 1),
-            int(ordinal),
-            int(0),
-            Value::Bit(false),
-            Value::Bit(false),
-        ]
+        vec![int(table.object_id), int(1), int(ordinal), int(at as i64 + 1), int(ordinal), int(0), Value::Bit(false), Value::Bit(false)]
     });
     rows.collect()
 }
@@ -265,16 +188,7 @@ fn index_columns(table: &Table) -> Vec<Row> {
 fn partition(table: &Table) -> Row {
     let id = 72_057_594_000_000_000 + i64::from(table.object_id);
     let index = i64::from(!table.key.is_empty());
-    vec![
-        int(id),
-        int(table.object_id),
-        int(index),
-        int(1),
-        int(id),
-        int(table.rows.len() as i64),
-        int(0),
-        Value::text("NONE"),
-    ]
+    vec![int(id), int(table.object_id), int(index), int(1), int(id), int(table.rows.len() as i64), int(0), Value::text("NONE")]
 }
 
 fn key(database: &Database, table: &Table) -> Row {
@@ -292,35 +206,17 @@ fn key(database: &Database, table: &Table) -> Row {
 
 fn identities(table: &Table) -> Vec<Row> {
     let one = || Value::Variant("int".into(), Box::new(int(1)));
-    let rows = (1i64..)
-        .zip(&table.columns)
-        .filter(|(_, column)| column.identity)
-        .map(|(id, column)| {
-            let last = Value::Variant("bigint".into(), Box::new(int(table.rows.len() as i64)));
-            vec![
-                int(table.object_id),
-                Value::text(&column.name),
-                int(id),
-                one(),
-                one(),
-                last,
-                Value::Bit(false),
-            ]
-        });
+    let rows = (1i64..).zip(&table.columns).filter(|(_, column)| column.identity).map(|(id, column)| {
+        let last = Value::Variant("bigint".into(), Box::new(int(table.rows.len() as i64)));
+        vec![int(table.object_id), Value::text(&column.name), int(id), one(), one(), last, Value::Bit(false)]
+    });
     rows.collect()
 }
 
 fn computed(table: &Table) -> Vec<Row> {
     let rows = (1i64..).zip(&table.columns).filter_map(|(id, column)| {
         let definition = Value::text(column.computed.as_ref()?);
-        Some(vec![
-            int(table.object_id),
-            Value::text(&column.name),
-            int(id),
-            definition,
-            Value::Bit(false),
-            Value::Bit(false),
-        ])
+        Some(vec![int(table.object_id), Value::text(&column.name), int(id), definition, Value::Bit(false), Value::Bit(false)])
     });
     rows.collect()
 }
@@ -357,16 +253,11 @@ NUMERIC_SCALE int?, DATETIME_PRECISION smallint?, COLLATION_NAME sysname?",
                         .map(|(at, column)| {
                             let (size, precision, scale) = column.ty.sizes();
                             let text = column.ty.has_collation() || column.ty.is_binary();
-                            let number =
-                                column.ty.number_rank().is_some() && column.ty != SqlType::Bit;
+                            let number = column.ty.number_rank().is_some() && column.ty != SqlType::Bit;
                             let or_null = |given: bool, value: i64| {
                                 if given { int(value) } else { Value::Null }
                             };
-                            let characters = if column.ty.is_wide() && size > 0 {
-                                size / 2
-                            } else {
-                                size
-                            };
+                            let characters = if column.ty.is_wide() && size > 0 { size / 2 } else { size };
                             vec![
                                 home(),
                                 Value::text(&table.schema),
@@ -380,11 +271,7 @@ NUMERIC_SCALE int?, DATETIME_PRECISION smallint?, COLLATION_NAME sysname?",
                                 or_null(number, precision.into()),
                                 or_null(number, scale.into()),
                                 or_null(!text && !number, scale.into()),
-                                if column.ty.has_collation() {
-                                    Value::text(column.collation.name)
-                                } else {
-                                    Value::Null
-                                },
+                                if column.ty.has_collation() { Value::text(column.collation.name) } else { Value::Null },
                             ]
                         })
                         .collect::<Vec<_>>()

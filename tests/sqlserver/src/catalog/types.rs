@@ -51,10 +51,7 @@ const FIRST_ALIAS: i32 = 257;
 
 /// The name of a system type.
 pub(crate) fn name_of(user_type_id: i64) -> Option<&'static str> {
-    ALL.iter()
-        .filter_map(|name| SqlType::parse(name))
-        .find(|ty| i64::from(ty.user_type_id()) == user_type_id)
-        .map(SqlType::name)
+    ALL.iter().filter_map(|name| SqlType::parse(name)).find(|ty| i64::from(ty.user_type_id()) == user_type_id).map(SqlType::name)
 }
 
 /// Alias types of a database, by name, with the type each stands for.
@@ -72,29 +69,16 @@ fn aliases(database: &Database) -> Vec<(String, SqlType)> {
 
 /// The `user_type_id` of an alias type.
 pub(super) fn alias_id(database: &Database, alias: &str) -> i32 {
-    let at = aliases(database)
-        .iter()
-        .position(|(name, _)| name == alias)
-        .unwrap_or(0);
+    let at = aliases(database).iter().position(|(name, _)| name == alias).unwrap_or(0);
     FIRST_ALIAS + at as i32
 }
 
 pub(super) fn types(database: &Database) -> Contents {
-    let system = ALL
-        .iter()
-        .filter_map(|text| SqlType::parse(text))
-        .map(|ty| (ty.name().to_owned(), ty, ty.user_type_id(), false));
-    let aliased = aliases(database)
-        .into_iter()
-        .enumerate()
-        .map(|(at, (name, ty))| (name, ty, FIRST_ALIAS + at as i32, true));
+    let system = ALL.iter().filter_map(|text| SqlType::parse(text)).map(|ty| (ty.name().to_owned(), ty, ty.user_type_id(), false));
+    let aliased = aliases(database).into_iter().enumerate().map(|(at, (name, ty))| (name, ty, FIRST_ALIAS + at as i32, true));
     let rows = system.chain(aliased).map(|(name, ty, id, is_alias)| {
         let (size, precision, scale) = ty.sizes();
-        let collation = if ty.has_collation() {
-            Value::text(database.collation.name)
-        } else {
-            Value::Null
-        };
+        let collation = if ty.has_collation() { Value::text(database.collation.name) } else { Value::Null };
         let is_clr = (128..=130).contains(&id);
         vec![
             Value::text(&name),

@@ -134,16 +134,10 @@ impl TableDef {
             return Err(format!("table {}: {mistake}", table.name));
         }
         for name in &self.key {
-            table.key.push(
-                table
-                    .position(name)
-                    .ok_or_else(|| format!("table {}: no key column {name}", table.name))?,
-            );
+            table.key.push(table.position(name).ok_or_else(|| format!("table {}: no key column {name}", table.name))?);
         }
         for row in self.given {
-            let row = table
-                .fit(row)
-                .map_err(|error| format!("table {}: {}", table.name, error.message))?;
+            let row = table.fit(row).map_err(|error| format!("table {}: {}", table.name, error.message))?;
             table.stored().push(row);
         }
         if matches!(table.rows, Rows::Stored(_)) && !table.key.is_empty() {

@@ -27,18 +27,14 @@ pub(crate) enum Source {
 
 impl Generated {
     pub(crate) fn row(&self, at: u64) -> Vec<Value> {
-        (0..self.columns.len())
-            .map(|column| self.value(at, column))
-            .collect()
+        (0..self.columns.len()).map(|column| self.value(at, column)).collect()
     }
 
     pub(crate) fn value(&self, at: u64, column: usize) -> Value {
         match &self.columns[column] {
             Source::Number => Value::Int(at as i64 + 1),
             Source::Code => Value::Wide(code(at).map(u16::from).to_vec()),
-            Source::Pool(salt, values) => {
-                values[pick(at, *salt, self.is_changed(at), values.len())].clone()
-            }
+            Source::Pool(salt, values) => values[pick(at, *salt, self.is_changed(at), values.len())].clone(),
         }
     }
 

@@ -94,27 +94,16 @@ impl Rows {
 
 impl World {
     pub(crate) fn database(&self, name: &str) -> Option<&Database> {
-        self.databases
-            .iter()
-            .find(|database| database.name.eq_ignore_ascii_case(name))
+        self.databases.iter().find(|database| database.name.eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn database_mut(&mut self, name: &str) -> Option<&mut Database> {
-        self.databases
-            .iter_mut()
-            .find(|database| database.name.eq_ignore_ascii_case(name))
+        self.databases.iter_mut().find(|database| database.name.eq_ignore_ascii_case(name))
     }
 
     /// The database of this name, made when it is not there.
-    pub(crate) fn ensure_database(
-        &mut self,
-        name: &str,
-        collation: &'static Collation,
-    ) -> &mut Database {
-        let at = self
-            .databases
-            .iter()
-            .position(|database| database.name.eq_ignore_ascii_case(name));
+    pub(crate) fn ensure_database(&mut self, name: &str, collation: &'static Collation) -> &mut Database {
+        let at = self.databases.iter().position(|database| database.name.eq_ignore_ascii_case(name));
         let at = at.unwrap_or_else(|| {
             self.databases.push(Database {
                 name: name.to_owned(),
@@ -131,16 +120,11 @@ impl World {
 
 impl Database {
     pub(crate) fn table(&self, schema: &str, name: &str) -> Option<&Arc<Table>> {
-        self.tables.iter().find(|table| {
-            table.schema.eq_ignore_ascii_case(schema) && table.name.eq_ignore_ascii_case(name)
-        })
+        self.tables.iter().find(|table| table.schema.eq_ignore_ascii_case(schema) && table.name.eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn table_mut(&mut self, object_id: i32) -> Option<&mut Table> {
-        self.tables
-            .iter_mut()
-            .find(|table| table.object_id == object_id)
-            .map(Arc::make_mut)
+        self.tables.iter_mut().find(|table| table.object_id == object_id).map(Arc::make_mut)
     }
 
     /// Adds a table under the next object id.
@@ -152,14 +136,9 @@ impl Database {
 
     /// All schemas: the built-in ones and those of the tables.
     pub(crate) fn schemas(&self) -> Vec<(i32, String)> {
-        let mut names: Vec<String> = ["dbo", "guest", "INFORMATION_SCHEMA", "sys"]
-            .map(str::to_owned)
-            .to_vec();
+        let mut names: Vec<String> = ["dbo", "guest", "INFORMATION_SCHEMA", "sys"].map(str::to_owned).to_vec();
         for table in &self.tables {
-            if !names
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&table.schema))
-            {
+            if !names.iter().any(|name| name.eq_ignore_ascii_case(&table.schema)) {
                 names.push(table.schema.clone());
             }
         }
@@ -170,9 +149,7 @@ impl Database {
 impl Table {
     /// The position of a column.
     pub(crate) fn position(&self, column: &str) -> Option<usize> {
-        self.columns
-            .iter()
-            .position(|candidate| candidate.name.eq_ignore_ascii_case(column))
+        self.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
     }
 
     /// Rows as memory: generated ones are computed once and kept.
@@ -190,26 +167,16 @@ impl Table {
     /// A row as given, converted to the columns' types, as INSERT does.
     pub(crate) fn fit(&self, given: Row) -> Result<Row, SqlError> {
         if given.len() != self.columns.len() {
-            return Err(SqlError::new(
-                213,
-                16,
-                "Column name or number of supplied values does not match table definition.",
-            ));
+            return Err(SqlError::new(213, 16, "Column name or number of supplied values does not match table definition."));
         }
-        self.columns
-            .iter()
-            .zip(given)
-            .map(|(column, value)| column.fit(value))
-            .collect()
+        self.columns.iter().zip(given).map(|(column, value)| column.fit(value)).collect()
     }
 
     /// Puts the rows in the order of the key.
     pub(crate) fn sort(&mut self) {
         let (columns, key) = (self.columns.clone(), self.key.clone());
         self.stored().sort_by(|left, right| {
-            let parts = key.iter().map(|&at| {
-                crate::types::compare::compare(&left[at], &right[at], columns[at].collation)
-            });
+            let parts = key.iter().map(|&at| crate::types::compare::compare(&left[at], &right[at], columns[at].collation));
             parts.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
         });
     }
@@ -224,10 +191,7 @@ impl Column {
                 Err(SqlError::new(
                     515,
                     16,
-                    format!(
-                        "Cannot insert the value NULL into column '{}'; column does not allow nulls. INSERT fails.",
-                        self.name
-                    ),
+                    format!("Cannot insert the value NULL into column '{}'; column does not allow nulls. INSERT fails.", self.name),
                 ))
             };
         }
@@ -243,26 +207,15 @@ impl Column {
             Value::Binary(_) => (SqlType::VarBinary(Length::Max), collation::DEFAULT),
             _ => (self.ty, self.collation),
         };
-        let how = Conversion {
-            from,
-            from_collation,
-            to: self.ty,
-            to_collation: self.collation,
-            style: None,
-        };
+        let how = Conversion { from, from_collation, to: self.ty, to_collation: self.collation, style: None };
         let fitted = cast(&value, &how)?;
         let is_cut = match (&value, &fitted) {
             (Value::Wide(given), Value::Wide(kept)) => kept.len() < given.len(),
-            (Value::Narrow(given), Value::Narrow(kept))
-            | (Value::Binary(given), Value::Binary(kept)) => kept.len() < given.len(),
+            (Value::Narrow(given), Value::Narrow(kept)) | (Value::Binary(given), Value::Binary(kept)) => kept.len() < given.len(),
             _ => false,
         };
         if is_cut {
-            return Err(SqlError::new(
-                8152,
-                16,
-                "String or binary data would be truncated.",
-            ));
+            return Err(SqlError::new(8152, 16, "String or binary data would be truncated."));
         }
         Ok(fitted)
     }

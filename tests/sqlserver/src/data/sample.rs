@@ -46,29 +46,16 @@ pub(crate) fn tables(rows: u64) -> Vec<TableDef> {
 }
 
 fn table(database: &str, name: &str, key: &str, columns: &str, rows: u64) -> TableDef {
-    let mut def = TableDef::new(database, "dbo", name)
-        .collation(JAPANESE.name)
-        .key(&[key]);
+    let mut def = TableDef::new(database, "dbo", name).collation(JAPANESE.name).key(&[key]);
     let mut sources = Vec::new();
     for (salt, column) in (1..).zip(columns.split(", ")) {
         let mut words = column.split_whitespace();
-        let (column, ty) = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default().replace('.', ","),
-        );
+        let (column, ty) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().replace('.', ","));
         let required = words.next().is_some();
-        def = if required {
-            def.required(column, &ty)
-        } else {
-            def.column(column, &ty)
-        };
+        def = if required { def.required(column, &ty) } else { def.column(column, &ty) };
         sources.push(source(column, &ty, required, salt));
     }
-    def.with_rows(Rows::Generated(Generated {
-        rows,
-        columns: Arc::new(sources),
-        changed: 0,
-    }))
+    def.with_rows(Rows::Generated(Generated { rows, columns: Arc::new(sources), changed: 0 }))
 }
 
 fn source(column: &str, ty: &str, required: bool, salt: u64) -> Source {
@@ -78,12 +65,7 @@ fn source(column: &str, ty: &str, required: bool, salt: u64) -> Source {
         (true, false) => Source::Number,
         _ => {
             let length = if column == "Note" { 3000 } else { POOL };
-            Source::Pool(
-                salt,
-                (0..length)
-                    .map(|at| value(column, parsed, at, salt))
-                    .collect(),
-            )
+            Source::Pool(salt, (0..length).map(|at| value(column, parsed, at, salt)).collect())
         }
     }
 }
@@ -98,11 +80,7 @@ fn value(column: &str, ty: SqlType, at: u64, salt: u64) -> Value {
         }
         "Name" | "CustomerName" | "DisplayName" => return Value::text(&company(seed)),
         "NameYomi" => {
-            return if at.is_multiple_of(50) {
-                Value::text("")
-            } else {
-                Value::text(&kana(seed))
-            };
+            return if at.is_multiple_of(50) { Value::text("") } else { Value::text(&kana(seed)) };
         }
         _ if at % 7 == 3 => return Value::Null,
         _ => {}
@@ -111,27 +89,14 @@ fn value(column: &str, ty: SqlType, at: u64, salt: u64) -> Value {
         SqlType::Bit => Value::Bit(seed & 1 == 1),
         SqlType::TinyInt => Value::Int((seed % 256) as i64),
         SqlType::SmallInt => Value::Int((seed % 65_536) as i64 - 32_768),
-        SqlType::Int if at.is_multiple_of(100) => {
-            Value::Int(i64::from(if seed & 1 == 0 { i32::MIN } else { i32::MAX }))
-        }
+        SqlType::Int if at.is_multiple_of(100) => Value::Int(i64::from(if seed & 1 == 0 { i32::MIN } else { i32::MAX })),
         SqlType::Int => Value::Int((seed % 60_000) as i64),
-        SqlType::Decimal(_, scale) => {
-            Value::Decimal(i128::from(seed % 2_000_000_000) - 999_999_999, scale)
-                .clamp_to(999_999_999)
-        }
-        SqlType::DateTime => Value::DateTime(
-            43_000 + (seed % 2900) as i32,
-            (seed >> 20) as u32 % 25_920_000,
-        ),
-        SqlType::DateTime2(_) => Value::DateTime2(
-            737_000 + (seed % 2900) as i32,
-            (seed >> 20) % 86_400_000 * 10_000,
-        ),
+        SqlType::Decimal(_, scale) => Value::Decimal(i128::from(seed % 2_000_000_000) - 999_999_999, scale).clamp_to(999_999_999),
+        SqlType::DateTime => Value::DateTime(43_000 + (seed % 2900) as i32, (seed >> 20) as u32 % 25_920_000),
+        SqlType::DateTime2(_) => Value::DateTime2(737_000 + (seed % 2900) as i32, (seed >> 20) % 86_400_000 * 10_000),
         SqlType::Date => Value::Date(737_000 + (seed % 2900) as i32),
         SqlType::UniqueIdentifier => guid(seed),
-        SqlType::VarBinary(_) => {
-            Value::Binary((0..64 + seed % 200).map(|i| hash(seed ^ i) as u8).collect())
-        }
+        SqlType::VarBinary(_) => Value::Binary((0..64 + seed % 200).map(|i| hash(seed ^ i) as u8).collect()),
         _ if ty.is_wide() => Value::text(&words(column, at, seed)),
         _ => Value::Narrow(words(column, at, seed).into_bytes()),
     }
@@ -158,76 +123,22 @@ fn one_of<'a>(choices: &[&'a str], seed: u64) -> &'a str {
 }
 
 fn company(seed: u64) -> String {
-    let form = one_of(
-        &["株式会社", "有限会社", "合同会社", "(株)", "学校法人"],
-        seed,
-    );
-    let place = one_of(
-        &[
-            "東京",
-            "大阪",
-            "横浜",
-            "札幌",
-            "福岡",
-            "名古屋",
-            "神戸",
-            "髙松",
-            "Osaka",
-            "Café Zürich",
-        ],
-        seed >> 8,
-    );
-    let trade = one_of(
-        &[
-            "通信",
-            "運輸",
-            "電機",
-            "商事",
-            "製作所",
-            "システム",
-            "建設🏗",
-            "タクシー",
-            "Logistics",
-            "𠮷野",
-        ],
-        seed >> 16,
-    );
+    let form = one_of(&["株式会社", "有限会社", "合同会社", "(株)", "学校法人"], seed);
+    let place = one_of(&["東京", "大阪", "横浜", "札幌", "福岡", "名古屋", "神戸", "髙松", "Osaka", "Café Zürich"], seed >> 8);
+    let trade = one_of(&["通信", "運輸", "電機", "商事", "製作所", "システム", "建設🏗", "タクシー", "Logistics", "𠮷野"], seed >> 16);
     format!("{form}{place}{trade}{}", seed >> 24 & 0xFF)
 }
 
 fn kana(seed: u64) -> String {
-    let place = one_of(
-        &[
-            "トウキョウ",
-            "オオサカ",
-            "ヨコハマ",
-            "サッポロ",
-            "フクオカ",
-            "ナゴヤ",
-        ],
-        seed >> 8,
-    );
-    let trade = one_of(
-        &[
-            "ツウシン",
-            "ウンユ",
-            "デンキ",
-            "ショウジ",
-            "セイサクショ",
-            "タクシー",
-        ],
-        seed >> 16,
-    );
+    let place = one_of(&["トウキョウ", "オオサカ", "ヨコハマ", "サッポロ", "フクオカ", "ナゴヤ"], seed >> 8);
+    let trade = one_of(&["ツウシン", "ウンユ", "デンキ", "ショウジ", "セイサクショ", "タクシー"], seed >> 16);
     format!("{place}{trade}")
 }
 
 /// A third NULL, one in a thousand above 4 KB, some empty, the others a sentence.
 fn note(at: u64, seed: u64) -> Value {
     match at % 1000 {
-        7 => Value::text(
-            &"長い備考です。契約の経緯と連絡先を記す。📞 Long note, line after line.\r\n"
-                .repeat(60),
-        ),
+        7 => Value::text(&"長い備考です。契約の経緯と連絡先を記す。📞 Long note, line after line.\r\n".repeat(60)),
         8 => Value::text(""),
         _ if at.is_multiple_of(3) => Value::Null,
         _ => Value::text(one_of(
@@ -251,22 +162,16 @@ fn words(column: &str, at: u64, seed: u64) -> String {
     match column {
         "IPAddress" if at.is_multiple_of(11) => format!("2001:db8:{a:x}:{b:x}::{c:x}{d:02x}"),
         "IPAddress" => format!("10.{b}.{c}.{d}"),
-        "Tel" => format!(
-            "0{}0-{:04}-{:04}",
-            7 + a % 3,
-            seed % 10_000,
-            seed >> 16 & 0xFFF
-        ),
+        "Tel" => format!("0{}0-{:04}-{:04}", 7 + a % 3, seed % 10_000, seed >> 16 & 0xFFF),
         "SIMNo" | "GgwTerminalID" => format!("8981{:015}", seed % 1_000_000_000_000_000),
         "Carrier" => one_of(&["ドコモ", "KDDI", "ソフトバンク", "IIJ"], seed).to_owned(),
         "Customer_CD" | "GlobalCustomerCd" => format!("C{:09}", seed % 1_000_000),
         "PPP_ID" => format!("user{:06}@example.ne.jp", seed % 1_000_000),
         "SessionServerAddress" => format!("voip{}.example.co.jp", a % 20),
         "Network" => format!("192.168.{b}.0/24"),
-        "AttributeJson" => format!(
-            "{{\"地域\":\"{}\",\"level\":{a},\"tags\":[\"音声\",\"v{b}\"]}}",
-            one_of(&["関東", "関西", "九州"], seed)
-        ),
+        "AttributeJson" => {
+            format!("{{\"地域\":\"{}\",\"level\":{a},\"tags\":[\"音声\",\"v{b}\"]}}", one_of(&["関東", "関西", "九州"], seed))
+        }
         "OpCenters" | "OpCenters_CD" | "CurrentChannelNos" => format!("{a},{b},{c},{d}"),
         name if name.contains("Version") => format!("{}.{}.{}", a % 10, b % 20, c),
         _ => format!("{seed:x}"),

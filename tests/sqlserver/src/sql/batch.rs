@@ -24,26 +24,17 @@ pub(crate) enum Statement {
 }
 
 const STARTS: [&str; 16] = [
-    "SELECT", "SET", "USE", "BEGIN", "COMMIT", "ROLLBACK", "IF", "ELSE", "PRINT", "WAITFOR",
-    "EXEC", "EXECUTE", "DECLARE", "INSERT", "UPDATE", "DELETE",
+    "SELECT", "SET", "USE", "BEGIN", "COMMIT", "ROLLBACK", "IF", "ELSE", "PRINT", "WAITFOR", "EXEC", "EXECUTE", "DECLARE", "INSERT",
+    "UPDATE", "DELETE",
 ];
 
 /// Reads all statements of a batch; one mistake refuses all of it, as the server does.
 pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
     let dialect = MsSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, text).tokenize().map_err(|error| {
-        SqlError::new(
-            105,
-            15,
-            format!(
-                "Unclosed quotation mark after the character string '{}'.",
-                error.message
-            ),
-        )
-    })?;
-    let mut reader = Reader {
-        parser: Parser::new(&dialect).with_tokens(without_options(tokens)),
-    };
+    let tokens = Tokenizer::new(&dialect, text)
+        .tokenize()
+        .map_err(|error| SqlError::new(105, 15, format!("Unclosed quotation mark after the character string '{}'.", error.message)))?;
+    let mut reader = Reader { parser: Parser::new(&dialect).with_tokens(without_options(tokens)) };
     let mut statements = Vec::new();
     loop {
         match reader.parser.peek_token().token {
@@ -59,10 +50,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
 /// Drops `OPTION (...)`, which the parser does not know, and white space.
 fn without_options(tokens: Vec<Token>) -> Vec<Token> {
     let mut kept: Vec<Token> = Vec::new();
-    let mut tokens = tokens
-        .into_iter()
-        .filter(|token| !matches!(token, Token::Whitespace(_)))
-        .peekable();
+    let mut tokens = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).peekable();
     while let Some(token) = tokens.next() {
         if is_word(&token, "OPTION") && tokens.peek() == Some(&Token::LParen) {
             let mut depth = 0;
@@ -94,19 +82,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn statement(&mut self) -> Result<Statement, SqlError> {
         if self.sees("SELECT") || self.parser.peek_token().token == Token::LParen {
-            return self
-                .parser
-                .parse_query()
-                .map(Statement::Query)
-                .map_err(|_| self.unexpected());
+            return self.parser.parse_query().map(Statement::Query).map_err(|_| self.unexpected());
         }
         if self.accept("SET") {
             let words = self.words();
-            return if words.is_empty() {
-                Err(self.unexpected())
-            } else {
-                Ok(Statement::Set(words))
-            };
+            return if words.is_empty() { Err(self.unexpected()) } else { Ok(Statement::Set(words)) };
         }
         if self.accept("USE") {
             return match self.parser.next_token().token {
@@ -126,19 +106,11 @@ impl Reader<'_> {
         if self.accept("IF") {
             let condition = self.parser.parse_expr().map_err(|_| self.unexpected())?;
             let then = Box::new(self.statement()?);
-            let otherwise = if self.accept("ELSE") {
-                Some(Box::new(self.statement()?))
-            } else {
-                None
-            };
+            let otherwise = if self.accept("ELSE") { Some(Box::new(self.statement()?)) } else { None };
             return Ok(Statement::If(Box::new(condition), then, otherwise));
         }
         if self.accept("PRINT") {
-            return self
-                .parser
-                .parse_expr()
-                .map(|expr| Statement::Print(Box::new(expr)))
-                .map_err(|_| self.unexpected());
+            return self.parser.parse_expr().map(|expr| Statement::Print(Box::new(expr))).map_err(|_| self.unexpected());
         }
         if self.accept("WAITFOR") && self.accept("DELAY") {
             return match self.parser.next_token().token {
@@ -153,13 +125,8 @@ impl Reader<'_> {
     }
 
     fn transaction(&mut self, statement: Statement, required: bool) -> Result<Statement, SqlError> {
-        let named =
-            self.accept("TRANSACTION") || self.accept("TRAN") || (!required && self.accept("WORK"));
-        if required && !named {
-            Err(self.unexpected())
-        } else {
-            Ok(statement)
-        }
+        let named = self.accept("TRANSACTION") || self.accept("TRAN") || (!required && self.accept("WORK"));
+        if required && !named { Err(self.unexpected()) } else { Ok(statement) }
     }
 
     /// The rest of a statement that has no grammar worth knowing.
@@ -167,8 +134,7 @@ impl Reader<'_> {
         let mut words = Vec::new();
         loop {
             let token = self.parser.peek_token().token;
-            let ends = matches!(token, Token::EOF | Token::SemiColon)
-                || STARTS.iter().any(|start| is_word(&token, start));
+            let ends = matches!(token, Token::EOF | Token::SemiColon) || STARTS.iter().any(|start| is_word(&token, start));
             if ends {
                 return words;
             }

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr as Ast, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, UnaryOperator, Value as Literal,
+    BinaryOperator, CastKind, DataType, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator,
+    Value as Literal,
 };
 
 use super::error::SqlError;
@@ -46,10 +46,7 @@ impl Binder<'_> {
         if self.grouping
             && let Some(at) = self.groups.iter().position(|(group, _)| group == ast)
         {
-            return Ok(Expr {
-                node: Node::Column(at),
-                kind: self.groups[at].1.kind,
-            });
+            return Ok(Expr { node: Node::Column(at), kind: self.groups[at].1.kind });
         }
         match ast {
             Ast::Nested(inner) => self.bind(inner),
@@ -63,11 +60,7 @@ impl Binder<'_> {
             Ast::BinaryOp { left, op, right } => self.binary(left, op, right),
             Ast::IsNull(inner) => Ok(truth(Node::IsNull(Box::new(self.bind(inner)?)))),
             Ast::IsNotNull(inner) => Ok(negate(truth(Node::IsNull(Box::new(self.bind(inner)?))))),
-            Ast::InList {
-                expr,
-                list,
-                negated,
-            } => {
+            Ast::InList { expr, list, negated } => {
                 let mut any = Expr::constant(Value::Bit(false), SqlType::Bit);
                 for item in list {
                     let equal = self.compare(expr, Ordering::is_eq, item)?;
@@ -82,48 +75,20 @@ impl Binder<'_> {
     /// The expressions that are spelled with words.
     fn bind_wordy(&mut self, ast: &Ast) -> Result<Expr, SqlError> {
         match ast {
-            Ast::Between {
-                expr,
-                negated,
-                low,
-                high,
-            } => {
+            Ast::Between { expr, negated, low, high } => {
                 let low = self.compare(expr, Ordering::is_ge, low)?;
                 let high = self.compare(expr, Ordering::is_le, high)?;
                 let both = truth(Node::And(Box::new(low), Box::new(high)));
                 Ok(if *negated { negate(both) } else { both })
             }
-            Ast::Like {
-                negated,
-                expr,
-                pattern,
-                escape_char,
-                ..
-            } => {
-                let (text, pattern) = (
-                    self.bind(expr)?.into_type(NVARCHAR_MAX)?,
-                    self.bind(pattern)?.into_type(NVARCHAR_MAX)?,
-                );
-                let escape = escape_char
-                    .as_ref()
-                    .and_then(|value| value.value.clone().into_string())
-                    .and_then(|text| text.chars().next());
+            Ast::Like { negated, expr, pattern, escape_char, .. } => {
+                let (text, pattern) = (self.bind(expr)?.into_type(NVARCHAR_MAX)?, self.bind(pattern)?.into_type(NVARCHAR_MAX)?);
+                let escape = escape_char.as_ref().and_then(|value| value.value.clone().into_string()).and_then(|text| text.chars().next());
                 let like = truth(Node::Like(Box::new(text), Box::new(pattern), escape));
                 Ok(if *negated { negate(like) } else { like })
             }
-            Ast::Cast {
-                kind,
-                expr,
-                data_type,
-                ..
-            } => self.cast(expr, data_type, None, *kind == CastKind::TryCast),
-            Ast::Convert {
-                is_try,
-                expr,
-                data_type: Some(data_type),
-                styles,
-                ..
-            } => {
+            Ast::Cast { kind, expr, data_type, .. } => self.cast(expr, data_type, None, *kind == CastKind::TryCast),
+            Ast::Convert { is_try, expr, data_type: Some(data_type), styles, .. } => {
                 let style = styles.first().map(|style| self.bind(style)).transpose()?;
                 let style = match style.map(|style| style.eval(&[])).transpose()? {
                     Some(Value::Int(style)) => Some(style as i32),
@@ -131,16 +96,8 @@ impl Binder<'_> {
                 };
                 self.cast(expr, data_type, style, *is_try)
             }
-            Ast::Case {
-                operand,
-                conditions,
-                else_result,
-                ..
-            } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
-            Ast::Collate {
-                expr,
-                collation: name,
-            } => {
+            Ast::Case { operand, conditions, else_result, .. } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
+            Ast::Collate { expr, collation: name } => {
                 let mut expr = self.bind(expr)?;
                 let name = name.to_string();
                 let unknown = || SqlError::new(448, 16, format!("Invalid collation '{name}'."));
@@ -153,14 +110,8 @@ impl Binder<'_> {
                         to_collation: found,
                         style: None,
                     };
-                    let kind = Kind {
-                        collation: found,
-                        ..expr.kind
-                    };
-                    return Ok(Expr {
-                        node: Node::Cast(Box::new(expr), how, false),
-                        kind,
-                    });
+                    let kind = Kind { collation: found, ..expr.kind };
+                    return Ok(Expr { node: Node::Cast(Box::new(expr), how, false), kind });
                 }
                 expr.kind.collation = found;
                 Ok(expr)
@@ -175,50 +126,25 @@ impl Binder<'_> {
             return functions::global(column, self.session).ok_or_else(|| undeclared(column));
         }
         if column.starts_with('@') {
-            let found = self
-                .parameters
-                .iter()
-                .find(|parameter| parameter.name.eq_ignore_ascii_case(column));
+            let found = self.parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(column));
             let parameter = found.ok_or_else(|| undeclared(column))?;
             let mut expr = Expr::constant(parameter.value.clone(), parameter.ty);
             expr.kind.collation = parameter.collation;
             return Ok(expr);
         }
         let matches = |seen: &&(usize, &Visible)| {
-            seen.1.name.eq_ignore_ascii_case(column)
-                && table.is_none_or(|table| seen.1.table.eq_ignore_ascii_case(table))
+            seen.1.name.eq_ignore_ascii_case(column) && table.is_none_or(|table| seen.1.table.eq_ignore_ascii_case(table))
         };
         let all: Vec<(usize, &Visible)> = self.visible.iter().enumerate().collect();
         let mut found = all.iter().filter(matches);
         match (found.next(), found.next(), table) {
-            (Some((at, visible)), None, _) => Ok(Expr {
-                node: Node::Column(*at),
-                kind: visible.kind,
-            }),
-            (Some(_), Some(_), _) => Err(SqlError::new(
-                209,
-                16,
-                format!("Ambiguous column name '{column}'."),
-            )),
-            (None, _, Some(table))
-                if !self
-                    .visible
-                    .iter()
-                    .any(|v| v.table.eq_ignore_ascii_case(table)) =>
-            {
-                Err(SqlError::new(
-                    4104,
-                    16,
-                    format!("The multi-part identifier \"{table}.{column}\" could not be bound."),
-                ))
+            (Some((at, visible)), None, _) => Ok(Expr { node: Node::Column(*at), kind: visible.kind }),
+            (Some(_), Some(_), _) => Err(SqlError::new(209, 16, format!("Ambiguous column name '{column}'."))),
+            (None, _, Some(table)) if !self.visible.iter().any(|v| v.table.eq_ignore_ascii_case(table)) => {
+                Err(SqlError::new(4104, 16, format!("The multi-part identifier \"{table}.{column}\" could not be bound.")))
             }
             _ => match functions::call(&column.to_ascii_lowercase(), &[], self.session) {
-                Some(call)
-                    if ["current_timestamp", "system_user", "current_user"]
-                        .contains(&column.to_ascii_lowercase().as_str()) =>
-                {
-                    call
-                }
+                Some(call) if ["current_timestamp", "system_user", "current_user"].contains(&column.to_ascii_lowercase().as_str()) => call,
                 _ => Err(SqlError::unknown_column(column)),
             },
         }
@@ -250,16 +176,10 @@ impl Binder<'_> {
     fn binary(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Expr, SqlError> {
         let operator = match op {
             BinaryOperator::And => {
-                return Ok(truth(Node::And(
-                    Box::new(self.bind(left)?),
-                    Box::new(self.bind(right)?),
-                )));
+                return Ok(truth(Node::And(Box::new(self.bind(left)?), Box::new(self.bind(right)?))));
             }
             BinaryOperator::Or => {
-                return Ok(truth(Node::Or(
-                    Box::new(self.bind(left)?),
-                    Box::new(self.bind(right)?),
-                )));
+                return Ok(truth(Node::Or(Box::new(self.bind(left)?), Box::new(self.bind(right)?))));
             }
             BinaryOperator::Eq => return self.compare(left, Ordering::is_eq, right),
             BinaryOperator::NotEq => return self.compare(left, Ordering::is_ne, right),
@@ -278,72 +198,25 @@ impl Binder<'_> {
         combine(operator, left, right)
     }
 
-    fn compare(
-        &mut self,
-        left: &Ast,
-        accepts: fn(Ordering) -> bool,
-        right: &Ast,
-    ) -> Result<Expr, SqlError> {
+    fn compare(&mut self, left: &Ast, accepts: fn(Ordering) -> bool, right: &Ast) -> Result<Expr, SqlError> {
         let (left, right) = (self.bind(left)?, self.bind(right)?);
         let ty = comparable_type(left.kind.ty, right.kind.ty);
-        Ok(truth(Node::Compare(
-            accepts,
-            Box::new(left.into_type(ty)?),
-            Box::new(right.into_type(ty)?),
-        )))
+        Ok(truth(Node::Compare(accepts, Box::new(left.into_type(ty)?), Box::new(right.into_type(ty)?))))
     }
 
-    fn cast(
-        &mut self,
-        inner: &Ast,
-        data_type: &DataType,
-        style: Option<i32>,
-        is_try: bool,
-    ) -> Result<Expr, SqlError> {
+    fn cast(&mut self, inner: &Ast, data_type: &DataType, style: Option<i32>, is_try: bool) -> Result<Expr, SqlError> {
         let name = data_type.to_string();
-        let to = SqlType::parse_for_cast(&name).ok_or_else(|| {
-            SqlError::new(
-                243,
-                16,
-                format!("Type {name} is not a defined system type."),
-            )
-        })?;
+        let to =
+            SqlType::parse_for_cast(&name).ok_or_else(|| SqlError::new(243, 16, format!("Type {name} is not a defined system type.")))?;
         let expr = self.bind(inner)?;
-        let database = self
-            .session
-            .world
-            .database(&self.session.database)
-            .map_or(collation::DEFAULT, |d| d.collation);
-        let to_collation = if expr.kind.ty.has_collation() {
-            expr.kind.collation
-        } else {
-            database
-        };
-        let how = Conversion {
-            from: expr.kind.ty,
-            from_collation: expr.kind.collation,
-            to,
-            to_collation,
-            style,
-        };
-        let kind = Kind {
-            ty: to,
-            collation: to_collation,
-            nullable: expr.kind.nullable || is_try,
-            identity: false,
-        };
-        Ok(Expr {
-            node: Node::Cast(Box::new(expr), how, is_try),
-            kind,
-        })
+        let database = self.session.world.database(&self.session.database).map_or(collation::DEFAULT, |d| d.collation);
+        let to_collation = if expr.kind.ty.has_collation() { expr.kind.collation } else { database };
+        let how = Conversion { from: expr.kind.ty, from_collation: expr.kind.collation, to, to_collation, style };
+        let kind = Kind { ty: to, collation: to_collation, nullable: expr.kind.nullable || is_try, identity: false };
+        Ok(Expr { node: Node::Cast(Box::new(expr), how, is_try), kind })
     }
 
-    fn case(
-        &mut self,
-        operand: Option<&Ast>,
-        branches: &[sqlparser::ast::CaseWhen],
-        otherwise: Option<&Ast>,
-    ) -> Result<Expr, SqlError> {
+    fn case(&mut self, operand: Option<&Ast>, branches: &[sqlparser::ast::CaseWhen], otherwise: Option<&Ast>) -> Result<Expr, SqlError> {
         let mut bound = Vec::new();
         for branch in branches {
             let condition = match operand {
@@ -352,34 +225,13 @@ impl Binder<'_> {
             };
             bound.push((condition, self.bind(&branch.result)?));
         }
-        let otherwise = otherwise
-            .map(|otherwise| self.bind(otherwise))
-            .transpose()?;
-        let kinds: Vec<Kind> = bound
-            .iter()
-            .map(|(_, result)| result.kind)
-            .chain(otherwise.iter().map(|o| o.kind))
-            .collect();
-        let ty = kinds
-            .iter()
-            .map(|kind| kind.ty)
-            .reduce(common_type)
-            .unwrap_or(SqlType::Int);
-        let branches = bound
-            .into_iter()
-            .map(|(condition, result)| Ok((condition, result.into_type(ty)?)))
-            .collect::<Result<_, SqlError>>()?;
-        let otherwise = otherwise
-            .map(|otherwise| otherwise.into_type(ty))
-            .transpose()?
-            .map(Box::new);
-        Ok(Expr {
-            node: Node::Case(branches, otherwise),
-            kind: Kind {
-                collation: kinds[0].collation,
-                ..Kind::of(ty)
-            },
-        })
+        let otherwise = otherwise.map(|otherwise| self.bind(otherwise)).transpose()?;
+        let kinds: Vec<Kind> = bound.iter().map(|(_, result)| result.kind).chain(otherwise.iter().map(|o| o.kind)).collect();
+        let ty = kinds.iter().map(|kind| kind.ty).reduce(common_type).unwrap_or(SqlType::Int);
+        let branches =
+            bound.into_iter().map(|(condition, result)| Ok((condition, result.into_type(ty)?))).collect::<Result<_, SqlError>>()?;
+        let otherwise = otherwise.map(|otherwise| otherwise.into_type(ty)).transpose()?.map(Box::new);
+        Ok(Expr { node: Node::Case(branches, otherwise), kind: Kind { collation: kinds[0].collation, ..Kind::of(ty) } })
     }
 
     fn function(&mut self, function: &Function) -> Result<Expr, SqlError> {
@@ -404,37 +256,15 @@ impl Binder<'_> {
             let ty = if name == "isnull" && arguments[0].kind.ty != UNTYPED {
                 arguments[0].kind.ty
             } else {
-                arguments
-                    .iter()
-                    .map(|a| a.kind.ty)
-                    .reduce(common_type)
-                    .unwrap_or(SqlType::Int)
+                arguments.iter().map(|a| a.kind.ty).reduce(common_type).unwrap_or(SqlType::Int)
             };
-            let kind = Kind {
-                ty,
-                identity: false,
-                nullable: arguments.iter().all(|a| a.kind.nullable),
-                collation: arguments[0].kind.collation,
-            };
-            let items = arguments
-                .into_iter()
-                .map(|argument| argument.into_type(ty))
-                .collect::<Result<_, _>>()?;
-            return Ok(Expr {
-                node: Node::Coalesce(items),
-                kind,
-            });
+            let kind =
+                Kind { ty, identity: false, nullable: arguments.iter().all(|a| a.kind.nullable), collation: arguments[0].kind.collation };
+            let items = arguments.into_iter().map(|argument| argument.into_type(ty)).collect::<Result<_, _>>()?;
+            return Ok(Expr { node: Node::Coalesce(items), kind });
         }
-        functions::call(&name, &arguments, self.session).unwrap_or_else(|| {
-            Err(SqlError::new(
-                195,
-                15,
-                format!(
-                    "'{}' is not a recognized built-in function name.",
-                    function.name
-                ),
-            ))
-        })
+        functions::call(&name, &arguments, self.session)
+            .unwrap_or_else(|| Err(SqlError::new(195, 15, format!("'{}' is not a recognized built-in function name.", function.name))))
     }
 
     fn aggregate(&mut self, name: String, list: &[FunctionArg]) -> Result<Expr, SqlError> {
@@ -448,9 +278,7 @@ impl Binder<'_> {
             }
             _ => return Err(SqlError::syntax(")")),
         };
-        let inner = argument
-            .as_ref()
-            .map_or(Kind::of(SqlType::Int), |argument| argument.kind);
+        let inner = argument.as_ref().map_or(Kind::of(SqlType::Int), |argument| argument.kind);
         let ty = match (name.as_str(), inner.ty) {
             ("count", _) => SqlType::Int,
             ("count_big", _) => SqlType::BigInt,
@@ -460,15 +288,7 @@ impl Binder<'_> {
         };
         self.aggregates.push(Aggregate { name, argument });
         let at = self.groups.len() + self.aggregates.len() - 1;
-        Ok(Expr {
-            node: Node::Column(at),
-            kind: Kind {
-                ty,
-                nullable: true,
-                identity: false,
-                ..inner
-            },
-        })
+        Ok(Expr { node: Node::Column(at), kind: Kind { ty, nullable: true, identity: false, ..inner } })
     }
 }
 
@@ -476,18 +296,11 @@ impl Binder<'_> {
 pub(crate) const UNTYPED: SqlType = SqlType::Binary(1);
 
 fn undeclared(name: &str) -> SqlError {
-    SqlError::new(
-        137,
-        15,
-        format!("Must declare the scalar variable \"{name}\"."),
-    )
+    SqlError::new(137, 15, format!("Must declare the scalar variable \"{name}\"."))
 }
 
 fn truth(node: Node) -> Expr {
-    Expr {
-        node,
-        kind: Kind::of(SqlType::Bit),
-    }
+    Expr { node, kind: Kind::of(SqlType::Bit) }
 }
 
 fn negate(expr: Expr) -> Expr {
@@ -496,20 +309,13 @@ fn negate(expr: Expr) -> Expr {
 
 fn literal(value: &Literal) -> Result<Expr, SqlError> {
     let length = |count: usize| {
-        if count > 4000 {
-            Length::Max
-        } else {
-            Length::Up(count.max(1) as u16)
-        }
+        if count > 4000 { Length::Max } else { Length::Up(count.max(1) as u16) }
     };
     Ok(match value {
         Literal::Null => Expr::constant(Value::Null, UNTYPED),
         Literal::NationalStringLiteral(text) => {
             let value = Value::text(text);
-            Expr::constant(
-                value,
-                SqlType::NVarChar(length(text.encode_utf16().count())),
-            )
+            Expr::constant(value, SqlType::NVarChar(length(text.encode_utf16().count())))
         }
         Literal::SingleQuotedString(text) | Literal::DoubleQuotedString(text) => {
             let bytes = collation::DEFAULT.encode(&text.encode_utf16().collect::<Vec<_>>());
@@ -517,11 +323,7 @@ fn literal(value: &Literal) -> Result<Expr, SqlError> {
             Expr::constant(Value::Narrow(bytes), ty)
         }
         Literal::HexStringLiteral(text) => {
-            let padded = if text.len() % 2 == 1 {
-                format!("0{text}")
-            } else {
-                text.clone()
-            };
+            let padded = if text.len() % 2 == 1 { format!("0{text}") } else { text.clone() };
             let bytes = crate::types::parse::hex(&padded).ok_or_else(|| SqlError::syntax(text))?;
             let ty = SqlType::VarBinary(length(bytes.len()));
             Expr::constant(Value::Binary(bytes), ty)
@@ -539,13 +341,9 @@ fn number(text: &str) -> Result<Expr, SqlError> {
     if let Ok(number) = text.parse::<i32>() {
         return Ok(Expr::constant(Value::Int(number.into()), SqlType::Int));
     }
-    let (unscaled, scale) =
-        crate::types::parse::decimal(text).ok_or_else(|| SqlError::syntax(text))?;
+    let (unscaled, scale) = crate::types::parse::decimal(text).ok_or_else(|| SqlError::syntax(text))?;
     let digits = unscaled.to_string().len() as u8;
-    Ok(Expr::constant(
-        Value::Decimal(unscaled, scale),
-        SqlType::Numeric(digits.max(scale).max(1), scale),
-    ))
+    Ok(Expr::constant(Value::Decimal(unscaled, scale), SqlType::Numeric(digits.max(scale).max(1), scale)))
 }
 
 fn combine(operator: Operator, left: Expr, right: Expr) -> Result<Expr, SqlError> {
@@ -553,14 +351,7 @@ fn combine(operator: Operator, left: Expr, right: Expr) -> Result<Expr, SqlError
         SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt => SqlType::Int,
         SqlType::Decimal(_, s) | SqlType::Numeric(_, s) => {
             let widest = left.kind.ty.sizes().2.max(right.kind.ty.sizes().2).max(s);
-            SqlType::Decimal(
-                38,
-                if operator == Operator::Divide {
-                    widest.max(6)
-                } else {
-                    widest
-                },
-            )
+            SqlType::Decimal(38, if operator == Operator::Divide { widest.max(6) } else { widest })
         }
         SqlType::Money | SqlType::SmallMoney => SqlType::Decimal(38, 4),
         SqlType::Real => SqlType::Float,
@@ -568,66 +359,29 @@ fn combine(operator: Operator, left: Expr, right: Expr) -> Result<Expr, SqlError
         SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::SysName => NVARCHAR_MAX,
         other if other.number_rank().is_some() => other,
         other => {
-            let message = format!(
-                "Operand data type {} is invalid for {operator:?} operator.",
-                other.name()
-            );
-            return Err(SqlError::new(
-                8117,
-                16,
-                message.to_lowercase().replacen('o', "O", 1),
-            ));
+            let message = format!("Operand data type {} is invalid for {operator:?} operator.", other.name());
+            return Err(SqlError::new(8117, 16, message.to_lowercase().replacen('o', "O", 1)));
         }
     };
-    let kind = Kind {
-        collation: left.kind.collation,
-        nullable: left.kind.nullable || right.kind.nullable,
-        ..Kind::of(ty)
-    };
-    Ok(Expr {
-        node: Node::Arithmetic(
-            operator,
-            Box::new(left.into_type(ty)?),
-            Box::new(right.into_type(ty)?),
-        ),
-        kind,
-    })
+    let kind = Kind { collation: left.kind.collation, nullable: left.kind.nullable || right.kind.nullable, ..Kind::of(ty) };
+    Ok(Expr { node: Node::Arithmetic(operator, Box::new(left.into_type(ty)?), Box::new(right.into_type(ty)?)), kind })
 }
 
 /// The type of a mixed expression: the higher precedence, wide enough for both.
 fn common_type(left: SqlType, right: SqlType) -> SqlType {
-    let (high, low) = if left.precedence() >= right.precedence() {
-        (left, right)
-    } else {
-        (right, left)
-    };
+    let (high, low) = if left.precedence() >= right.precedence() { (left, right) } else { (right, left) };
     match (high, low) {
         (SqlType::NVarChar(_) | SqlType::NChar(_) | SqlType::SysName, _) if low.has_collation() => {
             let units = |ty: SqlType| {
-                if ty.is_wide() {
-                    ty.sizes().0 / 2
-                } else {
-                    ty.sizes().0
-                }
+                if ty.is_wide() { ty.sizes().0 / 2 } else { ty.sizes().0 }
             };
-            if units(high) < 0 || units(low) < 0 {
-                NVARCHAR_MAX
-            } else {
-                SqlType::NVarChar(Length::Up(units(high).max(units(low)) as u16))
-            }
+            if units(high) < 0 || units(low) < 0 { NVARCHAR_MAX } else { SqlType::NVarChar(Length::Up(units(high).max(units(low)) as u16)) }
         }
         (SqlType::VarChar(_), _) if low.is_narrow() => {
             let (a, b) = (high.sizes().0, low.sizes().0);
-            if a < 0 || b < 0 {
-                SqlType::VarChar(Length::Max)
-            } else {
-                SqlType::VarChar(Length::Up(a.max(b) as u16))
-            }
+            if a < 0 || b < 0 { SqlType::VarChar(Length::Max) } else { SqlType::VarChar(Length::Up(a.max(b) as u16)) }
         }
-        (
-            SqlType::Decimal(p, s) | SqlType::Numeric(p, s),
-            SqlType::Decimal(q, t) | SqlType::Numeric(q, t),
-        ) => {
+        (SqlType::Decimal(p, s) | SqlType::Numeric(p, s), SqlType::Decimal(q, t) | SqlType::Numeric(q, t)) => {
             let scale = s.max(t);
             SqlType::Decimal(((p - s).max(q - t) + scale).min(38), scale)
         }

@@ -16,12 +16,7 @@ pub struct SqlError {
 impl SqlError {
     /// An error of this number, severity and text, state 1.
     pub fn new(number: i32, class: u8, message: impl Into<String>) -> Self {
-        SqlError {
-            number,
-            class,
-            state: 1,
-            message: message.into(),
-        }
+        SqlError { number, class, state: 1, message: message.into() }
     }
 
     pub(crate) fn syntax(near: &str) -> Self {
@@ -37,46 +32,22 @@ impl SqlError {
     }
 
     pub(crate) fn unknown_database(name: &str) -> Self {
-        SqlError::new(
-            911,
-            16,
-            format!(
-                "Database '{name}' does not exist. Make sure that the name is entered correctly."
-            ),
-        )
+        SqlError::new(911, 16, format!("Database '{name}' does not exist. Make sure that the name is entered correctly."))
     }
 
     pub(crate) fn overflow(ty: &str) -> Self {
-        SqlError::new(
-            8115,
-            16,
-            format!("Arithmetic overflow error converting expression to data type {ty}."),
-        )
+        SqlError::new(8115, 16, format!("Arithmetic overflow error converting expression to data type {ty}."))
     }
 
     pub(crate) fn conversion(from: &str, value: &str, to: &str) -> Self {
-        SqlError::new(
-            245,
-            16,
-            format!(
-                "Conversion failed when converting the {from} value '{value}' to data type {to}."
-            ),
-        )
+        SqlError::new(245, 16, format!("Conversion failed when converting the {from} value '{value}' to data type {to}."))
     }
 
     pub(crate) fn date_conversion() -> Self {
-        SqlError::new(
-            241,
-            16,
-            "Conversion failed when converting date and/or time from character string.",
-        )
+        SqlError::new(241, 16, "Conversion failed when converting date and/or time from character string.")
     }
 
     pub(crate) fn not_allowed(from: &str, to: &str) -> Self {
-        SqlError::new(
-            529,
-            16,
-            format!("Explicit conversion from data type {from} to {to} is not allowed."),
-        )
+        SqlError::new(529, 16, format!("Explicit conversion from data type {from} to {to} is not allowed."))
     }
 }

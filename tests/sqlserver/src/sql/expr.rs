@@ -22,12 +22,7 @@ pub(crate) struct Kind {
 
 impl Kind {
     pub(crate) fn of(ty: SqlType) -> Kind {
-        Kind {
-            ty,
-            collation: collation::DEFAULT,
-            nullable: true,
-            identity: false,
-        }
+        Kind { ty, collation: collation::DEFAULT, nullable: true, identity: false }
     }
 }
 
@@ -75,14 +70,8 @@ impl fmt::Debug for Expr {
 
 impl Expr {
     pub(crate) fn constant(value: Value, ty: SqlType) -> Expr {
-        let kind = Kind {
-            nullable: value.is_null(),
-            ..Kind::of(ty)
-        };
-        Expr {
-            node: Node::Constant(value),
-            kind,
-        }
+        let kind = Kind { nullable: value.is_null(), ..Kind::of(ty) };
+        Expr { node: Node::Constant(value), kind }
     }
 
     /// The same value in another type; a constant is converted at once.
@@ -90,28 +79,13 @@ impl Expr {
         if self.kind.ty == ty {
             return Ok(self);
         }
-        let how = Conversion {
-            from: self.kind.ty,
-            from_collation: self.kind.collation,
-            to: ty,
-            to_collation: self.kind.collation,
-            style: None,
-        };
-        let kind = Kind {
-            ty,
-            identity: false,
-            ..self.kind
-        };
+        let how =
+            Conversion { from: self.kind.ty, from_collation: self.kind.collation, to: ty, to_collation: self.kind.collation, style: None };
+        let kind = Kind { ty, identity: false, ..self.kind };
         if let Node::Constant(value) = &self.node {
-            return Ok(Expr {
-                node: Node::Constant(cast(value, &how)?),
-                kind,
-            });
+            return Ok(Expr { node: Node::Constant(cast(value, &how)?), kind });
         }
-        Ok(Expr {
-            node: Node::Cast(Box::new(self), how, false),
-            kind,
-        })
+        Ok(Expr { node: Node::Cast(Box::new(self), how, false), kind })
     }
 
     pub(crate) fn eval(&self, row: &[Value]) -> Result<Value, SqlError> {
@@ -122,9 +96,7 @@ impl Expr {
                 Err(_) if *is_try => Ok(Value::Null),
                 other => other,
             },
-            Node::Arithmetic(operator, left, right) => {
-                arithmetic(*operator, &left.eval(row)?, &right.eval(row)?, self.kind)
-            }
+            Node::Arithmetic(operator, left, right) => arithmetic(*operator, &left.eval(row)?, &right.eval(row)?, self.kind),
             Node::Coalesce(items) => {
                 for item in items {
                     let value = item.eval(row)?;
@@ -140,15 +112,10 @@ impl Expr {
                         return result.eval(row);
                     }
                 }
-                otherwise
-                    .as_ref()
-                    .map_or(Ok(Value::Null), |otherwise| otherwise.eval(row))
+                otherwise.as_ref().map_or(Ok(Value::Null), |otherwise| otherwise.eval(row))
             }
             Node::Call(apply, arguments) => {
-                let values = arguments
-                    .iter()
-                    .map(|argument| argument.eval(row))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let values = arguments.iter().map(|argument| argument.eval(row)).collect::<Result<Vec<_>, _>>()?;
                 apply(&values)
             }
             _ => Ok(self.truth(row)?.map_or(Value::Null, Value::Bit)),
@@ -172,23 +139,13 @@ impl Expr {
             Node::IsNull(inner) => Some(inner.eval(row)?.is_null()),
             Node::Compare(accepts, left, right) => {
                 let (a, b) = (left.eval(row)?, right.eval(row)?);
-                let collation = if matches!(left.node, Node::Column(_)) {
-                    left.kind.collation
-                } else {
-                    right.kind.collation
-                };
+                let collation = if matches!(left.node, Node::Column(_)) { left.kind.collation } else { right.kind.collation };
                 (!a.is_null() && !b.is_null()).then(|| accepts(compare(&a, &b, collation)))
             }
             Node::Like(text, pattern, escape) => match (text.eval(row)?, pattern.eval(row)?) {
                 (Value::Wide(text), Value::Wide(pattern)) => {
-                    let text: Vec<char> = String::from_utf16_lossy(&text)
-                        .to_lowercase()
-                        .chars()
-                        .collect();
-                    let pattern: Vec<char> = String::from_utf16_lossy(&pattern)
-                        .to_lowercase()
-                        .chars()
-                        .collect();
+                    let text: Vec<char> = String::from_utf16_lossy(&text).to_lowercase().chars().collect();
+                    let pattern: Vec<char> = String::from_utf16_lossy(&pattern).to_lowercase().chars().collect();
                     Some(like(&text, &pattern, *escape))
                 }
                 _ => None,
@@ -219,9 +176,7 @@ impl Expr {
                     condition.columns(into);
                     result.columns(into);
                 });
-                otherwise
-                    .iter()
-                    .for_each(|otherwise| otherwise.columns(into));
+                otherwise.iter().for_each(|otherwise| otherwise.columns(into));
             }
             Node::Coalesce(items) | Node::Call(_, items) => {
                 items.iter().for_each(|item| item.columns(into));
@@ -230,12 +185,7 @@ impl Expr {
     }
 }
 
-fn arithmetic(
-    operator: Operator,
-    left: &Value,
-    right: &Value,
-    kind: Kind,
-) -> Result<Value, SqlError> {
+fn arithmetic(operator: Operator, left: &Value, right: &Value, kind: Kind) -> Result<Value, SqlError> {
     let zero = || SqlError::new(8134, 16, "Divide by zero error encountered.");
     let overflow = || SqlError::overflow(kind.ty.name());
     match (left, right) {
@@ -263,32 +213,20 @@ fn arithmetic(
         })),
         (Value::Decimal(a, s), Value::Decimal(b, t)) => {
             let (_, _, scale) = kind.ty.sizes();
-            let aligned = (
-                rescale(*a, *s, scale).ok_or_else(overflow)?,
-                rescale(*b, *t, scale).ok_or_else(overflow)?,
-            );
+            let aligned = (rescale(*a, *s, scale).ok_or_else(overflow)?, rescale(*b, *t, scale).ok_or_else(overflow)?);
             let unit = 10i128.pow(u32::from(scale));
             let result = match operator {
                 Operator::Add => aligned.0.checked_add(aligned.1),
                 Operator::Subtract => aligned.0.checked_sub(aligned.1),
-                Operator::Multiply => aligned
-                    .0
-                    .checked_mul(aligned.1)
-                    .map(|product| product / unit),
+                Operator::Multiply => aligned.0.checked_mul(aligned.1).map(|product| product / unit),
                 Operator::Divide | Operator::Modulo if aligned.1 == 0 => return Err(zero()),
                 Operator::Divide => aligned.0.checked_mul(unit).map(|scaled| scaled / aligned.1),
                 Operator::Modulo => Some(aligned.0 % aligned.1),
             };
-            result
-                .map(|number| Value::Decimal(number, scale))
-                .ok_or_else(overflow)
+            result.map(|number| Value::Decimal(number, scale)).ok_or_else(overflow)
         }
-        (Value::Wide(a), Value::Wide(b)) if operator == Operator::Add => {
-            Ok(Value::Wide([a.as_slice(), b].concat()))
-        }
-        (Value::Narrow(a), Value::Narrow(b)) if operator == Operator::Add => {
-            Ok(Value::Narrow([a.as_slice(), b].concat()))
-        }
+        (Value::Wide(a), Value::Wide(b)) if operator == Operator::Add => Ok(Value::Wide([a.as_slice(), b].concat())),
+        (Value::Narrow(a), Value::Narrow(b)) if operator == Operator::Add => Ok(Value::Narrow([a.as_slice(), b].concat())),
         _ => Ok(Value::Null),
     }
 }
@@ -296,9 +234,7 @@ fn arithmetic(
 fn like(text: &[char], pattern: &[char], escape: Option<char>) -> bool {
     match pattern {
         [] => text.is_empty(),
-        [first, second, rest @ ..] if Some(*first) == escape => {
-            text.first() == Some(second) && like(&text[1..], rest, escape)
-        }
+        [first, second, rest @ ..] if Some(*first) == escape => text.first() == Some(second) && like(&text[1..], rest, escape),
         ['%', rest @ ..] => (0..=text.len()).any(|at| like(&text[at..], rest, escape)),
         ['_', rest @ ..] => !text.is_empty() && like(&text[1..], rest, escape),
         ['[', inner @ ..] if inner.contains(&']') => {
@@ -308,9 +244,7 @@ fn like(text: &[char], pattern: &[char], escape: Option<char>) -> bool {
                 set => (false, set),
             };
             let Some(c) = text.first() else { return false };
-            let ranged = set
-                .windows(3)
-                .any(|w| w[1] == '-' && w[0] <= *c && *c <= w[2]);
+            let ranged = set.windows(3).any(|w| w[1] == '-' && w[0] <= *c && *c <= w[2]);
             (ranged || set.contains(c)) != negated && like(&text[1..], &inner[end + 1..], escape)
         }
         [first, rest @ ..] => text.first() == Some(first) && like(&text[1..], rest, escape),

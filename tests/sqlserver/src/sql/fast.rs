@@ -36,15 +36,8 @@ impl FastRows {
             return None;
         }
         let width = scan.table.columns.len();
-        let planned = scan
-            .projection
-            .iter()
-            .zip(columns)
-            .map(|(expr, column)| fast_column(expr, column, generated, width));
-        Some(FastRows {
-            generated: generated.clone(),
-            columns: planned.collect::<Option<_>>()?,
-        })
+        let planned = scan.projection.iter().zip(columns).map(|(expr, column)| fast_column(expr, column, generated, width));
+        Some(FastRows { generated: generated.clone(), columns: planned.collect::<Option<_>>()? })
     }
 
     /// Appends a row.
@@ -70,23 +63,16 @@ impl FastRows {
                     }
                     out.extend_from_slice(&text);
                 }
-                FastColumn::Pool(salt, values) => {
-                    match &values[pick(at, *salt, changed, values.len())] {
-                        Some(bytes) => out.extend_from_slice(bytes),
-                        None => out[start + 1 + index / 8] |= 1 << (index % 8),
-                    }
-                }
+                FastColumn::Pool(salt, values) => match &values[pick(at, *salt, changed, values.len())] {
+                    Some(bytes) => out.extend_from_slice(bytes),
+                    None => out[start + 1 + index / 8] |= 1 << (index % 8),
+                },
             }
         }
     }
 }
 
-fn fast_column(
-    expr: &Expr,
-    column: &ResultColumn,
-    generated: &Generated,
-    width: usize,
-) -> Option<FastColumn> {
+fn fast_column(expr: &Expr, column: &ResultColumn, generated: &Generated, width: usize) -> Option<FastColumn> {
     let mut read = Vec::new();
     expr.columns(&mut read);
     read.dedup();
@@ -94,13 +80,8 @@ fn fast_column(
         return None;
     };
     match (&generated.columns[source], &expr.node) {
-        (Source::Number, Node::Column(_)) => Some(FastColumn::Number(
-            column.ty.sizes().0 as usize,
-            column.nullable,
-        )),
-        (Source::Code, Node::Column(_)) if matches!(column.ty, SqlType::NVarChar(_)) => {
-            Some(FastColumn::Code)
-        }
+        (Source::Number, Node::Column(_)) => Some(FastColumn::Number(column.ty.sizes().0 as usize, column.nullable)),
+        (Source::Code, Node::Column(_)) if matches!(column.ty, SqlType::NVarChar(_)) => Some(FastColumn::Code),
         (Source::Pool(salt, values), _) => {
             let mut row = vec![Value::Null; width];
             let encoded = values.iter().map(|value| {

@@ -44,11 +44,7 @@ pub(crate) fn global(name: &str, session: &Session) -> Option<Expr> {
 }
 
 /// A function's call; `None` when there is no such function.
-pub(crate) fn call(
-    name: &str,
-    arguments: &[Expr],
-    session: &Session,
-) -> Option<Result<Expr, SqlError>> {
+pub(crate) fn call(name: &str, arguments: &[Expr], session: &Session) -> Option<Result<Expr, SqlError>> {
     let database = session.world.database(&session.database);
     let name_of = |text: &str| Expr::constant(Value::text(text), NAME);
     let (ty, apply): (SqlType, super::expr::Apply) = match (name, arguments.len()) {
@@ -57,49 +53,29 @@ pub(crate) fn call(
         }
         ("db_name", 0) => return Some(Ok(name_of(&session.database))),
         ("db_id", 0) => {
-            return Some(Ok(Expr::constant(
-                Value::Int(database.map_or(1, |d| d.id).into()),
-                SqlType::SmallInt,
-            )));
+            return Some(Ok(Expr::constant(Value::Int(database.map_or(1, |d| d.id).into()), SqlType::SmallInt)));
         }
         ("db_id", 1) => {
             let world = session.world.clone();
-            (
-                SqlType::SmallInt,
-                text_function(move |name| {
-                    world
-                        .database(name)
-                        .map_or(Value::Null, |d| Value::Int(d.id.into()))
-                }),
-            )
+            (SqlType::SmallInt, text_function(move |name| world.database(name).map_or(Value::Null, |d| Value::Int(d.id.into()))))
         }
         ("object_id", 1 | 2) => {
             let (world, current) = (session.world.clone(), session.database.clone());
-            (
-                SqlType::Int,
-                text_function(move |name| object_id(&world, &current, name)),
-            )
+            (SqlType::Int, text_function(move |name| object_id(&world, &current, name)))
         }
         ("schema_name", 0) => return Some(Ok(name_of("dbo"))),
         ("schema_name", 1) => {
-            let schemas = database
-                .map(crate::data::Database::schemas)
-                .unwrap_or_default();
+            let schemas = database.map(crate::data::Database::schemas).unwrap_or_default();
             (
                 NAME,
                 int_function(move |id| {
-                    schemas
-                        .iter()
-                        .find(|(known, _)| i64::from(*known) == id)
-                        .map_or(Value::Null, |(_, name)| Value::text(name))
+                    schemas.iter().find(|(known, _)| i64::from(*known) == id).map_or(Value::Null, |(_, name)| Value::text(name))
                 }),
             )
         }
         ("schema_id", 0) => return Some(Ok(Expr::constant(Value::Int(1), SqlType::Int))),
         ("schema_id", 1) => {
-            let schemas = database
-                .map(crate::data::Database::schemas)
-                .unwrap_or_default();
+            let schemas = database.map(crate::data::Database::schemas).unwrap_or_default();
             (
                 SqlType::Int,
                 text_function(move |name| {
@@ -114,12 +90,7 @@ pub(crate) fn call(
             let tables = database.map(|d| d.tables.clone()).unwrap_or_default();
             (
                 NAME,
-                int_function(move |id| {
-                    tables
-                        .iter()
-                        .find(|t| i64::from(t.object_id) == id)
-                        .map_or(Value::Null, |t| Value::text(&t.name))
-                }),
+                int_function(move |id| tables.iter().find(|t| i64::from(t.object_id) == id).map_or(Value::Null, |t| Value::text(&t.name))),
             )
         }
         (_, 0) => return constant(name, session).map(Ok),
@@ -139,22 +110,11 @@ fn constant(name: &str, session: &Session) -> Option<Expr> {
         "host_name" => name_of("client"),
         "getdate" | "getutcdate" | "current_timestamp" => {
             let ticks = date::ticks_to_300ths(ticks).min(25_919_999);
-            Expr::constant(
-                Value::DateTime(days - date::DAYS_TO_1900, ticks),
-                SqlType::DateTime,
-            )
+            Expr::constant(Value::DateTime(days - date::DAYS_TO_1900, ticks), SqlType::DateTime)
         }
-        "sysutcdatetime" | "sysdatetime" => {
-            Expr::constant(Value::DateTime2(days, ticks), SqlType::DateTime2(7))
-        }
-        "sysdatetimeoffset" => Expr::constant(
-            Value::DateTimeOffset(days, ticks, 0),
-            SqlType::DateTimeOffset(7),
-        ),
-        "min_active_rowversion" => Expr::constant(
-            Value::Binary(vec![0, 0, 0, 0, 0, 0, 0x07, 0xD1]),
-            SqlType::Binary(8),
-        ),
+        "sysutcdatetime" | "sysdatetime" => Expr::constant(Value::DateTime2(days, ticks), SqlType::DateTime2(7)),
+        "sysdatetimeoffset" => Expr::constant(Value::DateTimeOffset(days, ticks, 0), SqlType::DateTimeOffset(7)),
+        "min_active_rowversion" => Expr::constant(Value::Binary(vec![0, 0, 0, 0, 0, 0, 0x07, 0xD1]), SqlType::Binary(8)),
         _ => return None,
     })
 }
@@ -165,22 +125,13 @@ fn of_values(name: &str, arguments: &[Expr], session: &Session) -> Option<Result
         ("serverproperty", 1) => (SqlType::Variant, text_function(server_property)),
         ("databasepropertyex", 2) => {
             let world = session.world.clone();
-            (
-                SqlType::Variant,
-                Arc::new(move |values| Ok(database_property(&world, values))),
-            )
+            (SqlType::Variant, Arc::new(move |values| Ok(database_property(&world, values))))
         }
-        ("collationproperty", 2) => (
-            SqlType::Variant,
-            Arc::new(|values| Ok(collation_property(values))),
-        ),
+        ("collationproperty", 2) => (SqlType::Variant, Arc::new(|values| Ok(collation_property(values)))),
         ("has_perms_by_name", 3..) => return Some(Ok(Expr::constant(Value::Int(1), SqlType::Int))),
         ("datalength", 1) => (SqlType::Int, data_length(arguments[0].kind)),
         ("len", 1) => (SqlType::Int, length(arguments[0].kind)),
-        ("sql_variant_property", 2) => (
-            SqlType::Variant,
-            Arc::new(|values| Ok(variant_property(values))),
-        ),
+        ("sql_variant_property", 2) => (SqlType::Variant, Arc::new(|values| Ok(variant_property(values)))),
         ("upper" | "lower" | "ltrim" | "rtrim", 1) => {
             let name = name.to_owned();
             (
@@ -195,14 +146,8 @@ fn of_values(name: &str, arguments: &[Expr], session: &Session) -> Option<Result
                 }),
             )
         }
-        ("quotename", 1) => (
-            NAME,
-            text_function(|text| Value::text(&format!("[{}]", text.replace(']', "]]")))),
-        ),
-        ("type_name", 1) => (
-            NAME,
-            int_function(|id| crate::catalog::types::name_of(id).map_or(Value::Null, Value::text)),
-        ),
+        ("quotename", 1) => (NAME, text_function(|text| Value::text(&format!("[{}]", text.replace(']', "]]"))))),
+        ("type_name", 1) => (NAME, int_function(|id| crate::catalog::types::name_of(id).map_or(Value::Null, Value::text))),
         ("abs", 1) => (
             arguments[0].kind.ty,
             Arc::new(|values| {
@@ -224,21 +169,14 @@ fn wrap(ty: SqlType, apply: super::expr::Apply, arguments: &[Expr]) -> Result<Ex
     let arguments: Vec<Expr> = arguments
         .iter()
         .map(|argument| {
-            if texts
-                && argument.kind.ty.is_narrow()
-                && arguments.len() <= 2
-                && !is_measured(ty, arguments)
-            {
+            if texts && argument.kind.ty.is_narrow() && arguments.len() <= 2 && !is_measured(ty, arguments) {
                 argument.clone().into_type(crate::types::NVARCHAR_MAX)
             } else {
                 Ok(argument.clone())
             }
         })
         .collect::<Result<_, _>>()?;
-    Ok(Expr {
-        node: Node::Call(apply, arguments),
-        kind: Kind::of(ty),
-    })
+    Ok(Expr { node: Node::Call(apply, arguments), kind: Kind::of(ty) })
 }
 
 /// DATALENGTH and LEN of narrow text count its own bytes.
@@ -251,13 +189,7 @@ fn text_function(apply: impl Fn(&str) -> Value + Send + Sync + 'static) -> super
 }
 
 fn int_function(apply: impl Fn(i64) -> Value + Send + Sync + 'static) -> super::expr::Apply {
-    Arc::new(move |values| {
-        Ok(if let Value::Int(number) = values[0] {
-            apply(number)
-        } else {
-            Value::Null
-        })
-    })
+    Arc::new(move |values| Ok(if let Value::Int(number) = values[0] { apply(number) } else { Value::Null }))
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -277,30 +209,14 @@ fn variant_text(text: &str) -> Value {
 }
 
 fn object_id(world: &World, current: &str, name: &str) -> Value {
-    let parts: Vec<String> = name
-        .split('.')
-        .map(|part| {
-            part.trim_matches(|c| c == '[' || c == ']' || c == '"')
-                .to_owned()
-        })
-        .collect();
+    let parts: Vec<String> = name.split('.').map(|part| part.trim_matches(|c| c == '[' || c == ']' || c == '"').to_owned()).collect();
     let (database, schema, table) = match parts.as_slice() {
         [table] => (current, "dbo", table),
         [schema, table] => (current, schema.as_str(), table),
-        [database, schema, table] => (
-            database.as_str(),
-            if schema.is_empty() {
-                "dbo"
-            } else {
-                schema.as_str()
-            },
-            table,
-        ),
+        [database, schema, table] => (database.as_str(), if schema.is_empty() { "dbo" } else { schema.as_str() }, table),
         _ => return Value::Null,
     };
-    let found = world
-        .database(database)
-        .and_then(|d| d.table(schema, table));
+    let found = world.database(database).and_then(|d| d.table(schema, table));
     found.map_or(Value::Null, |table| Value::Int(table.object_id.into()))
 }
 
@@ -383,21 +299,11 @@ fn data_length(kind: Kind) -> super::expr::Apply {
 
 fn length(kind: Kind) -> super::expr::Apply {
     Arc::new(move |values| {
-        let trimmed = |units: &[u16]| {
-            units
-                .iter()
-                .rposition(|unit| *unit != 0x20)
-                .map_or(0, |at| at as i64 + 1)
-        };
+        let trimmed = |units: &[u16]| units.iter().rposition(|unit| *unit != 0x20).map_or(0, |at| at as i64 + 1);
         Ok(match &values[0] {
             Value::Null => Value::Null,
             Value::Wide(units) => Value::Int(trimmed(units)),
-            other => Value::Int(trimmed(&crate::types::format::text_units(
-                other,
-                kind.ty,
-                kind.collation,
-                None,
-            ))),
+            other => Value::Int(trimmed(&crate::types::format::text_units(other, kind.ty, kind.collation, None))),
         })
     })
 }

@@ -9,9 +9,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Distinct, Expr as Ast, GroupByExpr, JoinConstraint, JoinOperator, ObjectName, OrderByKind,
-    Query as Parsed, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
-    TopQuantity,
+    Distinct, Expr as Ast, GroupByExpr, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query as Parsed, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TopQuantity,
 };
 
 use super::bind::{Aggregate, Binder, UNTYPED, Visible};
@@ -58,28 +57,16 @@ struct Source {
 }
 
 /// Plans a query; what it names must exist.
-pub(crate) fn plan(
-    parsed: &Parsed,
-    session: &Session,
-    parameters: &[Parameter],
-) -> Result<Query, SqlError> {
+pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter]) -> Result<Query, SqlError> {
     let SetExpr::Select(select) = parsed.body.as_ref() else {
         return Err(SqlError::syntax(&parsed.body.to_string()));
     };
-    if parsed.with.is_some()
-        || parsed.limit_clause.is_some()
-        || select.having.is_some()
-        || select.into.is_some()
-    {
+    if parsed.with.is_some() || parsed.limit_clause.is_some() || select.having.is_some() || select.into.is_some() {
         return Err(SqlError::syntax("SELECT"));
     }
     let (sources, joins) = sources(select, session)?;
     let mut binder = binder(session, parameters, &sources);
-    let filter = select
-        .selection
-        .as_ref()
-        .map(|filter| binder.bind(filter))
-        .transpose()?;
+    let filter = select.selection.as_ref().map(|filter| binder.bind(filter)).transpose()?;
     if let GroupByExpr::Expressions(groups, _) = &select.group_by {
         for group in groups {
             let bound = binder.bind(group)?;
@@ -90,34 +77,17 @@ pub(crate) fn plan(
     let (names, mut projection) = project(select, &mut binder)?;
     let order = order(parsed, &names, &projection, &mut binder)?;
     let limit = limit(select, &mut binder)?;
-    let columns = names
-        .into_iter()
-        .zip(&projection)
-        .map(|(name, expr)| described(name, expr.kind))
-        .collect();
+    let columns = names.into_iter().zip(&projection).map(|(name, expr)| described(name, expr.kind)).collect();
     let distinct = matches!(select.distinct, Some(Distinct::Distinct));
-    let groups: Vec<Expr> = binder
-        .groups
-        .iter()
-        .map(|(_, group)| group.clone())
-        .collect();
+    let groups: Vec<Expr> = binder.groups.iter().map(|(_, group)| group.clone()).collect();
     let aggregates = std::mem::take(&mut binder.aggregates);
     let plain = groups.is_empty() && aggregates.is_empty() && !distinct;
     if let ([source], true) = (sources.as_slice(), plain && joins.is_empty())
         && follows_key(&order, &source.table)
     {
         let (range, filter) = key_range(&source.table, filter)?;
-        let scan = Scan {
-            table: Arc::clone(&source.table),
-            range,
-            filter,
-            projection,
-            limit,
-        };
-        return Ok(Query {
-            columns,
-            rows: Output::Scan(scan),
-        });
+        let scan = Scan { table: Arc::clone(&source.table), range, filter, projection, limit };
+        return Ok(Query { columns, rows: Output::Scan(scan) });
     }
     let mut rows = joined(&sources, &joins, filter.as_ref(), session, parameters)?;
     if !groups.is_empty() || !aggregates.is_empty() {
@@ -126,19 +96,13 @@ pub(crate) fn plan(
     sort(&mut rows, &order)?;
     let mut output = Vec::new();
     for row in rows {
-        let row: Row = projection
-            .iter_mut()
-            .map(|expr| expr.eval(&row))
-            .collect::<Result<_, _>>()?;
+        let row: Row = projection.iter_mut().map(|expr| expr.eval(&row)).collect::<Result<_, _>>()?;
         if !distinct || !output.contains(&row) {
             output.push(row);
         }
     }
     output.truncate(limit as usize);
-    Ok(Query {
-        columns,
-        rows: Output::Ready(output),
-    })
+    Ok(Query { columns, rows: Output::Ready(output) })
 }
 
 fn binder<'a>(session: &'a Session, parameters: &'a [Parameter], sources: &[Source]) -> Binder<'a> {
@@ -146,32 +110,14 @@ fn binder<'a>(session: &'a Session, parameters: &'a [Parameter], sources: &[Sour
         source.table.columns.iter().map(|column| Visible {
             table: source.alias.clone(),
             name: column.name.clone(),
-            kind: Kind {
-                ty: column.ty,
-                collation: column.collation,
-                nullable: column.nullable,
-                identity: column.identity,
-            },
+            kind: Kind { ty: column.ty, collation: column.collation, nullable: column.nullable, identity: column.identity },
         })
     });
-    Binder {
-        session,
-        parameters,
-        visible: visible.collect(),
-        groups: Vec::new(),
-        aggregates: Vec::new(),
-        grouping: false,
-    }
+    Binder { session, parameters, visible: visible.collect(), groups: Vec::new(), aggregates: Vec::new(), grouping: false }
 }
 
 fn described(name: String, kind: Kind) -> ResultColumn {
-    ResultColumn {
-        name,
-        ty: kind.ty,
-        collation: kind.collation,
-        nullable: kind.nullable,
-        identity: kind.identity,
-    }
+    ResultColumn { name, ty: kind.ty, collation: kind.collation, nullable: kind.nullable, identity: kind.identity }
 }
 
 /// The tables of FROM, and for each one after the first its join: whether outer, and the condition.
@@ -184,12 +130,10 @@ fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>
         sources.push(source(&from.relation, session)?);
         for join in &from.joins {
             let (outer, constraint) = match &join.join_operator {
-                JoinOperator::Join(constraint)
-                | JoinOperator::Inner(constraint)
-                | JoinOperator::CrossJoin(constraint) => (false, constraint),
-                JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => {
-                    (true, constraint)
+                JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => {
+                    (false, constraint)
                 }
+                JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (true, constraint),
                 _ => return Err(SqlError::syntax("JOIN")),
             };
             let on = match constraint {
@@ -204,62 +148,36 @@ fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>
 }
 
 fn source(factor: &TableFactor, session: &Session) -> Result<Source, SqlError> {
-    let TableFactor::Table {
-        name,
-        alias,
-        args: None,
-        ..
-    } = factor
-    else {
+    let TableFactor::Table { name, alias, args: None, .. } = factor else {
         return Err(SqlError::syntax(&factor.to_string()));
     };
     let table = table(name, session)?;
-    let alias = alias
-        .as_ref()
-        .map_or_else(|| table.name.clone(), |alias| alias.name.value.clone());
+    let alias = alias.as_ref().map_or_else(|| table.name.clone(), |alias| alias.name.value.clone());
     Ok(Source { alias, table })
 }
 
 /// Finds a table or a catalogue view by a name of one to three parts.
 fn table(name: &ObjectName, session: &Session) -> Result<Arc<Table>, SqlError> {
-    let parts: Vec<&str> = name
-        .0
-        .iter()
-        .filter_map(|part| part.as_ident())
-        .map(|ident| ident.value.as_str())
-        .collect();
+    let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
     let shown = parts.join(".");
     let (database, schema, table) = match parts.as_slice() {
         [table] => (session.database.as_str(), "dbo", *table),
         [schema, table] => (session.database.as_str(), *schema, *table),
-        [database, schema, table] => (
-            *database,
-            if schema.is_empty() { "dbo" } else { *schema },
-            *table,
-        ),
+        [database, schema, table] => (*database, if schema.is_empty() { "dbo" } else { *schema }, *table),
         _ => return Err(SqlError::unknown_object(&shown)),
     };
-    let home = session
-        .world
-        .database(database)
-        .ok_or_else(|| SqlError::unknown_object(&shown))?;
+    let home = session.world.database(database).ok_or_else(|| SqlError::unknown_object(&shown))?;
     if let Some(view) = crate::catalog::view(&session.world, home, schema, table) {
         return Ok(Arc::new(view));
     }
-    home.table(schema, table)
-        .cloned()
-        .ok_or_else(|| SqlError::unknown_object(&shown))
+    home.table(schema, table).cloned().ok_or_else(|| SqlError::unknown_object(&shown))
 }
 
 fn project(select: &Select, binder: &mut Binder<'_>) -> Result<(Vec<String>, Vec<Expr>), SqlError> {
     let (mut names, mut bound) = (Vec::new(), Vec::new());
     for item in &select.projection {
         let (name, ast) = match item {
-            SelectItem::UnnamedExpr(Ast::BinaryOp {
-                left,
-                op: sqlparser::ast::BinaryOperator::Eq,
-                right,
-            }) => match left.as_ref() {
+            SelectItem::UnnamedExpr(Ast::BinaryOp { left, op: sqlparser::ast::BinaryOperator::Eq, right }) => match left.as_ref() {
                 Ast::Identifier(alias) => (alias.value.clone(), right.as_ref()),
                 _ => return Err(SqlError::syntax("=")),
             },
@@ -269,15 +187,8 @@ fn project(select: &Select, binder: &mut Binder<'_>) -> Result<(Vec<String>, Vec
                 star(None, binder, &mut names, &mut bound);
                 continue;
             }
-            SelectItem::QualifiedWildcard(
-                SelectItemQualifiedWildcardKind::ObjectName(table),
-                _,
-            ) => {
-                let table = table
-                    .0
-                    .last()
-                    .and_then(|part| part.as_ident())
-                    .map(|ident| ident.value.clone());
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(table), _) => {
+                let table = table.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone());
                 star(table.as_deref(), binder, &mut names, &mut bound);
                 continue;
             }
@@ -297,10 +208,7 @@ fn project(select: &Select, binder: &mut Binder<'_>) -> Result<(Vec<String>, Vec
 fn plain_name(ast: &Ast) -> String {
     match ast {
         Ast::Identifier(name) if !name.value.starts_with('@') => name.value.clone(),
-        Ast::CompoundIdentifier(parts) => parts
-            .last()
-            .map(|name| name.value.clone())
-            .unwrap_or_default(),
+        Ast::CompoundIdentifier(parts) => parts.last().map(|name| name.value.clone()).unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -309,36 +217,22 @@ fn star(table: Option<&str>, binder: &Binder<'_>, names: &mut Vec<String>, bound
     for (at, column) in binder.visible.iter().enumerate() {
         if table.is_none_or(|table| table.eq_ignore_ascii_case(&column.table)) {
             names.push(column.name.clone());
-            bound.push(Expr {
-                node: Node::Column(at),
-                kind: column.kind,
-            });
+            bound.push(Expr { node: Node::Column(at), kind: column.kind });
         }
     }
 }
 
 /// The ORDER BY: expressions and whether descending.
-fn order(
-    parsed: &Parsed,
-    names: &[String],
-    projection: &[Expr],
-    binder: &mut Binder<'_>,
-) -> Result<Vec<(Expr, bool)>, SqlError> {
-    let Some(OrderByKind::Expressions(items)) = parsed.order_by.as_ref().map(|order| &order.kind)
-    else {
+fn order(parsed: &Parsed, names: &[String], projection: &[Expr], binder: &mut Binder<'_>) -> Result<Vec<(Expr, bool)>, SqlError> {
+    let Some(OrderByKind::Expressions(items)) = parsed.order_by.as_ref().map(|order| &order.kind) else {
         return Ok(Vec::new());
     };
     let mut bound = Vec::new();
     for item in items {
         let alias = match &item.expr {
-            Ast::Identifier(name) => names
-                .iter()
-                .position(|known| known.eq_ignore_ascii_case(&name.value)),
+            Ast::Identifier(name) => names.iter().position(|known| known.eq_ignore_ascii_case(&name.value)),
             Ast::Value(value) => match &value.value {
-                sqlparser::ast::Value::Number(text, _) => text
-                    .parse::<usize>()
-                    .ok()
-                    .map(|ordinal| ordinal.wrapping_sub(1)),
+                sqlparser::ast::Value::Number(text, _) => text.parse::<usize>().ok().map(|ordinal| ordinal.wrapping_sub(1)),
                 _ => None,
             },
             _ => None,
@@ -370,12 +264,7 @@ fn limit(select: &Select, binder: &mut Binder<'_>) -> Result<u64, SqlError> {
 /// Whether the rows come in this order as they lie.
 fn follows_key(order: &[(Expr, bool)], table: &Table) -> bool {
     order.len() <= table.key.len()
-        && order
-            .iter()
-            .zip(&table.key)
-            .all(|((expr, descending), key)| {
-                matches!(expr.node, Node::Column(at) if at == *key) && !descending
-            })
+        && order.iter().zip(&table.key).all(|((expr, descending), key)| matches!(expr.node, Node::Column(at) if at == *key) && !descending)
 }
 
 /// Takes comparisons of the first key column with constants out of the filter: a range of rows, found by bisection.
@@ -412,10 +301,7 @@ fn key_range(table: &Table, filter: Option<Expr>) -> Result<(Range<u64>, Option<
             None => rest.push(conjunct),
         }
     }
-    let filter = rest.into_iter().reduce(|a, b| Expr {
-        kind: a.kind,
-        node: Node::And(Box::new(a), Box::new(b)),
-    });
+    let filter = rest.into_iter().reduce(|a, b| Expr { kind: a.kind, node: Node::And(Box::new(a), Box::new(b)) });
     Ok((range, filter))
 }
 
@@ -438,8 +324,7 @@ fn key_comparison(expr: &Expr, key: usize) -> Option<Vec<(bool, Expr)>> {
         Node::Column(at) => *at == key,
         Node::Cast(inner, how, _) => {
             let widening = how.from.is_wide() && how.to.is_wide()
-                || how.from.number_rank().is_some()
-                    && how.to.number_rank() >= how.from.number_rank();
+                || how.from.number_rank().is_some() && how.to.number_rank() >= how.from.number_rank();
             widening && matches!(inner.node, Node::Column(at) if at == key)
         }
         _ => false,
@@ -454,10 +339,7 @@ fn key_comparison(expr: &Expr, key: usize) -> Option<Vec<(bool, Expr)>> {
             .then(|| side.eval(&[]).ok())
             .flatten()
             .filter(|value| !value.is_null())
-            .map(|value| Expr {
-                node: Node::Constant(value),
-                kind: side.kind,
-            })
+            .map(|value| Expr { node: Node::Constant(value), kind: side.kind })
     };
     let (column, value, on_left) = if on_left || is_key(left) {
         (left, fixed(right)?, true)
@@ -468,30 +350,13 @@ fn key_comparison(expr: &Expr, key: usize) -> Option<Vec<(bool, Expr)>> {
     };
     let build = |accepts: fn(Ordering) -> bool| {
         let value = Box::new(value.clone());
-        let node = if on_left {
-            Node::Compare(accepts, column.clone(), value)
-        } else {
-            Node::Compare(accepts, value, column.clone())
-        };
-        Expr {
-            node,
-            kind: expr.kind,
-        }
+        let node = if on_left { Node::Compare(accepts, column.clone(), value) } else { Node::Compare(accepts, value, column.clone()) };
+        Expr { node, kind: expr.kind }
     };
-    let (less, equal, greater) = (
-        accepts(Ordering::Less),
-        accepts(Ordering::Equal),
-        accepts(Ordering::Greater),
-    );
+    let (less, equal, greater) = (accepts(Ordering::Less), accepts(Ordering::Equal), accepts(Ordering::Greater));
     match (less, equal, greater) {
-        (false, true, false) if on_left => Some(vec![
-            (true, build(Ordering::is_ge)),
-            (false, build(Ordering::is_le)),
-        ]),
-        (false, true, false) => Some(vec![
-            (true, build(Ordering::is_le)),
-            (false, build(Ordering::is_ge)),
-        ]),
+        (false, true, false) if on_left => Some(vec![(true, build(Ordering::is_ge)), (false, build(Ordering::is_le))]),
+        (false, true, false) => Some(vec![(true, build(Ordering::is_le)), (false, build(Ordering::is_ge))]),
         (false, _, true) => Some(vec![(on_left, build(*accepts))]),
         (true, _, false) => Some(vec![(!on_left, build(*accepts))]),
         _ => None,
@@ -508,14 +373,9 @@ fn joined(
     let Some(first) = sources.first() else {
         return Ok(vec![Vec::new()]);
     };
-    let mut rows: Vec<Row> = (0..first.table.rows.len())
-        .map(|at| first.table.rows.row(at))
-        .collect();
+    let mut rows: Vec<Row> = (0..first.table.rows.len()).map(|at| first.table.rows.row(at)).collect();
     for (at, (outer, on)) in joins.iter().enumerate() {
-        let on = on
-            .as_ref()
-            .map(|on| binder(session, parameters, &sources[..at + 2]).bind(on))
-            .transpose()?;
+        let on = on.as_ref().map(|on| binder(session, parameters, &sources[..at + 2]).bind(on)).transpose()?;
         let right = &sources[at + 1].table;
         let others: Vec<Row> = (0..right.rows.len()).map(|at| right.rows.row(at)).collect();
         let mut next = Vec::new();
@@ -528,11 +388,7 @@ fn joined(
                 }
             }
             if *outer && next.len() == before {
-                next.push(
-                    left.into_iter()
-                        .chain(right.columns.iter().map(|_| Value::Null))
-                        .collect(),
-                );
+                next.push(left.into_iter().chain(right.columns.iter().map(|_| Value::Null)).collect());
             }
         }
         rows = next;
@@ -549,21 +405,14 @@ fn joined(
     Ok(kept)
 }
 
-fn grouped(
-    rows: Vec<Row>,
-    groups: &[Expr],
-    aggregates: &[Aggregate],
-) -> Result<Vec<Row>, SqlError> {
+fn grouped(rows: Vec<Row>, groups: &[Expr], aggregates: &[Aggregate]) -> Result<Vec<Row>, SqlError> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut collected: Vec<(Row, Vec<Row>)> = Vec::new();
     if groups.is_empty() {
         collected.push((Vec::new(), rows));
     } else {
         for row in rows {
-            let key: Row = groups
-                .iter()
-                .map(|group| group.eval(&row))
-                .collect::<Result<_, _>>()?;
+            let key: Row = groups.iter().map(|group| group.eval(&row)).collect::<Result<_, _>>()?;
             let at = *places.entry(format!("{key:?}")).or_insert(collected.len());
             if at == collected.len() {
                 collected.push((key, Vec::new()));
@@ -617,23 +466,17 @@ fn sort(rows: &mut Vec<Row>, order: &[(Expr, bool)]) -> Result<(), SqlError> {
     }
     let mut keyed: Vec<(Row, Row)> = Vec::new();
     for row in rows.drain(..) {
-        let key = order
-            .iter()
-            .map(|(expr, _)| expr.eval(&row))
-            .collect::<Result<Row, _>>()?;
+        let key = order.iter().map(|(expr, _)| expr.eval(&row)).collect::<Result<Row, _>>()?;
         keyed.push((key, row));
     }
     keyed.sort_by(|(a, _), (b, _)| {
-        let parts = order
-            .iter()
-            .zip(a.iter().zip(b))
-            .map(|((expr, descending), (a, b))| {
-                let order = match (a.is_null(), b.is_null()) {
-                    (false, false) => compare(a, b, expr.kind.collation),
-                    (a, b) => b.cmp(&a),
-                };
-                if *descending { order.reverse() } else { order }
-            });
+        let parts = order.iter().zip(a.iter().zip(b)).map(|((expr, descending), (a, b))| {
+            let order = match (a.is_null(), b.is_null()) {
+                (false, false) => compare(a, b, expr.kind.collation),
+                (a, b) => b.cmp(&a),
+            };
+            if *descending { order.reverse() } else { order }
+        });
         parts.fold(Ordering::Equal, Ordering::then)
     });
     rows.extend(keyed.into_iter().map(|(_, row)| row));

@@ -1,10 +1,7 @@
 //! CAST and CONVERT between scalar types, with SQL Server's overflows and refusals.
 
 use super::collation::Collation;
-use super::date::{
-    DAYS_TO_1900, LAST_DAY, TICKS_PER_DAY, TICKS_PER_SECOND, round_ticks, ticks_from_300ths,
-    ticks_to_300ths,
-};
+use super::date::{DAYS_TO_1900, LAST_DAY, TICKS_PER_DAY, TICKS_PER_SECOND, round_ticks, ticks_from_300ths, ticks_to_300ths};
 use super::parse::{self, Moment};
 use super::value::Value;
 use super::{Length, SqlType, format};
@@ -37,22 +34,13 @@ pub(crate) fn cast(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
     }
     let to = how.to;
     match to {
-        SqlType::Variant => Ok(Value::Variant(
-            how.from.to_string(),
-            Box::new(value.clone()),
-        )),
-        _ if to.is_wide() => fit_wide(
-            format::text_units(value, how.from, how.from_collation, how.style),
-            how,
-        ),
+        SqlType::Variant => Ok(Value::Variant(how.from.to_string(), Box::new(value.clone()))),
+        _ if to.is_wide() => fit_wide(format::text_units(value, how.from, how.from_collation, how.style), how),
         _ if to.is_narrow() => {
             if let (Value::Binary(bytes), None | Some(0)) = (value, how.style) {
                 return fit_bytes(bytes.clone(), how, b' ').map(Value::Narrow);
             }
-            if let (Value::Narrow(bytes), true) = (
-                value,
-                how.from_collation.code_page == how.to_collation.code_page,
-            ) {
+            if let (Value::Narrow(bytes), true) = (value, how.from_collation.code_page == how.to_collation.code_page) {
                 return fit_bytes(bytes.clone(), how, b' ').map(Value::Narrow);
             }
             let units = format::text_units(value, how.from, how.from_collation, how.style);
@@ -119,14 +107,8 @@ fn to_binary(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         Value::Binary(bytes) => bytes.clone(),
         Value::Narrow(_) | Value::Wide(_) if matches!(how.style, Some(1 | 2)) => {
             let text = text_of(value, how).unwrap_or_default();
-            let digits = if how.style == Some(1) {
-                text.strip_prefix("0x").unwrap_or("?")
-            } else {
-                &text
-            };
-            parse::hex(digits).ok_or_else(|| {
-                SqlError::new(8114, 16, "Error converting data type varchar to varbinary.")
-            })?
+            let digits = if how.style == Some(1) { text.strip_prefix("0x").unwrap_or("?") } else { &text };
+            parse::hex(digits).ok_or_else(|| SqlError::new(8114, 16, "Error converting data type varchar to varbinary."))?
         }
         Value::Narrow(bytes) => bytes.clone(),
         Value::Wide(units) => units.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
@@ -153,9 +135,8 @@ fn to_guid(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
             Ok(Value::Guid(crate::wire::encode::guid_to_wire(wire)))
         }
         _ => text_of(value, how).ok_or_else(|| SqlError::not_allowed(how.from.name(), how.to.name())).and_then(|text| {
-            parse::guid(&text).ok_or_else(|| {
-                SqlError::new(8169, 16, "Conversion failed when converting from a character string to uniqueidentifier.")
-            })
+            parse::guid(&text)
+                .ok_or_else(|| SqlError::new(8169, 16, "Conversion failed when converting from a character string to uniqueidentifier."))
         }),
     }
 }
@@ -163,43 +144,20 @@ fn to_guid(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
 fn to_number(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
     let to = how.to;
     let failed = || match text_of(value, how) {
-        Some(text)
-            if matches!(
-                to,
-                SqlType::Decimal(..) | SqlType::Numeric(..) | SqlType::Float | SqlType::Real
-            ) =>
-        {
+        Some(text) if matches!(to, SqlType::Decimal(..) | SqlType::Numeric(..) | SqlType::Float | SqlType::Real) => {
             let _ = text;
-            SqlError::new(
-                8114,
-                16,
-                format!(
-                    "Error converting data type {} to {}.",
-                    how.from.name(),
-                    to.name()
-                ),
-            )
+            SqlError::new(8114, 16, format!("Error converting data type {} to {}.", how.from.name(), to.name()))
         }
         Some(text) => SqlError::conversion(how.from.name(), &text, to.name()),
         None => SqlError::not_allowed(how.from.name(), to.name()),
     };
     let text = text_of(value, how);
-    if to == SqlType::Bit
-        && text
-            .as_deref()
-            .is_some_and(|t| t.eq_ignore_ascii_case("true") || t.eq_ignore_ascii_case("false"))
-    {
-        return Ok(Value::Bit(
-            text.is_some_and(|t| t.eq_ignore_ascii_case("true")),
-        ));
+    if to == SqlType::Bit && text.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("true") || t.eq_ignore_ascii_case("false")) {
+        return Ok(Value::Bit(text.is_some_and(|t| t.eq_ignore_ascii_case("true"))));
     }
     if matches!(to, SqlType::Float | SqlType::Real) {
         let number = as_float(value, text.as_deref()).ok_or_else(failed)?;
-        return Ok(if to == SqlType::Real {
-            Value::Real(number as f32)
-        } else {
-            Value::Float(number)
-        });
+        return Ok(if to == SqlType::Real { Value::Real(number as f32) } else { Value::Float(number) });
     }
     if let Value::Float(number) = value {
         return from_float(*number, to);
@@ -222,11 +180,7 @@ fn to_number(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         // Into an integer a decimal is cut, money is rounded.
         _ => {
             let unit = 10i128.pow(u32::from(scale));
-            let number = if matches!(value, Value::Money(_)) {
-                rescale(unscaled, scale, 0).unwrap_or(0)
-            } else {
-                unscaled / unit
-            };
+            let number = if matches!(value, Value::Money(_)) { rescale(unscaled, scale, 0).unwrap_or(0) } else { unscaled / unit };
             if !parse::fits(number, to) {
                 return Err(SqlError::overflow(to.name()));
             }
@@ -241,24 +195,11 @@ fn as_decimal(value: &Value, text: Option<&str>) -> Option<(i128, u8)> {
         Value::Int(number) => (i128::from(*number), 0),
         Value::Money(number) => (i128::from(*number), 4),
         Value::Decimal(unscaled, scale) => (*unscaled, *scale),
-        Value::Binary(bytes) => (
-            bytes
-                .iter()
-                .rev()
-                .take(8)
-                .rev()
-                .fold(0i64, |n, b| n << 8 | i64::from(*b))
-                .into(),
-            0,
-        ),
+        Value::Binary(bytes) => (bytes.iter().rev().take(8).rev().fold(0i64, |n, b| n << 8 | i64::from(*b)).into(), 0),
         Value::DateTime(days, _) => (i128::from(*days), 0),
         _ => {
             let text = text?.trim();
-            if text.is_empty() {
-                (0, 0)
-            } else {
-                parse::decimal(text)?
-            }
+            if text.is_empty() { (0, 0) } else { parse::decimal(text)? }
         }
     })
 }
@@ -281,29 +222,19 @@ fn from_float(number: f64, to: SqlType) -> Result<Value, SqlError> {
     let overflow = || SqlError::overflow(to.name());
     let scaled = |digits: u8| {
         let text = format!("{number:.*}", usize::from(digits));
-        parse::decimal(&text)
-            .map(|(unscaled, _)| unscaled)
-            .ok_or_else(overflow)
+        parse::decimal(&text).map(|(unscaled, _)| unscaled).ok_or_else(overflow)
     };
     match to {
         SqlType::Bit => Ok(Value::Bit(number != 0.0)),
-        SqlType::Decimal(p, s) | SqlType::Numeric(p, s) => scaled(s)
-            .ok()
-            .filter(|n| n.unsigned_abs() < 10u128.pow(u32::from(p)))
-            .map(|n| Value::Decimal(n, s))
-            .ok_or_else(overflow),
-        SqlType::Money | SqlType::SmallMoney => scaled(4)
-            .ok()
-            .filter(|n| parse::fits(*n, to))
-            .map(|n| Value::Money(n as i64))
-            .ok_or_else(overflow),
+        SqlType::Decimal(p, s) | SqlType::Numeric(p, s) => {
+            scaled(s).ok().filter(|n| n.unsigned_abs() < 10u128.pow(u32::from(p))).map(|n| Value::Decimal(n, s)).ok_or_else(overflow)
+        }
+        SqlType::Money | SqlType::SmallMoney => {
+            scaled(4).ok().filter(|n| parse::fits(*n, to)).map(|n| Value::Money(n as i64)).ok_or_else(overflow)
+        }
         _ => {
             let whole = number.trunc() as i128;
-            if parse::fits(whole, to) {
-                Ok(Value::Int(whole as i64))
-            } else {
-                Err(overflow())
-            }
+            if parse::fits(whole, to) { Ok(Value::Int(whole as i64)) } else { Err(overflow()) }
         }
     }
 }
@@ -337,11 +268,7 @@ fn to_time(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         SqlType::Time(s) => Ok(Value::Time(round_ticks(ticks, s) % TICKS_PER_DAY)),
         SqlType::DateTime2(s) => {
             let (day, ticks) = parse::utc(day, round_ticks(ticks, s), 0);
-            if day > LAST_DAY {
-                Err(out_of_range())
-            } else {
-                Ok(Value::DateTime2(day, ticks))
-            }
+            if day > LAST_DAY { Err(out_of_range()) } else { Ok(Value::DateTime2(day, ticks)) }
         }
         SqlType::DateTimeOffset(s) => {
             let (day, ticks) = parse::utc(day, round_ticks(ticks, s), minutes);
@@ -349,11 +276,7 @@ fn to_time(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         }
         SqlType::DateTime => {
             let rounded = ticks_to_300ths(ticks);
-            let (day, rounded) = if rounded >= 25_920_000 {
-                (day + 1, 0)
-            } else {
-                (day, rounded)
-            };
+            let (day, rounded) = if rounded >= 25_920_000 { (day + 1, 0) } else { (day, rounded) };
             if !(639_905..=LAST_DAY).contains(&day) {
                 return Err(out_of_range());
             }
@@ -373,14 +296,8 @@ fn moment_of(value: &Value, how: &Conversion) -> Result<Moment, SqlError> {
     Ok(match value {
         Value::Date(days) => (Some(*days), 0, None),
         Value::Time(ticks) => (None, *ticks, None),
-        Value::DateTime(days, ticks) => {
-            (Some(days + DAYS_TO_1900), ticks_from_300ths(*ticks), None)
-        }
-        Value::SmallDateTime(days, minutes) => (
-            Some(i32::from(*days) + DAYS_TO_1900),
-            u64::from(*minutes) * 60 * TICKS_PER_SECOND,
-            None,
-        ),
+        Value::DateTime(days, ticks) => (Some(days + DAYS_TO_1900), ticks_from_300ths(*ticks), None),
+        Value::SmallDateTime(days, minutes) => (Some(i32::from(*days) + DAYS_TO_1900), u64::from(*minutes) * 60 * TICKS_PER_SECOND, None),
         Value::DateTime2(days, ticks) => (Some(*days), *ticks, None),
         Value::DateTimeOffset(days, ticks, minutes) => {
             let (day, local) = parse::utc(*days, *ticks, -*minutes);
@@ -388,8 +305,7 @@ fn moment_of(value: &Value, how: &Conversion) -> Result<Moment, SqlError> {
         }
         Value::Int(days) => (Some(*days as i32 + DAYS_TO_1900), 0, None),
         _ => {
-            let text = text_of(value, how)
-                .ok_or_else(|| SqlError::not_allowed(how.from.name(), how.to.name()))?;
+            let text = text_of(value, how).ok_or_else(|| SqlError::not_allowed(how.from.name(), how.to.name()))?;
             parse::moment(&text).ok_or_else(SqlError::date_conversion)?
         }
     })

@@ -19,22 +19,9 @@ const CS_AS: u8 = 0x0C;
 const BIN2: u8 = 0x20;
 const UTF8: u8 = 0x40;
 
-const fn collation(
-    name: &'static str,
-    lcid: u32,
-    sort_id: u8,
-    flags: u8,
-    version: u8,
-    code_page: u16,
-) -> Collation {
-    Collation {
-        name,
-        lcid,
-        sort_id,
-        flags,
-        version,
-        code_page,
-    }
+#[expect(clippy::too_many_arguments, reason = "one line of the table below is one collation")]
+const fn collation(name: &'static str, lcid: u32, sort_id: u8, flags: u8, version: u8, code_page: u16) -> Collation {
+    Collation { name, lcid, sort_id, flags, version, code_page }
 }
 
 /// The collation of a server and a database that say nothing else.
@@ -51,33 +38,12 @@ static ALL: &[Collation] = &[
     collation("Latin1_General_CS_AS", 0x0409, 0, CS_AS, 0, 1252),
     collation("Latin1_General_BIN2", 0x0409, 0, BIN2, 0, 1252),
     collation("Latin1_General_100_CI_AS", 0x0409, 0, CI_AS, 2, 1252),
-    collation(
-        "Latin1_General_100_CI_AS_SC_UTF8",
-        0x0409,
-        0,
-        CI_AS | UTF8,
-        2,
-        65001,
-    ),
-    collation(
-        "Latin1_General_100_BIN2_UTF8",
-        0x0409,
-        0,
-        BIN2 | UTF8,
-        2,
-        65001,
-    ),
+    collation("Latin1_General_100_CI_AS_SC_UTF8", 0x0409, 0, CI_AS | UTF8, 2, 65001),
+    collation("Latin1_General_100_BIN2_UTF8", 0x0409, 0, BIN2 | UTF8, 2, 65001),
     collation("Japanese_CS_AS", 0x0411, 0, CS_AS, 0, 932),
     collation("Japanese_BIN2", 0x0411, 0, BIN2, 0, 932),
     collation("Japanese_XJIS_100_CI_AS", 0x0411, 0, CI_AS, 2, 932),
-    collation(
-        "Japanese_XJIS_140_CI_AS_UTF8",
-        0x0411,
-        0,
-        CI_AS | UTF8,
-        3,
-        65001,
-    ),
+    collation("Japanese_XJIS_140_CI_AS_UTF8", 0x0411, 0, CI_AS | UTF8, 3, 65001),
     collation("SQL_Latin1_General_CP437_CI_AS", 0x0409, 32, CI_AS, 0, 437),
     collation("SQL_Latin1_General_CP850_CI_AS", 0x0409, 42, CI_AS, 0, 850),
     collation("Chinese_PRC_CI_AS", 0x0804, 0, CI_AS, 0, 936),
@@ -93,13 +59,13 @@ static ALL: &[Collation] = &[
     collation("Vietnamese_CI_AS", 0x042A, 0, CI_AS, 0, 1258),
     collation("Thai_CI_AS", 0x041E, 0, CI_AS, 0, 874),
 ];
-const HIGH_437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+const HIGH_437: &str =
+    "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 const HIGH_850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 
 /// The collation of this name, case-insensitively.
 pub(crate) fn find(name: &str) -> Option<&'static Collation> {
-    ALL.iter()
-        .find(|collation| collation.name.eq_ignore_ascii_case(name))
+    ALL.iter().find(|collation| collation.name.eq_ignore_ascii_case(name))
 }
 
 impl Collation {
@@ -112,9 +78,7 @@ impl Collation {
 
     /// The collation that a client's parameter names; the default where there is none such.
     pub(crate) fn from_wire(bytes: [u8; 5]) -> &'static Collation {
-        ALL.iter()
-            .find(|collation| collation.wire() == bytes)
-            .unwrap_or(DEFAULT)
+        ALL.iter().find(|collation| collation.wire() == bytes).unwrap_or(DEFAULT)
     }
 
     /// Whether upper and lower case are the same.
@@ -158,28 +122,10 @@ impl Collation {
     /// Narrow bytes as UTF-16; what is invalid becomes U+FFFD.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Vec<u16> {
         let Some(high) = self.high_half() else {
-            return self
-                .encoding()
-                .decode_without_bom_handling(bytes)
-                .0
-                .encode_utf16()
-                .collect();
+            return self.encoding().decode_without_bom_handling(bytes).0.encode_utf16().collect();
         };
-        let of_high = |byte: u8| {
-            high.chars()
-                .nth(usize::from(byte) - 128)
-                .map_or(0xFFFD, |c| c as u16)
-        };
-        bytes
-            .iter()
-            .map(|&byte| {
-                if byte < 128 {
-                    u16::from(byte)
-                } else {
-                    of_high(byte)
-                }
-            })
-            .collect()
+        let of_high = |byte: u8| high.chars().nth(usize::from(byte) - 128).map_or(0xFFFD, |c| c as u16);
+        bytes.iter().map(|&byte| if byte < 128 { u16::from(byte) } else { of_high(byte) }).collect()
     }
 
     /// UTF-16 as narrow bytes; what the code page lacks becomes `?`, as SQL Server has it.
@@ -191,11 +137,7 @@ impl Collation {
             if c.is_ascii() {
                 out.push(c as u8);
             } else if let Some(high) = self.high_half() {
-                out.push(
-                    high.chars()
-                        .position(|h| h == c)
-                        .map_or(b'?', |at| 128 + at as u8),
-                );
+                out.push(high.chars().position(|h| h == c).map_or(b'?', |at| 128 + at as u8));
             } else {
                 let (bytes, _, failed) = self.encoding().encode(c.encode_utf8(&mut one));
                 if failed {

@@ -22,9 +22,7 @@ pub(crate) fn compare(left: &Value, right: &Value, collation: &Collation) -> Ord
         (Value::DateTime2(a, t), Value::DateTime2(b, u)) => (a, t).cmp(&(b, u)),
         (Value::DateTimeOffset(a, t, _), Value::DateTimeOffset(b, u, _)) => (a, t).cmp(&(b, u)),
         (Value::Wide(a), Value::Wide(b)) => compare_text(a, b, collation),
-        (Value::Narrow(a), Value::Narrow(b)) => {
-            compare_text(&collation.decode(a), &collation.decode(b), collation)
-        }
+        (Value::Narrow(a), Value::Narrow(b)) => compare_text(&collation.decode(a), &collation.decode(b), collation),
         (Value::Binary(a), Value::Binary(b)) => a.cmp(b),
         (Value::Guid(a), Value::Guid(b)) => guid_order(a).cmp(&guid_order(b)),
         (Value::Variant(_, a), Value::Variant(_, b)) => compare(a, b, collation),
@@ -60,14 +58,8 @@ fn compare_text(left: &[u16], right: &[u16], collation: &Collation) -> Ordering 
 }
 
 /// Folded units without trailing blanks: equal keys are equal text.
-pub(crate) fn sort_key<'a>(
-    units: &'a [u16],
-    collation: &'a Collation,
-) -> impl Iterator<Item = u16> + 'a {
-    let end = units
-        .iter()
-        .rposition(|&unit| unit != 0x20)
-        .map_or(0, |at| at + 1);
+pub(crate) fn sort_key<'a>(units: &'a [u16], collation: &'a Collation) -> impl Iterator<Item = u16> + 'a {
+    let end = units.iter().rposition(|&unit| unit != 0x20).map_or(0, |at| at + 1);
     units[..end].iter().map(|&unit| fold(unit, collation))
 }
 
@@ -90,8 +82,5 @@ fn fold(unit: u16, collation: &Collation) -> u16 {
 
 /// SQL Server orders uniqueidentifiers by their last six bytes first.
 fn guid_order(g: &[u8; 16]) -> [u8; 16] {
-    [
-        g[10], g[11], g[12], g[13], g[14], g[15], g[8], g[9], g[7], g[6], g[5], g[4], g[3], g[2],
-        g[1], g[0],
-    ]
+    [g[10], g[11], g[12], g[13], g[14], g[15], g[8], g[9], g[7], g[6], g[5], g[4], g[3], g[2], g[1], g[0]]
 }

@@ -11,11 +11,7 @@ pub(crate) const TICKS_PER_SECOND: u64 = 10_000_000;
 
 /// Days since 0001-01-01 of a date of the proleptic Gregorian calendar, if it is one.
 pub(crate) fn days_from_date(year: i32, month: u32, day: u32) -> Option<i32> {
-    if !(1..=9999).contains(&year)
-        || !(1..=12).contains(&month)
-        || day < 1
-        || day > month_length(year, month)
-    {
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
         return None;
     }
     let before = |y: i32| y * 365 + y / 4 - y / 100 + y / 400;
@@ -68,12 +64,7 @@ pub(crate) fn ticks_from_300ths(ticks: u32) -> u64 {
 
 /// Days since 0001-01-01 and 100 ns ticks of now, UTC.
 pub(crate) fn now() -> (i32, u64) {
-    let elapsed = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let days = (elapsed.as_secs() / 86_400) as i32 + 719_162;
-    (
-        days,
-        elapsed.as_secs() % 86_400 * TICKS_PER_SECOND + u64::from(elapsed.subsec_nanos()) / 100,
-    )
+    (days, elapsed.as_secs() % 86_400 * TICKS_PER_SECOND + u64::from(elapsed.subsec_nanos()) / 100)
 }

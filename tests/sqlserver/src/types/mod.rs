@@ -73,11 +73,7 @@ impl SqlType {
         let mut numbers = arguments.split(',').map(|part| part.trim().parse::<u16>());
         let first = numbers.next().and_then(Result::ok);
         let second = numbers.next().and_then(Result::ok);
-        let length = if arguments == "max" {
-            Length::Max
-        } else {
-            Length::Up(first.unwrap_or(1))
-        };
+        let length = if arguments == "max" { Length::Max } else { Length::Up(first.unwrap_or(1)) };
         let scale = first.unwrap_or(7).min(7) as u8;
         let exact = (first.unwrap_or(18) as u8, second.unwrap_or(0) as u8);
         Some(match name {
@@ -204,37 +200,22 @@ impl SqlType {
             SqlType::BigInt => (8, 19, 0),
             SqlType::Real => (4, 24, 0),
             SqlType::Float => (8, 53, 0),
-            SqlType::Decimal(p, s) | SqlType::Numeric(p, s) => {
-                (i16::from(decimal_bytes(p)) + 1, p, s)
-            }
+            SqlType::Decimal(p, s) | SqlType::Numeric(p, s) => (i16::from(decimal_bytes(p)) + 1, p, s),
             SqlType::Money => (8, 19, 4),
             SqlType::SmallMoney => (4, 10, 4),
             SqlType::Date => (3, 10, 0),
             SqlType::Time(s) => (i16::from(time_bytes(s)), if s == 0 { 8 } else { 9 + s }, s),
             SqlType::DateTime => (8, 23, 3),
             SqlType::SmallDateTime => (4, 16, 0),
-            SqlType::DateTime2(s) => (
-                i16::from(time_bytes(s)) + 3,
-                if s == 0 { 19 } else { 20 + s },
-                s,
-            ),
-            SqlType::DateTimeOffset(s) => (
-                i16::from(time_bytes(s)) + 5,
-                if s == 0 { 26 } else { 27 + s },
-                s,
-            ),
+            SqlType::DateTime2(s) => (i16::from(time_bytes(s)) + 3, if s == 0 { 19 } else { 20 + s }, s),
+            SqlType::DateTimeOffset(s) => (i16::from(time_bytes(s)) + 5, if s == 0 { 26 } else { 27 + s }, s),
             SqlType::Char(n) | SqlType::Binary(n) => (n as i16, 0, 0),
             SqlType::NChar(n) => ((n * 2) as i16, 0, 0),
             SqlType::VarChar(Length::Up(n)) | SqlType::VarBinary(Length::Up(n)) => (n as i16, 0, 0),
             SqlType::NVarChar(Length::Up(n)) => ((n * 2) as i16, 0, 0),
             SqlType::VarChar(Length::Max) | SqlType::VarBinary(Length::Max) => (-1, 0, 0),
-            SqlType::NVarChar(Length::Max)
-            | SqlType::Xml
-            | SqlType::Geography
-            | SqlType::Geometry => (-1, 0, 0),
-            SqlType::Text | SqlType::NText | SqlType::Image | SqlType::UniqueIdentifier => {
-                (16, 0, 0)
-            }
+            SqlType::NVarChar(Length::Max) | SqlType::Xml | SqlType::Geography | SqlType::Geometry => (-1, 0, 0),
+            SqlType::Text | SqlType::NText | SqlType::Image | SqlType::UniqueIdentifier => (16, 0, 0),
             SqlType::RowVersion => (8, 0, 0),
             SqlType::Variant => (8016, 0, 0),
             SqlType::HierarchyId => (892, 0, 0),
@@ -249,14 +230,7 @@ impl SqlType {
 
     /// Whether values are UTF-16 text.
     pub(crate) fn is_wide(self) -> bool {
-        matches!(
-            self,
-            SqlType::NChar(_)
-                | SqlType::NVarChar(_)
-                | SqlType::NText
-                | SqlType::SysName
-                | SqlType::Xml
-        )
+        matches!(self, SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::NText | SqlType::SysName | SqlType::Xml)
     }
 
     /// Whether the catalogue gives the column a collation.
@@ -351,12 +325,10 @@ impl fmt::Display for SqlType {
                 write!(f, "({s})")
             }
             SqlType::Char(n) | SqlType::NChar(n) | SqlType::Binary(n) => write!(f, "({n})"),
-            SqlType::VarChar(length) | SqlType::NVarChar(length) | SqlType::VarBinary(length) => {
-                match length {
-                    Length::Up(n) => write!(f, "({n})"),
-                    Length::Max => f.write_str("(max)"),
-                }
-            }
+            SqlType::VarChar(length) | SqlType::NVarChar(length) | SqlType::VarBinary(length) => match length {
+                Length::Up(n) => write!(f, "({n})"),
+                Length::Max => f.write_str("(max)"),
+            },
             _ => Ok(()),
         }
     }

@@ -20,10 +20,7 @@ pub(crate) fn decimal(text: &str) -> Option<(i128, u8)> {
         return None;
     }
     let unscaled: i128 = all.parse().ok()?;
-    Some((
-        if negative { -unscaled } else { unscaled },
-        fraction.len() as u8,
-    ))
+    Some((if negative { -unscaled } else { unscaled }, fraction.len() as u8))
 }
 
 /// A date, a time or both, in the ISO forms (`2026-02-05`, `20260205`, `T` or blank, offset, `Z`).
@@ -37,21 +34,9 @@ pub(crate) fn moment(text: &str) -> Option<Moment> {
         None if !text.contains(':') => (text, ""),
         _ => ("", text),
     };
-    let days = if date.is_empty() {
-        None
-    } else {
-        Some(parse_date(date)?)
-    };
+    let days = if date.is_empty() { None } else { Some(parse_date(date)?) };
     let (clock, offset) = split_offset(rest)?;
-    Some((
-        days,
-        if clock.is_empty() {
-            0
-        } else {
-            parse_clock(clock)?
-        },
-        offset,
-    ))
+    Some((days, if clock.is_empty() { 0 } else { parse_clock(clock)? }, offset))
 }
 
 fn parse_date(text: &str) -> Option<i32> {
@@ -60,11 +45,7 @@ fn parse_date(text: &str) -> Option<i32> {
     if digits.len() != 8 || !(text.len() == 8 || separated) {
         return None;
     }
-    days_from_date(
-        digits[..4].parse().ok()?,
-        digits[4..6].parse().ok()?,
-        digits[6..].parse().ok()?,
-    )
+    days_from_date(digits[..4].parse().ok()?, digits[4..6].parse().ok()?, digits[6..].parse().ok()?)
 }
 
 fn split_offset(text: &str) -> Option<(&str, Option<i16>)> {
@@ -76,14 +57,7 @@ fn split_offset(text: &str) -> Option<(&str, Option<i16>)> {
     };
     let (hours, minutes) = text[at + 1..].split_once(':')?;
     let total: i16 = hours.parse::<i16>().ok()? * 60 + minutes.parse::<i16>().ok()?;
-    Some((
-        text[..at].trim_end(),
-        Some(if text.as_bytes()[at] == b'-' {
-            -total
-        } else {
-            total
-        }),
-    ))
+    Some((text[..at].trim_end(), Some(if text.as_bytes()[at] == b'-' { -total } else { total })))
 }
 
 fn parse_clock(text: &str) -> Option<u64> {
@@ -104,12 +78,8 @@ fn parse_clock(text: &str) -> Option<u64> {
 
 /// A moment as days and ticks in UTC; the time may have rounded up to the next day.
 pub(crate) fn utc(days: i32, ticks: u64, minutes: i16) -> (i32, u64) {
-    let total =
-        i64::from(days) * TICKS_PER_DAY as i64 + ticks as i64 - i64::from(minutes) * 600_000_000;
-    (
-        total.div_euclid(TICKS_PER_DAY as i64) as i32,
-        total.rem_euclid(TICKS_PER_DAY as i64) as u64,
-    )
+    let total = i64::from(days) * TICKS_PER_DAY as i64 + ticks as i64 - i64::from(minutes) * 600_000_000;
+    (total.div_euclid(TICKS_PER_DAY as i64) as i32, total.rem_euclid(TICKS_PER_DAY as i64) as u64)
 }
 
 /// A uniqueidentifier with or without braces.
@@ -125,10 +95,7 @@ pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 /// Whether an integer is in a type's range.

@@ -21,12 +21,7 @@ pub(crate) fn parameter(from: &mut Cursor<'_>) -> Result<Parameter, Malformed> {
     let name = from.text(length.into())?;
     from.u8()?;
     let (ty, collation, value) = typed_value(from)?;
-    Ok(Parameter {
-        name,
-        ty,
-        collation,
-        value,
-    })
+    Ok(Parameter { name, ty, collation, value })
 }
 
 fn typed_value(from: &mut Cursor<'_>) -> Result<(SqlType, &'static Collation, Value), Malformed> {
@@ -44,11 +39,7 @@ fn typed_value(from: &mut Cursor<'_>) -> Result<(SqlType, &'static Collation, Va
         }
         0x6A | 0x6C => {
             let [_, precision, scale] = from.array()?;
-            let ty = if token == 0x6A {
-                SqlType::Decimal(precision, scale)
-            } else {
-                SqlType::Numeric(precision, scale)
-            };
+            let ty = if token == 0x6A { SqlType::Decimal(precision, scale) } else { SqlType::Numeric(precision, scale) };
             (ty, short_bytes(from)?)
         }
         0x28 => (SqlType::Date, short_bytes(from)?),
@@ -65,31 +56,16 @@ fn typed_value(from: &mut Cursor<'_>) -> Result<(SqlType, &'static Collation, Va
                 return Ok((ty, collation, chunked_value(from, ty)?));
             }
             let length = from.u16()?;
-            (
-                ty,
-                if length == u16::MAX {
-                    None
-                } else {
-                    Some(from.take(length.into())?)
-                },
-            )
+            (ty, if length == u16::MAX { None } else { Some(from.take(length.into())?) })
         }
         0x22 | 0x23 | 0x63 => {
             from.u32()?;
             if token != 0x22 {
                 collation = Collation::from_wire(from.array()?);
             }
-            let ty = [SqlType::Image, SqlType::Text, SqlType::NText]
-                [usize::from(token.min(0x24) - 0x22)];
+            let ty = [SqlType::Image, SqlType::Text, SqlType::NText][usize::from(token.min(0x24) - 0x22)];
             let length = from.u32()?;
-            (
-                ty,
-                if length == u32::MAX {
-                    None
-                } else {
-                    Some(from.take(length as usize)?)
-                },
-            )
+            (ty, if length == u32::MAX { None } else { Some(from.take(length as usize)?) })
         }
         0xF1 => {
             from.u8()?;
@@ -137,16 +113,8 @@ fn sized_type(token: u8, size: u8) -> Result<SqlType, Malformed> {
 }
 
 fn counted_type(token: u8, size: u16) -> SqlType {
-    let bytes = if size == u16::MAX {
-        Length::Max
-    } else {
-        Length::Up(size)
-    };
-    let units = if size == u16::MAX {
-        Length::Max
-    } else {
-        Length::Up(size / 2)
-    };
+    let bytes = if size == u16::MAX { Length::Max } else { Length::Up(size) };
+    let units = if size == u16::MAX { Length::Max } else { Length::Up(size / 2) };
     match token {
         0xA5 => SqlType::VarBinary(bytes),
         0xA7 => SqlType::VarChar(bytes),
@@ -199,21 +167,13 @@ fn value(ty: SqlType, bytes: &[u8]) -> Result<Value, Malformed> {
         SqlType::Date => Value::Date(little_endian(bytes) as i32),
         SqlType::Time(scale) => Value::Time(ticks(bytes, scale)),
         SqlType::DateTime2(scale) => {
-            let (time, date) = bytes
-                .split_at_checked(bytes.len().wrapping_sub(3))
-                .ok_or(Malformed)?;
+            let (time, date) = bytes.split_at_checked(bytes.len().wrapping_sub(3)).ok_or(Malformed)?;
             Value::DateTime2(little_endian(date) as i32, ticks(time, scale))
         }
         SqlType::DateTimeOffset(scale) => {
-            let (time, rest) = bytes
-                .split_at_checked(bytes.len().wrapping_sub(5))
-                .ok_or(Malformed)?;
+            let (time, rest) = bytes.split_at_checked(bytes.len().wrapping_sub(5)).ok_or(Malformed)?;
             let minutes = i16::from_le_bytes([rest[3], rest[4]]);
-            Value::DateTimeOffset(
-                little_endian(&rest[..3]) as i32,
-                ticks(time, scale),
-                minutes,
-            )
+            Value::DateTimeOffset(little_endian(&rest[..3]) as i32, ticks(time, scale), minutes)
         }
         SqlType::UniqueIdentifier => Value::Guid(guid_to_wire(from.array()?)),
         _ if ty.is_wide() => Value::Wide(utf16_units(bytes)),
@@ -223,10 +183,7 @@ fn value(ty: SqlType, bytes: &[u8]) -> Result<Value, Malformed> {
 }
 
 fn little_endian(bytes: &[u8]) -> u128 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |sum, &byte| sum << 8 | u128::from(byte))
+    bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | u128::from(byte))
 }
 
 fn ticks(bytes: &[u8], scale: u8) -> u64 {

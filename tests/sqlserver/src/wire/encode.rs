@@ -23,15 +23,9 @@ pub(crate) fn put_columns(out: &mut Vec<u8>, columns: &[ResultColumn]) {
     out.push(0x81);
     out.extend((columns.len() as u16).to_le_bytes());
     for column in columns {
-        let user_type: u32 = if column.ty == SqlType::RowVersion {
-            80
-        } else {
-            0
-        };
+        let user_type: u32 = if column.ty == SqlType::RowVersion { 80 } else { 0 };
         out.extend(user_type.to_le_bytes());
-        let flags = u16::from(column.nullable)
-            | u16::from(!column.identity) << 3
-            | u16::from(column.identity) << 4;
+        let flags = u16::from(column.nullable) | u16::from(!column.identity) << 3 | u16::from(column.identity) << 4;
         out.extend(flags.to_le_bytes());
         put_type(out, column.ty, column.collation, column.nullable);
         if matches!(column.ty, SqlType::Text | SqlType::NText | SqlType::Image) {
@@ -103,11 +97,7 @@ fn put_huge(out: &mut Vec<u8>, token: u8, bytes: i32, collation: Option<&Collati
 }
 
 fn put_clr_type(out: &mut Vec<u8>, ty: SqlType) {
-    let size: u16 = if ty == SqlType::HierarchyId {
-        892
-    } else {
-        u16::MAX
-    };
+    let size: u16 = if ty == SqlType::HierarchyId { 892 } else { u16::MAX };
     let class = match ty {
         SqlType::HierarchyId => "SqlHierarchyId",
         SqlType::Geography => "SqlGeography",
@@ -156,11 +146,7 @@ pub(crate) fn put_row(out: &mut Vec<u8>, columns: &[ResultColumn], row: &[Value]
     } else {
         out.push(0xD1);
     }
-    for (column, value) in columns
-        .iter()
-        .zip(row)
-        .filter(|(_, value)| !value.is_null())
-    {
+    for (column, value) in columns.iter().zip(row).filter(|(_, value)| !value.is_null()) {
         put_value(out, column.ty, column.nullable, value);
     }
 }
@@ -239,17 +225,13 @@ fn put_bare(out: &mut Vec<u8>, ty: SqlType, value: &Value) {
     match value {
         Value::Null => {}
         Value::Bit(bit) => out.push(u8::from(*bit)),
-        Value::Int(number) => out.extend_from_slice(
-            &number.to_le_bytes()[..usize::from(ty.sizes().0.unsigned_abs().min(8))],
-        ),
+        Value::Int(number) => out.extend_from_slice(&number.to_le_bytes()[..usize::from(ty.sizes().0.unsigned_abs().min(8))]),
         Value::Real(number) => out.extend(number.to_le_bytes()),
         Value::Float(number) => out.extend(number.to_le_bytes()),
         Value::Decimal(unscaled, _) => {
             let (_, precision, _) = ty.sizes();
             out.push(u8::from(*unscaled >= 0));
-            out.extend_from_slice(
-                &unscaled.unsigned_abs().to_le_bytes()[..usize::from(decimal_bytes(precision))],
-            );
+            out.extend_from_slice(&unscaled.unsigned_abs().to_le_bytes()[..usize::from(decimal_bytes(precision))]);
         }
         Value::Money(number) if ty == SqlType::SmallMoney => {
             out.extend((*number as i32).to_le_bytes());
@@ -328,8 +310,5 @@ fn put_variant(out: &mut Vec<u8>, value: &Value) {
 
 /// The wire turns the first three groups of a uniqueidentifier around; so does the way back.
 pub(crate) fn guid_to_wire(g: [u8; 16]) -> [u8; 16] {
-    [
-        g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13],
-        g[14], g[15],
-    ]
+    [g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]]
 }

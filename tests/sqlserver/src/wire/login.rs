@@ -26,13 +26,7 @@ pub(crate) fn wanted_encryption(prelogin: &[u8]) -> Result<u8, Malformed> {
 
 /// The server's answer: version 13.0.4185, the encryption, no MARS.
 pub(crate) fn prelogin_answer(encryption: u8) -> Vec<u8> {
-    let options: [(u8, &[u8]); 5] = [
-        (0, &[13, 0, 0x10, 0x59, 0, 0]),
-        (1, &[encryption]),
-        (2, &[0]),
-        (3, &[]),
-        (4, &[0]),
-    ];
+    let options: [(u8, &[u8]); 5] = [(0, &[13, 0, 0x10, 0x59, 0, 0]), (1, &[encryption]), (2, &[0]), (3, &[]), (4, &[0])];
     let mut head = Vec::new();
     let mut data: Vec<u8> = Vec::new();
     for (kind, bytes) in options {
@@ -66,16 +60,10 @@ pub(crate) fn parse(message: &[u8]) -> Result<Login, Malformed> {
     let text = |slot: usize| -> Result<Vec<u8>, Malformed> {
         let mut at = Cursor::new(message.get(36 + slot * 4..).ok_or(Malformed)?);
         let (offset, units) = (usize::from(at.u16()?), usize::from(at.u16()?));
-        message
-            .get(offset..offset + units * 2)
-            .map(<[u8]>::to_vec)
-            .ok_or(Malformed)
+        message.get(offset..offset + units * 2).map(<[u8]>::to_vec).ok_or(Malformed)
     };
     let plain = |slot| text(slot).map(|bytes| String::from_utf16_lossy(&utf16_units(&bytes)));
-    let hidden: Vec<u8> = text(2)?
-        .iter()
-        .map(|byte| (byte ^ 0xA5).rotate_left(4))
-        .collect();
+    let hidden: Vec<u8> = text(2)?.iter().map(|byte| (byte ^ 0xA5).rotate_left(4)).collect();
     Ok(Login {
         tds_version,
         packet_size,

@@ -52,18 +52,13 @@ impl<'a> Cursor<'a> {
 
     /// UTF-16 text of this many units.
     pub(crate) fn text(&mut self, units: usize) -> Result<String, Malformed> {
-        Ok(String::from_utf16_lossy(&utf16_units(
-            self.take(units * 2)?,
-        )))
+        Ok(String::from_utf16_lossy(&utf16_units(self.take(units * 2)?)))
     }
 }
 
 /// Little-endian bytes as UTF-16 units.
 pub(crate) fn utf16_units(bytes: &[u8]) -> Vec<u16> {
-    bytes
-        .chunks_exact(2)
-        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-        .collect()
+    bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
 /// Appends text as UTF-16, little-endian.

@@ -25,10 +25,7 @@ pub(crate) async fn read_message<R: AsyncRead + Unpin>(from: &mut R) -> io::Resu
         from.read_exact(&mut header).await?;
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
         if length < HEADER || body.len() > MESSAGE_BYTES_MAX {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a malformed TDS packet",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a malformed TDS packet"));
         }
         let at = body.len();
         body.resize(at + length - HEADER, 0);
@@ -54,12 +51,7 @@ pub(crate) struct Packets {
 
 impl Packets {
     pub(crate) fn new(size: usize, spid: u16) -> Self {
-        Packets {
-            ready: Vec::with_capacity(192 << 10),
-            size,
-            spid,
-            number: 1,
-        }
+        Packets { ready: Vec::with_capacity(192 << 10), size, spid, number: 1 }
     }
 
     /// Moves all full packets out of `message`; `last` also moves the rest and ends the message.
@@ -83,8 +75,7 @@ impl Packets {
         let length = (body.len() + HEADER) as u16;
         let [s0, s1] = self.spid.to_be_bytes();
         let [l0, l1] = length.to_be_bytes();
-        self.ready
-            .extend([kind, u8::from(last), l0, l1, s0, s1, self.number, 0]);
+        self.ready.extend([kind, u8::from(last), l0, l1, s0, s1, self.number, 0]);
         self.ready.extend_from_slice(body);
         self.number = self.number.wrapping_add(1);
     }

@@ -27,17 +27,7 @@ pub(crate) fn put_error(out: &mut Vec<u8>, server: &str, error: &SqlError) {
 
 /// Appends an INFO token.
 pub(crate) fn put_info(out: &mut Vec<u8>, server: &str, number: i32, message: &str) {
-    put_message(
-        out,
-        0xAB,
-        server,
-        &SqlError {
-            number,
-            class: 0,
-            state: 1,
-            message: message.to_owned(),
-        },
-    );
+    put_message(out, 0xAB, server, &SqlError { number, class: 0, state: 1, message: message.to_owned() });
 }
 
 fn put_message(out: &mut Vec<u8>, token: u8, server: &str, error: &SqlError) {

@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::large_futures,
     reason = "a test may stop where it stands; clippy's own exception does not reach helpers and async bodies"
 )]

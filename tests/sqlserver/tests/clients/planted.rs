@@ -17,38 +17,12 @@ pub(crate) struct Planted {
 
 type Shown = [&'static str; 2];
 
-fn planted(
-    ty: &'static str,
-    ends: [Value; 2],
-    freetds: Shown,
-    python: Shown,
-    tiberius: Shown,
-) -> Planted {
-    Planted {
-        ty,
-        collation: "SQL_Latin1_General_CP1_CI_AS",
-        ends,
-        freetds,
-        python,
-        tiberius,
-    }
+fn planted(ty: &'static str, ends: [Value; 2], freetds: Shown, python: Shown, tiberius: Shown) -> Planted {
+    Planted { ty, collation: "SQL_Latin1_General_CP1_CI_AS", ends, freetds, python, tiberius }
 }
 
-fn collated(
-    ty: &'static str,
-    collation: &'static str,
-    ends: [Value; 2],
-    all: Shown,
-    python: Shown,
-) -> Planted {
-    Planted {
-        ty,
-        collation,
-        ends,
-        freetds: all,
-        python,
-        tiberius: all,
-    }
+fn collated(ty: &'static str, collation: &'static str, ends: [Value; 2], all: Shown, python: Shown) -> Planted {
+    Planted { ty, collation, ends, freetds: all, python, tiberius: all }
 }
 
 /// The columns `c0`, `c1` and so on of table `Everything`.
@@ -59,27 +33,9 @@ pub(crate) fn all() -> Vec<Planted> {
     const LAST_DAY: i32 = 3_652_058;
     const LAST_TICK: u64 = 863_999_999_999;
     vec![
-        planted(
-            "bit",
-            [Value::Bit(false), Value::Bit(true)],
-            ["0", "1"],
-            ["False", "True"],
-            ["false", "true"],
-        ),
-        planted(
-            "tinyint",
-            int(0, 255),
-            ["0", "255"],
-            ["0", "255"],
-            ["0", "255"],
-        ),
-        planted(
-            "smallint",
-            int(-32768, 32767),
-            ["-32768", "32767"],
-            ["-32768", "32767"],
-            ["-32768", "32767"],
-        ),
+        planted("bit", [Value::Bit(false), Value::Bit(true)], ["0", "1"], ["False", "True"], ["false", "true"]),
+        planted("tinyint", int(0, 255), ["0", "255"], ["0", "255"], ["0", "255"]),
+        planted("smallint", int(-32768, 32767), ["-32768", "32767"], ["-32768", "32767"], ["-32768", "32767"]),
         planted(
             "int",
             int(i32::MIN.into(), i32::MAX.into()),
@@ -111,18 +67,9 @@ pub(crate) fn all() -> Vec<Planted> {
         planted(
             "decimal(38,10)",
             [Value::Decimal(-NINES, 10), Value::Decimal(NINES, 10)],
-            [
-                "-9999999999999999999999999999.9999999999",
-                "9999999999999999999999999999.9999999999",
-            ],
-            [
-                "Decimal('-9999999999999999999999999999.9999999999')",
-                "Decimal('9999999999999999999999999999.9999999999')",
-            ],
-            [
-                "-99999999999999999999999999999999999999/10",
-                "99999999999999999999999999999999999999/10",
-            ],
+            ["-9999999999999999999999999999.9999999999", "9999999999999999999999999999.9999999999"],
+            ["Decimal('-9999999999999999999999999999.9999999999')", "Decimal('9999999999999999999999999999.9999999999')"],
+            ["-99999999999999999999999999999999999999/10", "99999999999999999999999999999999999999/10"],
         ),
         planted(
             "numeric(9,3)",
@@ -161,59 +108,35 @@ pub(crate) fn all() -> Vec<Planted> {
         ),
         planted(
             "datetime",
-            [
-                Value::DateTime(-53_690, 0),
-                Value::DateTime(2_958_463, 25_919_999),
-            ],
+            [Value::DateTime(-53_690, 0), Value::DateTime(2_958_463, 25_919_999)],
             ["1753-01-01 00:00:00.000", "9999-12-31 23:59:59.997"],
-            [
-                "datetime.datetime(1753, 1, 1, 0, 0)",
-                "datetime.datetime(9999, 12, 31, 23, 59, 59, 997000)",
-            ],
+            ["datetime.datetime(1753, 1, 1, 0, 0)", "datetime.datetime(9999, 12, 31, 23, 59, 59, 997000)"],
             ["day -53690 0", "day 2958463 25919999"],
         ),
         planted(
             "smalldatetime",
-            [
-                Value::SmallDateTime(0, 0),
-                Value::SmallDateTime(65_535, 1439),
-            ],
+            [Value::SmallDateTime(0, 0), Value::SmallDateTime(65_535, 1439)],
             ["1900-01-01 00:00:00.000", "2079-06-06 23:59:00.000"],
-            [
-                "datetime.datetime(1900, 1, 1, 0, 0)",
-                "datetime.datetime(2079, 6, 6, 23, 59)",
-            ],
+            ["datetime.datetime(1900, 1, 1, 0, 0)", "datetime.datetime(2079, 6, 6, 23, 59)"],
             ["day 0 0", "day 65535 1439"],
         ),
         planted(
             "datetime2(7)",
-            [
-                Value::DateTime2(0, 0),
-                Value::DateTime2(LAST_DAY, LAST_TICK),
-            ],
+            [Value::DateTime2(0, 0), Value::DateTime2(LAST_DAY, LAST_TICK)],
             ["1-01-01 00:00:00.000", "9999-12-31 23:59:59.999"],
-            [
-                "datetime.datetime(1, 1, 1, 0, 0)",
-                "datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)",
-            ],
+            ["datetime.datetime(1, 1, 1, 0, 0)", "datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)"],
             ["day 0 0/7", "day 3652058 863999999999/7"],
         ),
         planted(
             "datetime2(3)",
             [Value::DateTime2(1, 10_000), Value::DateTime2(730_119, 0)],
             ["1-01-02 00:00:00.001", "2000-01-01 00:00:00.000"],
-            [
-                "datetime.datetime(1, 1, 2, 0, 0, 0, 1000)",
-                "datetime.datetime(2000, 1, 1, 0, 0)",
-            ],
+            ["datetime.datetime(1, 1, 2, 0, 0, 0, 1000)", "datetime.datetime(2000, 1, 1, 0, 0)"],
             ["day 1 1/3", "day 730119 0/3"],
         ),
         planted(
             "datetimeoffset(7)",
-            [
-                Value::DateTimeOffset(730_119, 0, 540),
-                Value::DateTimeOffset(LAST_DAY - 1, LAST_TICK, -720),
-            ],
+            [Value::DateTimeOffset(730_119, 0, 540), Value::DateTimeOffset(LAST_DAY - 1, LAST_TICK, -720)],
             ["2000-01-01 09:00:00.000", "9999-12-30 11:59:59.999"],
             [
                 "datetime.datetime(2000, 1, 1, 9, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=32400)))",
@@ -223,88 +146,20 @@ pub(crate) fn all() -> Vec<Planted> {
         ),
         planted(
             "uniqueidentifier",
-            [
-                Value::Guid([0; 16]),
-                Value::Guid([
-                    0, 17, 34, 51, 68, 85, 102, 119, 136, 153, 170, 187, 204, 221, 238, 255,
-                ]),
-            ],
-            [
-                "00000000-0000-0000-0000-000000000000",
-                "00112233-4455-6677-8899-AABBCCDDEEFF",
-            ],
-            [
-                "UUID('00000000-0000-0000-0000-000000000000')",
-                "UUID('00112233-4455-6677-8899-aabbccddeeff')",
-            ],
-            [
-                "00000000-0000-0000-0000-000000000000",
-                "00112233-4455-6677-8899-aabbccddeeff",
-            ],
+            [Value::Guid([0; 16]), Value::Guid([0, 17, 34, 51, 68, 85, 102, 119, 136, 153, 170, 187, 204, 221, 238, 255])],
+            ["00000000-0000-0000-0000-000000000000", "00112233-4455-6677-8899-AABBCCDDEEFF"],
+            ["UUID('00000000-0000-0000-0000-000000000000')", "UUID('00112233-4455-6677-8899-aabbccddeeff')"],
+            ["00000000-0000-0000-0000-000000000000", "00112233-4455-6677-8899-aabbccddeeff"],
         ),
-        collated(
-            "nvarchar(20)",
-            "Japanese_CI_AS",
-            ["".into(), "日本語 𠮷😀é".into()],
-            ["", "日本語 𠮷😀é"],
-            ["''", "'日本語 𠮷😀é'"],
-        ),
-        collated(
-            "nvarchar(max)",
-            "Japanese_CI_AS",
-            ["".into(), "長い".into()],
-            ["", "長い"],
-            ["''", "'長い'"],
-        ),
-        collated(
-            "nchar(4)",
-            "Japanese_CI_AS",
-            ["".into(), "日本".into()],
-            ["    ", "日本  "],
-            ["'    '", "'日本  '"],
-        ),
-        collated(
-            "varchar(20)",
-            "Japanese_CI_AS",
-            ["".into(), "漢字ｶﾅ".into()],
-            ["", "漢字ｶﾅ"],
-            ["''", "'漢字ｶﾅ'"],
-        ),
-        collated(
-            "varchar(20)",
-            "Latin1_General_CI_AS",
-            ["a".into(), "Zürich €".into()],
-            ["a", "Zürich €"],
-            ["'a'", "'Zürich €'"],
-        ),
-        collated(
-            "varchar(max)",
-            "Japanese_CI_AS",
-            ["".into(), "漢字".into()],
-            ["", "漢字"],
-            ["''", "'漢字'"],
-        ),
-        collated(
-            "char(4)",
-            "SQL_Latin1_General_CP1_CI_AS",
-            ["".into(), "é".into()],
-            ["    ", "é   "],
-            ["'    '", "'é   '"],
-        ),
-        collated(
-            "text",
-            "Japanese_CI_AS",
-            ["".into(), "本文".into()],
-            ["", "本文"],
-            ["''", "'本文'"],
-        ),
-        collated(
-            "ntext",
-            "Japanese_CI_AS",
-            ["".into(), "本文😀".into()],
-            ["", "本文😀"],
-            ["''", "'本文😀'"],
-        ),
+        collated("nvarchar(20)", "Japanese_CI_AS", ["".into(), "日本語 𠮷😀é".into()], ["", "日本語 𠮷😀é"], ["''", "'日本語 𠮷😀é'"]),
+        collated("nvarchar(max)", "Japanese_CI_AS", ["".into(), "長い".into()], ["", "長い"], ["''", "'長い'"]),
+        collated("nchar(4)", "Japanese_CI_AS", ["".into(), "日本".into()], ["    ", "日本  "], ["'    '", "'日本  '"]),
+        collated("varchar(20)", "Japanese_CI_AS", ["".into(), "漢字ｶﾅ".into()], ["", "漢字ｶﾅ"], ["''", "'漢字ｶﾅ'"]),
+        collated("varchar(20)", "Latin1_General_CI_AS", ["a".into(), "Zürich €".into()], ["a", "Zürich €"], ["'a'", "'Zürich €'"]),
+        collated("varchar(max)", "Japanese_CI_AS", ["".into(), "漢字".into()], ["", "漢字"], ["''", "'漢字'"]),
+        collated("char(4)", "SQL_Latin1_General_CP1_CI_AS", ["".into(), "é".into()], ["    ", "é   "], ["'    '", "'é   '"]),
+        collated("text", "Japanese_CI_AS", ["".into(), "本文".into()], ["", "本文"], ["''", "'本文'"]),
+        collated("ntext", "Japanese_CI_AS", ["".into(), "本文😀".into()], ["", "本文😀"], ["''", "'本文😀'"]),
         planted(
             "varbinary(10)",
             [Value::Binary(vec![]), Value::Binary(vec![0, 255])],
@@ -326,33 +181,15 @@ pub(crate) fn all() -> Vec<Planted> {
             ["b''", "b'\\t\\t\\t'"],
             ["", "090909"],
         ),
-        planted(
-            "image",
-            [Value::Binary(vec![]), Value::Binary(vec![7])],
-            ["", "07"],
-            ["b''", "b'\\x07'"],
-            ["", "07"],
-        ),
+        planted("image", [Value::Binary(vec![]), Value::Binary(vec![7])], ["", "07"], ["b''", "b'\\x07'"], ["", "07"]),
         planted(
             "rowversion",
-            [
-                Value::Binary(vec![0; 8]),
-                Value::Binary(vec![0, 0, 0, 0, 0, 0, 7, 209]),
-            ],
+            [Value::Binary(vec![0; 8]), Value::Binary(vec![0, 0, 0, 0, 0, 0, 7, 209])],
             ["0000000000000000", "00000000000007d1"],
-            [
-                "b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'",
-                "b'\\x00\\x00\\x00\\x00\\x00\\x00\\x07\\xd1'",
-            ],
+            ["b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00'", "b'\\x00\\x00\\x00\\x00\\x00\\x00\\x07\\xd1'"],
             ["0000000000000000", "00000000000007d1"],
         ),
-        collated(
-            "sysname",
-            "SQL_Latin1_General_CP1_CI_AS",
-            ["a".into(), "表".into()],
-            ["a", "表"],
-            ["'a'", "'表'"],
-        ),
+        collated("sysname", "SQL_Latin1_General_CP1_CI_AS", ["a".into(), "表".into()], ["a", "表"], ["'a'", "'表'"]),
         planted(
             "xml",
             ["<a/>".into(), "<日>本</日>".into()],
@@ -366,27 +203,14 @@ pub(crate) fn all() -> Vec<Planted> {
 /// Table `Everything`: the low ends, the high ends, and NULL in every column.
 pub(crate) async fn server(tls: TlsMode) -> StandIn {
     let mut def = TableDef::new("Types", "dbo", "Everything").required("id", "int");
-    let (mut low, mut high, mut null) = (
-        vec![Value::Int(1)],
-        vec![Value::Int(2)],
-        vec![Value::Int(3)],
-    );
+    let (mut low, mut high, mut null) = (vec![Value::Int(1)], vec![Value::Int(2)], vec![Value::Int(3)]);
     for (at, column) in all().into_iter().enumerate() {
-        def = def
-            .collation(column.collation)
-            .column(&format!("c{at}"), column.ty);
+        def = def.collation(column.collation).column(&format!("c{at}"), column.ty);
         let [first, last] = column.ends;
         low.push(first);
         high.push(last);
         null.push(Value::Null);
     }
-    let builder = StandIn::builder()
-        .tls(tls)
-        .login("sync", "secret")
-        .sample_data(2500);
-    builder
-        .table(def.key(&["id"]).row(low).row(high).row(null))
-        .start()
-        .await
-        .unwrap()
+    let builder = StandIn::builder().tls(tls).login("sync", "secret").sample_data(2500);
+    builder.table(def.key(&["id"]).row(low).row(high).row(null)).start().await.unwrap()
 }

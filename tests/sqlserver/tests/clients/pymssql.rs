@@ -16,28 +16,12 @@ fn python() -> &'static PathBuf {
     PYTHON.get_or_init(|| {
         let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pymssql-2.4.6");
         let python = home.join("bin/python");
-        let works = |python: &PathBuf| {
-            Command::new(python)
-                .args(["-c", "import pymssql"])
-                .status()
-                .is_ok_and(|status| status.success())
-        };
+        let works = |python: &PathBuf| Command::new(python).args(["-c", "import pymssql"]).status().is_ok_and(|status| status.success());
         if !works(&python) {
-            let made = Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(&home)
-                .status();
-            assert!(
-                made.is_ok_and(|status| status.success()),
-                "python3 with venv is needed: apt-get install python3-venv"
-            );
-            let installed = Command::new(&python)
-                .args(["-m", "pip", "install", "-q", VERSION])
-                .status();
-            assert!(
-                installed.is_ok_and(|status| status.success()),
-                "{VERSION} could not be installed from PyPI"
-            );
+            let made = Command::new("python3").args(["-m", "venv"]).arg(&home).status();
+            assert!(made.is_ok_and(|status| status.success()), "python3 with venv is needed: apt-get install python3-venv");
+            let installed = Command::new(&python).args(["-m", "pip", "install", "-q", VERSION]).status();
+            assert!(installed.is_ok_and(|status| status.success()), "{VERSION} could not be installed from PyPI");
         }
         python
     })
@@ -49,51 +33,30 @@ async fn run(port: u16, encryption: &str, script: &str) -> Vec<String> {
          database='Types', encryption='{encryption}')\ncur = c.cursor()\n"
     );
     let python = tokio::task::spawn_blocking(python).await.unwrap();
-    let output = tokio::process::Command::new(python)
-        .args(["-c", &(prologue + script)])
-        .env("PYTHONIOENCODING", "utf-8")
-        .output()
-        .await
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    let output =
+        tokio::process::Command::new(python).args(["-c", &(prologue + script)]).env("PYTHONIOENCODING", "utf-8").output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-const READ_ALL: &str = "cur.execute('SELECT * FROM dbo.Everything ORDER BY id')\nfor row in cur:\n  for value in row[1:]:\n    print(repr(value))\n";
+const READ_ALL: &str =
+    "cur.execute('SELECT * FROM dbo.Everything ORDER BY id')\nfor row in cur:\n  for value in row[1:]:\n    print(repr(value))\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pymssql_reads_every_type_over_every_encryption() {
-    for (tls, encryption) in [
-        (TlsMode::Off, "off"),
-        (TlsMode::LoginOnly, "off"),
-        (TlsMode::LoginOnly, "require"),
-        (TlsMode::Full, "require"),
-    ] {
+    for (tls, encryption) in
+        [(TlsMode::Off, "off"), (TlsMode::LoginOnly, "off"), (TlsMode::LoginOnly, "require"), (TlsMode::Full, "require")]
+    {
         let server = planted::server(tls).await;
         let read = run(server.port(), encryption, READ_ALL).await;
         let columns = planted::all();
         let mut wrong = Vec::new();
         assert_eq!(read.len(), columns.len() * 3, "{tls:?}: {read:?}");
         for (at, column) in columns.iter().enumerate() {
-            let found = [
-                &read[at],
-                &read[columns.len() + at],
-                &read[columns.len() * 2 + at],
-            ];
+            let found = [&read[at], &read[columns.len() + at], &read[columns.len() * 2 + at]];
             let expected = [column.python[0], column.python[1], "None"];
             if found != expected {
-                wrong.push(format!(
-                    "{} at {tls:?}: {found:?}, not {expected:?}",
-                    column.ty
-                ));
+                wrong.push(format!("{} at {tls:?}: {found:?}, not {expected:?}", column.ty));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");

@@ -10,11 +10,7 @@ use crate::planted;
 
 pub(crate) type Connection = Client<Compat<TcpStream>>;
 
-pub(crate) async fn connect(
-    server: &StandIn,
-    encryption: EncryptionLevel,
-    packet: u32,
-) -> tiberius::Result<Connection> {
+pub(crate) async fn connect(server: &StandIn, encryption: EncryptionLevel, packet: u32) -> tiberius::Result<Connection> {
     let mut config = Config::new();
     config.host("localhost");
     config.port(server.port());
@@ -22,8 +18,7 @@ pub(crate) async fn connect(
     config.authentication(AuthMethod::sql_server("sync", "secret"));
     config.encryption(encryption);
     config.packet_size(packet);
-    let ca =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{}.pem", server.port()));
+    let ca = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ca-{}.pem", server.port()));
     std::fs::write(&ca, server.ca_pem()).unwrap();
     config.trust_cert_ca(ca.display().to_string());
     let tcp = TcpStream::connect(("127.0.0.1", server.port())).await?;
@@ -33,12 +28,7 @@ pub(crate) async fn connect(
 
 /// A raw value as text; `None` for NULL.
 fn show(data: &ColumnData<'_>) -> Option<String> {
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     match data {
         ColumnData::Bit(value) => value.map(|v| v.to_string()),
         ColumnData::U8(value) => value.map(|v| v.to_string()),
@@ -54,38 +44,17 @@ fn show(data: &ColumnData<'_>) -> Option<String> {
         ColumnData::Binary(value) => value.as_ref().map(|v| hex(v)),
         ColumnData::Date(value) => value.map(|v| format!("day {}", v.days())),
         ColumnData::Time(value) => value.map(|v| format!("{}/{}", v.increments(), v.scale())),
-        ColumnData::DateTime(value) => {
-            value.map(|v| format!("day {} {}", v.days(), v.seconds_fragments()))
-        }
-        ColumnData::SmallDateTime(value) => {
-            value.map(|v| format!("day {} {}", v.days(), v.seconds_fragments()))
-        }
-        ColumnData::DateTime2(value) => value.map(|v| {
-            format!(
-                "day {} {}/{}",
-                v.date().days(),
-                v.time().increments(),
-                v.time().scale()
-            )
-        }),
+        ColumnData::DateTime(value) => value.map(|v| format!("day {} {}", v.days(), v.seconds_fragments())),
+        ColumnData::SmallDateTime(value) => value.map(|v| format!("day {} {}", v.days(), v.seconds_fragments())),
+        ColumnData::DateTime2(value) => value.map(|v| format!("day {} {}/{}", v.date().days(), v.time().increments(), v.time().scale())),
         ColumnData::DateTimeOffset(value) => value.map(|v| {
             let utc = v.datetime2();
-            format!(
-                "day {} {}/{} {}",
-                utc.date().days(),
-                utc.time().increments(),
-                utc.time().scale(),
-                v.offset()
-            )
+            format!("day {} {}/{} {}", utc.date().days(), utc.time().increments(), utc.time().scale(), v.offset())
         }),
     }
 }
 
-async fn rows(
-    client: &mut Connection,
-    sql: &str,
-    parameters: &[&dyn tiberius::ToSql],
-) -> tiberius::Result<Vec<Vec<Option<String>>>> {
+async fn rows(client: &mut Connection, sql: &str, parameters: &[&dyn tiberius::ToSql]) -> tiberius::Result<Vec<Vec<Option<String>>>> {
     let mut stream = client.query(sql, parameters).await?;
     let mut rows = Vec::new();
     while let Some(item) = stream.try_next().await? {
@@ -109,26 +78,14 @@ async fn tiberius_reads_every_type_over_every_encryption_and_packet_size() {
     ];
     for (tls, encryption, packet) in cases {
         let server = planted::server(tls).await;
-        let mut client = connect(&server, encryption, packet)
-            .await
-            .unwrap_or_else(|error| panic!("{tls:?} {encryption:?}: {error}"));
-        let read = rows(
-            &mut client,
-            "SELECT * FROM Types.dbo.Everything ORDER BY id",
-            &[],
-        )
-        .await
-        .unwrap();
+        let mut client = connect(&server, encryption, packet).await.unwrap_or_else(|error| panic!("{tls:?} {encryption:?}: {error}"));
+        let read = rows(&mut client, "SELECT * FROM Types.dbo.Everything ORDER BY id", &[]).await.unwrap();
         let mut wrong = Vec::new();
         for (at, column) in planted::all().iter().enumerate() {
-            let found =
-                [&read[0][at + 1], &read[1][at + 1], &read[2][at + 1]].map(Option::as_deref);
+            let found = [&read[0][at + 1], &read[1][at + 1], &read[2][at + 1]].map(Option::as_deref);
             let expected = [Some(column.tiberius[0]), Some(column.tiberius[1]), None];
             if found != expected {
-                wrong.push(format!(
-                    "{} at {tls:?}: {found:?}, not {expected:?}",
-                    column.ty
-                ));
+                wrong.push(format!("{} at {tls:?}: {found:?}, not {expected:?}", column.ty));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
@@ -138,9 +95,7 @@ async fn tiberius_reads_every_type_over_every_encryption_and_packet_size() {
 #[tokio::test(flavor = "multi_thread")]
 async fn catalogue_and_ranges_answer_with_parameters() {
     let server = planted::server(TlsMode::Off).await;
-    let mut client = connect(&server, EncryptionLevel::NotSupported, 4096)
-        .await
-        .unwrap();
+    let mut client = connect(&server, EncryptionLevel::NotSupported, 4096).await.unwrap();
     let found = rows(&mut client, "SELECT o.object_id, o.type FROM [McTM].sys.objects AS o JOIN [McTM].sys.schemas AS s ON s.schema_id = o.schema_id WHERE s.name = @P1 AND o.name = @P2 AND o.type IN ('U','V')", &[&"dbo", &"Customer"]).await.unwrap();
     let id: i32 = found[0][0].as_ref().unwrap().parse().unwrap();
     assert_eq!(found[0][1].as_deref(), Some("U "));
@@ -149,26 +104,15 @@ async fn catalogue_and_ranges_answer_with_parameters() {
     let range = rows(&mut client, "SELECT [CD] FROM [McTM].[dbo].[Customer] WITH (NOLOCK) WHERE [CD] > CAST(@P1 AS nvarchar(20)) AND [CD] <= @P2 ORDER BY [CD] OPTION (MAXDOP 1)", &[&"C000000010", &"c000000020"]).await.unwrap();
     let expected: Vec<_> = (11..=20).map(|n| vec![Some(format!("C{n:09}"))]).collect();
     assert_eq!(range, expected);
-    let count = rows(
-        &mut client,
-        "SELECT COUNT_BIG(*) FROM [McTM].[dbo].[Customer] WHERE [Note] IS NULL",
-        &[],
-    )
-    .await
-    .unwrap();
+    let count = rows(&mut client, "SELECT COUNT_BIG(*) FROM [McTM].[dbo].[Customer] WHERE [Note] IS NULL", &[]).await.unwrap();
     let nulls: i64 = count[0][0].as_ref().unwrap().parse().unwrap();
-    assert!(
-        (700..970).contains(&nulls),
-        "about a third of 2500: {nulls}"
-    );
+    assert!((700..970).contains(&nulls), "about a third of 2500: {nulls}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nulls_take_the_type_beside_them() {
     let server = planted::server(TlsMode::Off).await;
-    let mut client = connect(&server, EncryptionLevel::NotSupported, 4096)
-        .await
-        .unwrap();
+    let mut client = connect(&server, EncryptionLevel::NotSupported, 4096).await.unwrap();
     let sql = "SELECT ISNULL(NULL, N'x'), COALESCE(NULL, 5), TRY_CAST('x' AS int), CASE WHEN N'a' = NULL THEN 1 ELSE 2 END, NULL";
     let read = rows(&mut client, sql, &[]).await.unwrap();
     let read: Vec<_> = read[0].iter().map(Option::as_deref).collect();
