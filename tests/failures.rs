@@ -130,7 +130,7 @@ async fn what_does_not_fit_is_refused_by_name_and_the_others_are_done() {
             Planted::new("Odd", columns, 1).rows(vec![row(Value::Int(1), "ok"), row(Value::Int(2), "much too long")]),
             "CREATE TABLE odd (id integer PRIMARY KEY, name varchar(5))",
             json!({}),
-            &["Name", "Id=2"],
+            &["Name", "Id=2", "13 characters"],
         ),
         (Planted::new("Odd", columns, 1).rows(vec![row(Value::Int(1), "ok"), row(Value::Int(2), "n\0ul")]), "", json!({}), &["Name", "2"]),
     ];

@@ -152,7 +152,9 @@ async fn publish_staged(
 ) -> Result<Published> {
     let target = &publication.target;
     let failed = |error| target_error(&format!("publish {target}"), error);
-    transaction.batch_execute(&format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")).await.map_err(failed)?;
+    // Constraints that may wait until the COMMIT do: rows that refer to each other are written in any order.
+    let begin = format!("SET CONSTRAINTS ALL DEFERRED; LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE");
+    transaction.batch_execute(&begin).await.map_err(failed)?;
     let staged = count(&transaction, staging).await?;
     if staged != run.rows.read {
         return Err(SyncError::new(ErrorKind::Refused, format!("{} rows were read and {staged} are staged", run.rows.read)));

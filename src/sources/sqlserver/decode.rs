@@ -72,8 +72,16 @@ impl RowDecoder {
             CellError::Unexpected { .. } => ErrorKind::Internal,
             _ => ErrorKind::BadValue,
         };
-        SyncError::new(kind, format!("column {column}, {row_name}: {error}"))
-            .with_remedy("Correct the value at the source, or widen the target column")
+        let remedy = match error {
+            CellError::Null => "Correct the value at the source, or drop the target column's NOT NULL",
+            CellError::Nul(_) | CellError::TooLarge(_) => "Correct the value at the source, or leave the column out of \"columns\"",
+            CellError::SubMicrosecond => "Choose on_submicrosecond \"truncate\" or \"round\"",
+            CellError::Unexpected { .. } => "Please report it, with the column's type",
+            CellError::TooLong { .. } | CellError::Scale(_) | CellError::Precision(..) | CellError::SecondDigits(_) => {
+                "Correct the value at the source, or widen the target column"
+            }
+        };
+        SyncError::new(kind, format!("column {column}, {row_name}: {error}")).with_remedy(remedy)
     }
 
     /// The row's key as `Id=7, Name=x`, cut at 200 characters.
