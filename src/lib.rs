@@ -7,11 +7,13 @@
 //!
 //! | level | modules |
 //! |---|---|
-//! | 5 | [`lambda`], [`cli`]: payloads and arguments to a request, a report to envelopes, bodies and exit codes |
-//! | 4 | [`app`]: the composition root |
-//! | 3 | [`engine`]: plan, run, full refresh, pump |
-//! | 2 | [`sources`], [`target`]: the two ends |
-//! | 1 | [`copy`], [`request`], [`config`], [`report`]: formats, settings, what was asked and what happened |
+//! | 7 | [`lambda`], [`cli`]: payloads and arguments to a request, a report to envelopes, bodies and exit codes |
+//! | 6 | [`app`]: the composition root |
+//! | 5 | [`engine`]: plan, run, full refresh, pump |
+//! | 4 | [`sources`], [`target`]: the two ends |
+//! | 3 | [`report`]: what happened |
+//! | 2 | [`request`]: what was asked |
+//! | 1 | [`copy`], [`config`]: the format, the settings |
 //! | 0 | [`table`], [`error`]: the vocabulary |
 #![forbid(unsafe_code)]
 

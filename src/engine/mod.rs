@@ -8,7 +8,7 @@ mod stop;
 mod test_connections;
 
 pub use full_refresh::{RunContext, TableJob};
-pub use plan::{PlannedColumn, SyncPlan, encoding, plan};
+pub use plan::{PlannedColumn, SyncPlan, plan};
 pub use run::run_tables;
 pub use stop::{Stop, StopReason};
 pub use test_connections::{TestJob, test_connections};

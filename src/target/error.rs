@@ -100,7 +100,7 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
         ),
         (
             &[SqlState::UNIQUE_VIOLATION],
-            ErrorKind::Refused,
+            ErrorKind::BadValue,
             "The source delivers rows that the target's unique constraint holds equal: correct them, or the constraint",
         ),
         (
@@ -111,7 +111,7 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
                 SqlState::EXCLUSION_VIOLATION,
                 SqlState::RESTRICT_VIOLATION,
             ],
-            ErrorKind::Refused,
+            ErrorKind::BadValue,
             "The rows break a constraint of the target: correct them at the source, or the constraint",
         ),
     ];

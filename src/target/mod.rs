@@ -2,6 +2,7 @@
 
 mod catalog;
 mod error;
+mod guards;
 mod lock;
 mod merge;
 mod publish;
@@ -12,8 +13,9 @@ mod tls;
 
 pub use catalog::TargetDescription;
 pub use error::is_transient;
+pub use guards::Guards;
 pub use lock::LockOutcome;
-pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad};
+pub use publish::{Publication, PublishWay, Published, StraightLoad};
 pub use session::Session;
 pub use staging::{Load, Loaded};
 pub use state::{RunRow, Started};
