@@ -8,6 +8,7 @@ mod configuration;
 mod disk;
 mod envelopes;
 mod failures;
+mod hard_targets;
 mod house_rules;
 mod interruption;
 mod merge;

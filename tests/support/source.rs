@@ -183,6 +183,11 @@ impl Source {
         statements.iter().skip(self.before_fault.load(Ordering::Relaxed)).any(|statement| statement.contains(&rows_of))
     }
 
+    /// Whether a statement with this text has come.
+    pub(crate) fn has_seen(&self, text: &str) -> bool {
+        self.stand_in().stats().statements.iter().any(|statement| statement.contains(text))
+    }
+
     /// Makes reading a table go wrong from now on.
     pub(crate) fn fault(&self, name: &str, fault: Fault) {
         self.before_fault.store(self.stand_in().stats().statements.len(), Ordering::Relaxed);
