@@ -18,3 +18,4 @@ mod secrets;
 mod support;
 mod sync;
 mod tls;
+mod types;
