@@ -7,6 +7,7 @@
 //! views, `sql` statements and expressions; `connection` logs a client in,
 //! `session` answers it, `server` is what a test holds.
 
+mod account;
 mod catalog;
 mod connection;
 mod data;

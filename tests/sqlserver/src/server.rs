@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::account::Account;
 use crate::data::builder::TableDef;
 use crate::data::{Row, Rows, Table, World, sample};
 use crate::faults::Fault;
@@ -37,19 +38,6 @@ pub struct Builder {
     accounts: Vec<Account>,
     databases: Vec<String>,
     tables: Vec<TableDef>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    user: String,
-    password: String,
-    databases: Option<Vec<String>>,
-}
-
-impl Account {
-    pub(crate) fn may_use(&self, database: &str) -> bool {
-        database == "master" || self.databases.as_ref().is_none_or(|allowed| allowed.iter().any(|name| name.eq_ignore_ascii_case(database)))
-    }
 }
 
 /// What the server has seen so far.

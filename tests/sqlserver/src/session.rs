@@ -17,6 +17,7 @@ use crate::sql::error::SqlError;
 use crate::sql::expr::Expr;
 use crate::sql::fast::FastRows;
 use crate::sql::functions::{SERVER, Session};
+use crate::sql::options::{self, Setting};
 use crate::sql::select::{self, Output, Query, Scan};
 use crate::types::value::Value;
 use crate::wire::decode::Parameter;
@@ -244,16 +245,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 }
                 Statement::Use(name) => {
                     let database = self.session.world.database(&name).ok_or_else(|| SqlError::unknown_database(&name))?.name.clone();
+                    self.session.account.enter(&database)?;
                     tokens::put_change(&mut self.body, 1, &database, &self.session.database);
                     tokens::put_info(&mut self.body, SERVER, 5701, &format!("Changed database context to '{database}'."));
                     self.session.database = database;
                     break;
                 }
                 Statement::Set(words) => {
-                    if let [option, on] = words.as_slice()
-                        && option.eq_ignore_ascii_case("FMTONLY")
-                    {
-                        self.metadata_only = on.eq_ignore_ascii_case("ON");
+                    if let Setting::MetadataOnly(on) = options::read(&words)? {
+                        self.metadata_only = on;
                     }
                     break;
                 }

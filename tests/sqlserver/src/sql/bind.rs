@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node, Operator};
 use super::functions::{self, Session};
+use super::refuse;
 use crate::types::cast::Conversion;
 use crate::types::value::Value;
 use crate::types::{Length, NVARCHAR_MAX, SqlType, collation};
@@ -235,6 +236,7 @@ impl Binder<'_> {
     }
 
     fn function(&mut self, function: &Function) -> Result<Expr, SqlError> {
+        refuse::call(function)?;
         let name = function.name.to_string().to_ascii_lowercase();
         let list = match &function.args {
             FunctionArguments::List(list) => list.args.as_slice(),

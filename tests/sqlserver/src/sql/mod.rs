@@ -6,4 +6,6 @@ pub(crate) mod error;
 pub(crate) mod expr;
 pub(crate) mod fast;
 pub(crate) mod functions;
+pub(crate) mod options;
+mod refuse;
 pub(crate) mod select;

@@ -17,6 +17,7 @@ use super::bind::{Aggregate, Binder, UNTYPED, Visible};
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node};
 use super::functions::Session;
+use super::refuse;
 use crate::data::{Row, Table};
 use crate::types::SqlType;
 use crate::types::compare::compare;
@@ -61,9 +62,7 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
     let SetExpr::Select(select) = parsed.body.as_ref() else {
         return Err(SqlError::syntax(&parsed.body.to_string()));
     };
-    if parsed.with.is_some() || parsed.limit_clause.is_some() || select.having.is_some() || select.into.is_some() {
-        return Err(SqlError::syntax("SELECT"));
-    }
+    refuse::query(parsed, select)?;
     let (sources, joins) = sources(select, session)?;
     let mut binder = binder(session, parameters, &sources);
     let filter = select.selection.as_ref().map(|filter| binder.bind(filter)).transpose()?;
@@ -138,7 +137,8 @@ fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>
             };
             let on = match constraint {
                 JoinConstraint::On(on) => Some(on.clone()),
-                _ => None,
+                JoinConstraint::None if matches!(join.join_operator, JoinOperator::CrossJoin(_)) => None,
+                _ => return Err(SqlError::syntax("JOIN")),
             };
             sources.push(source(&join.relation, session)?);
             joins.push((outer, on));
@@ -148,7 +148,8 @@ fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>
 }
 
 fn source(factor: &TableFactor, session: &Session) -> Result<Source, SqlError> {
-    let TableFactor::Table { name, alias, args: None, .. } = factor else {
+    refuse::table(factor)?;
+    let TableFactor::Table { name, alias, .. } = factor else {
         return Err(SqlError::syntax(&factor.to_string()));
     };
     let table = table(name, session)?;
@@ -167,6 +168,7 @@ fn table(name: &ObjectName, session: &Session) -> Result<Arc<Table>, SqlError> {
         _ => return Err(SqlError::unknown_object(&shown)),
     };
     let home = session.world.database(database).ok_or_else(|| SqlError::unknown_object(&shown))?;
+    session.account.enter(&home.name)?;
     if let Some(view) = crate::catalog::view(&session.world, home, schema, table) {
         return Ok(Arc::new(view));
     }
@@ -183,11 +185,13 @@ fn project(select: &Select, binder: &mut Binder<'_>) -> Result<(Vec<String>, Vec
             },
             SelectItem::UnnamedExpr(ast) => (plain_name(ast), ast),
             SelectItem::ExprWithAlias { expr, alias } => (alias.value.clone(), expr),
-            SelectItem::Wildcard(_) => {
+            SelectItem::Wildcard(options) => {
+                refuse::star(options)?;
                 star(None, binder, &mut names, &mut bound);
                 continue;
             }
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(table), _) => {
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(table), options) => {
+                refuse::star(options)?;
                 let table = table.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone());
                 star(table.as_deref(), binder, &mut names, &mut bound);
                 continue;

@@ -12,4 +12,5 @@ mod faults;
 mod freetds;
 mod planted;
 mod pymssql;
+mod refusals;
 mod tiberius;
