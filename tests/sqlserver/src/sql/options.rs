@@ -2,30 +2,32 @@
 
 use super::error::SqlError;
 
-/// On or off. What they change (NULL comparisons, padding, warnings) stands here as the drivers want it.
-const SWITCHES: [&str; 15] = [
-    "ANSI_DEFAULTS",
-    "ANSI_NULLS",
-    "ANSI_NULL_DFLT_ON",
-    "ANSI_PADDING",
-    "ANSI_WARNINGS",
-    "ARITHABORT",
-    "ARITHIGNORE",
-    "CONCAT_NULL_YIELDS_NULL",
-    "CURSOR_CLOSE_ON_COMMIT",
-    "FMTONLY",
-    "IMPLICIT_TRANSACTIONS",
-    "NO_BROWSETABLE",
-    "NOCOUNT",
-    "QUOTED_IDENTIFIER",
-    "XACT_ABORT",
+const EITHER: &[&str] = &["ON", "OFF"];
+
+/// On or off, each where this server behaves so.
+const SWITCHES: [(&str, &[&str]); 14] = [
+    ("ANSI_NULLS", &["ON"]),
+    ("ANSI_NULL_DFLT_ON", EITHER),
+    ("ANSI_PADDING", &["ON"]),
+    ("ANSI_WARNINGS", &["ON"]),
+    ("ARITHABORT", &["ON"]),
+    ("ARITHIGNORE", &["OFF"]),
+    ("CONCAT_NULL_YIELDS_NULL", &["ON"]),
+    ("CURSOR_CLOSE_ON_COMMIT", EITHER),
+    ("FMTONLY", EITHER),
+    ("IMPLICIT_TRANSACTIONS", &["OFF"]),
+    ("NO_BROWSETABLE", EITHER),
+    ("NOCOUNT", EITHER),
+    ("QUOTED_IDENTIFIER", &["ON"]),
+    ("XACT_ABORT", EITHER),
 ];
 
 /// A number each.
 const NUMBERS: [&str; 3] = ["DATEFIRST", "LOCK_TIMEOUT", "TEXTSIZE"];
 
-/// A word each.
-const WORDS: [&str; 3] = ["DATEFORMAT", "DEADLOCK_PRIORITY", "LANGUAGE"];
+/// A word each, of these.
+const WORDS: [(&str, &[&str]); 3] =
+    [("DATEFORMAT", &["DMY", "MDY", "YMD"]), ("DEADLOCK_PRIORITY", &["HIGH", "LOW", "NORMAL"]), ("LANGUAGE", &["ENGLISH", "US_ENGLISH"])];
 
 const LEVELS: [&str; 5] = ["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE"];
 
@@ -36,6 +38,8 @@ pub(crate) enum Setting {
     Accepted,
     /// Whether queries answer with their columns alone.
     MetadataOnly(bool),
+    /// Whether the ends of results say no counts.
+    NoCount(bool),
 }
 
 /// Reads the words after SET.
@@ -53,18 +57,14 @@ pub(crate) fn read(words: &[String]) -> Result<Setting, SqlError> {
         [option, ..] if option.starts_with('@') => {
             Err(SqlError::new(137, 15, format!("Must declare the scalar variable \"{}\".", option.to_ascii_lowercase())))
         }
+        ["NOCOUNT", switch @ ("ON" | "OFF")] => Ok(Setting::NoCount(*switch == "ON")),
         ["FMTONLY", switch @ ("ON" | "OFF")] => Ok(Setting::MetadataOnly(*switch == "ON")),
         [option, value @ ..] if NUMBERS.contains(option) => {
             let number = value.concat();
             if number.parse::<i64>().is_ok() { Ok(Setting::Accepted) } else { Err(near(value)) }
         }
-        [option, value @ ..] if WORDS.contains(option) => {
-            if value.len() == 1 {
-                Ok(Setting::Accepted)
-            } else {
-                Err(near(value))
-            }
-        }
+        [option, value] if takes(&WORDS, option, value) => Ok(Setting::Accepted),
+        [option, value @ ..] if WORDS.iter().any(|(name, _)| name == option) => Err(near(value)),
         [options @ .., switch] => switches(options, switch),
         [] => Err(near(&[])),
     }
@@ -73,11 +73,19 @@ pub(crate) fn read(words: &[String]) -> Result<Setting, SqlError> {
 /// `ANSI_NULLS, QUOTED_IDENTIFIER ON`
 fn switches(options: &[&str], switch: &str) -> Result<Setting, SqlError> {
     let named = if options.is_empty() { std::slice::from_ref(&switch) } else { options };
-    if let Some(unknown) = named.iter().step_by(2).find(|option| !SWITCHES.contains(option)) {
+    if let Some(unknown) = named.iter().step_by(2).find(|option| !SWITCHES.iter().any(|(name, _)| name == *option)) {
         return Err(SqlError::new(195, 15, format!("'{unknown}' is not a recognized SET option.")));
     }
     let separated = options.len() % 2 == 1 && options.iter().skip(1).step_by(2).all(|comma| *comma == ",");
-    if separated && matches!(switch, "ON" | "OFF") { Ok(Setting::Accepted) } else { Err(near(&[switch])) }
+    if separated && named.iter().step_by(2).all(|option| takes(&SWITCHES, option, switch)) {
+        Ok(Setting::Accepted)
+    } else {
+        Err(near(&[switch]))
+    }
+}
+
+fn takes(options: &[(&str, &[&str])], option: &str, value: &str) -> bool {
+    options.iter().any(|(name, values)| *name == option && values.contains(&value))
 }
 
 fn near(words: &[&str]) -> SqlError {
@@ -107,6 +115,7 @@ mod tests {
             assert_eq!(set(text), Ok(Setting::Accepted), "{text}");
         }
         assert_eq!(set("FMTONLY ON"), Ok(Setting::MetadataOnly(true)));
+        assert_eq!(set("NOCOUNT OFF"), Ok(Setting::NoCount(false)));
     }
 
     #[test]
@@ -119,6 +128,9 @@ mod tests {
             ("NOCOUNT", 102),
             ("NOCOUNT MAYBE", 102),
             ("NOCOUNT ON bogus", 102),
+            ("ANSI_NULLS, ANSI_PADDING OFF", 102),
+            ("IMPLICIT_TRANSACTIONS ON", 102),
+            ("LANGUAGE Deutsch", 102),
             ("TEXTSIZE x", 102),
             ("FMTONLY", 102),
             ("TRANSACTION ISOLATION LEVEL CHAOS", 102),

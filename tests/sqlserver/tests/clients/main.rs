@@ -10,6 +10,7 @@
 
 mod faults;
 mod freetds;
+mod memory;
 mod planted;
 mod pymssql;
 mod refusals;
