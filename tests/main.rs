@@ -19,3 +19,4 @@ mod secrets;
 mod support;
 mod sync;
 mod tls;
+mod types;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::account::Account;
 use crate::server::{Shared, TlsMode};
 use crate::session::Client;
 use crate::sql::error::SqlError;
@@ -82,8 +83,8 @@ where
     let login = login::parse(message).map_err(|_| malformed())?;
     let size = if login.packet_size == 0 { 4096 } else { login.packet_size.clamp(512, 32_767) } as usize;
     let mut body = Vec::new();
-    let database = match admit(&login, &shared) {
-        Ok(database) => database,
+    let (account, database) = match admit(&login, &shared) {
+        Ok(admitted) => admitted,
         Err(errors) => {
             for error in errors {
                 tokens::put_error(&mut body, SERVER, &error);
@@ -104,19 +105,19 @@ where
     tokens::put_change(&mut body, 4, &size.to_string(), "4096");
     tokens::put_done(&mut body, tokens::DONE, 0, 0, 0);
     answer(&mut stream, &body).await?;
-    let session = Session { world, database, user: login.user, application: login.application, spid, transactions: 0, last_rows: 0 };
+    let session = Session { world, database, account, application: login.application, spid, transactions: 0, last_rows: 0 };
     Client::new(stream, session, size, shared).run().await
 }
 
-/// The initial database, or why the login is refused.
-fn admit(login: &Login, shared: &Shared) -> Result<String, Vec<SqlError>> {
+/// The account and its initial database, or why the login is refused.
+fn admit(login: &Login, shared: &Shared) -> Result<(Account, String), Vec<SqlError>> {
     let failed = || SqlError::new(18456, 14, format!("Login failed for user '{}'.", login.user));
     let account = shared.account(&login.user, &login.password).ok_or_else(|| vec![failed()])?;
     shared.count_login();
     let wanted = if login.database.is_empty() { "master" } else { &login.database };
     let world = shared.world();
     let database = world.database(wanted).filter(|database| account.may_use(&database.name));
-    database.map(|database| database.name.clone()).ok_or_else(|| {
+    database.map(|database| (account.clone(), database.name.clone())).ok_or_else(|| {
         let message = format!("Cannot open database \"{wanted}\" requested by the login. The login failed.");
         vec![SqlError::new(4060, 11, message), failed()]
     })

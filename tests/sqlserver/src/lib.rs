@@ -5,14 +5,18 @@
 //!
 //! `wire` is bytes, `types` is values, `data` is tables, `catalog` the system
 //! views, `sql` statements and expressions; `connection` logs a client in,
-//! `session` answers it, `server` is what a test holds.
+//! `session` answers it and `sending` streams the rows; `server` and `handle` are
+//! what a test holds.
 
+mod account;
 mod catalog;
 mod connection;
 mod data;
 mod emit;
 mod faults;
+mod handle;
 mod rpc;
+mod sending;
 mod server;
 mod session;
 mod sql;
@@ -22,6 +26,7 @@ mod wire;
 
 pub use data::builder::TableDef;
 pub use faults::Fault;
-pub use server::{Builder, StandIn, Stats, TableHandle, TlsMode};
+pub use handle::TableHandle;
+pub use server::{Builder, StandIn, Stats, TlsMode};
 pub use sql::error::SqlError;
 pub use types::value::Value;

@@ -1,19 +1,18 @@
-//! The stand-in as a test holds it: builder, server, handles on its tables.
+//! The stand-in as a test holds it: builder and server.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::account::Account;
 use crate::data::builder::TableDef;
-use crate::data::{Row, Rows, Table, World, sample};
-use crate::faults::Fault;
-use crate::sql::error::SqlError;
+use crate::data::{World, sample};
+use crate::handle::TableHandle;
 use crate::tls::Certificates;
 use crate::types::collation;
-use crate::types::value::Value;
 
 /// What encryption the server offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,19 +36,6 @@ pub struct Builder {
     accounts: Vec<Account>,
     databases: Vec<String>,
     tables: Vec<TableDef>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    user: String,
-    password: String,
-    databases: Option<Vec<String>>,
-}
-
-impl Account {
-    pub(crate) fn may_use(&self, database: &str) -> bool {
-        database == "master" || self.databases.as_ref().is_none_or(|allowed| allowed.iter().any(|name| name.eq_ignore_ascii_case(database)))
-    }
 }
 
 /// What the server has seen so far.
@@ -81,6 +67,11 @@ const STATEMENTS_MAX: usize = 10_000;
 impl Shared {
     pub(crate) fn world(&self) -> World {
         self.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Locks what the server holds, to change it.
+    pub(crate) fn world_mut(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn account(&self, user: &str, password: &str) -> Option<&Account> {
@@ -277,7 +268,7 @@ impl StandIn {
 
     /// Adds a table, and its database where it is new.
     pub fn add_table(&self, def: TableDef) -> Result<(), String> {
-        let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.shared.world_mut();
         let (database, collation) = (def.database.clone(), def.collation);
         let table = def.build()?;
         world.ensure_database(&database, collation).add(table);
@@ -288,133 +279,5 @@ impl StandIn {
     pub fn table(&self, database: &str, schema: &str, name: &str) -> Option<TableHandle> {
         let object_id = self.shared.world().database(database)?.table(schema, name)?.object_id;
         Some(TableHandle { shared: Arc::clone(&self.shared), database: database.to_owned(), object_id })
-    }
-}
-
-/// A table of a running server.
-#[derive(Clone)]
-pub struct TableHandle {
-    shared: Arc<Shared>,
-    database: String,
-    object_id: i32,
-}
-
-impl TableHandle {
-    fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
-        let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
-        change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
-    }
-
-    /// Sets the table's fault, or clears it.
-    pub fn fault(&self, fault: Option<Fault>) {
-        let _ = self.change(|table| {
-            table.faults.set(fault);
-            Ok(())
-        });
-    }
-
-    /// Inserts a row.
-    pub fn insert(&self, values: Vec<Value>) -> Result<(), SqlError> {
-        self.change(|table| {
-            let row = table.fit(values)?;
-            table.stored().push(row);
-            if !table.key.is_empty() {
-                table.sort();
-            }
-            Ok(())
-        })
-    }
-
-    /// Sets a column in the rows that `matches` picks; says how many.
-    pub fn update(&self, column: &str, value: Value, matches: impl Fn(&[Value]) -> bool) -> Result<usize, SqlError> {
-        self.change(|table| {
-            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
-            let fitted = table.columns[at].fit(value)?;
-            let mut count = 0;
-            for row in table.stored().iter_mut().filter(|row| matches(row)) {
-                row[at] = fitted.clone();
-                count += 1;
-            }
-            Ok(count)
-        })
-    }
-
-    /// Deletes the rows that `matches` picks; says how many.
-    pub fn delete(&self, matches: impl Fn(&[Value]) -> bool) -> Result<usize, SqlError> {
-        self.change(|table| {
-            let rows = table.stored();
-            let before = rows.len();
-            rows.retain(|row| !matches(row));
-            Ok(before - rows.len())
-        })
-    }
-
-    /// All rows, as they are now.
-    pub fn rows(&self) -> Result<Vec<Row>, SqlError> {
-        self.change(|table| Ok((0..table.rows.len()).map(|at| table.rows.row(at)).collect()))
-    }
-
-    /// Sets how many rows a generated table has.
-    pub fn set_rows(&self, rows: u64) -> Result<(), SqlError> {
-        self.change(|table| {
-            if let Rows::Generated(generated) = &mut table.rows {
-                generated.rows = rows;
-            }
-            Ok(())
-        })
-    }
-
-    /// Changes the values, not the keys, of this share of a generated table's rows; 0 is the first state again.
-    pub fn changed_percent(&self, percent: f64) -> Result<(), SqlError> {
-        self.change(|table| {
-            if let Rows::Generated(generated) = &mut table.rows {
-                generated.changed = (percent * 100.0).round().clamp(0.0, 10_000.0) as u64;
-            }
-            Ok(())
-        })
-    }
-
-    /// Renames a column.
-    pub fn rename_column(&self, column: &str, name: &str) -> Result<(), SqlError> {
-        self.change(|table| {
-            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
-            table.columns[at].name = name.to_owned();
-            Ok(())
-        })
-    }
-
-    /// Drops a column that is not part of the key.
-    pub fn drop_column(&self, column: &str) -> Result<(), SqlError> {
-        self.change(|table| {
-            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
-            table.columns.remove(at);
-            table.key.iter_mut().filter(|key| **key > at).for_each(|key| *key -= 1);
-            match &mut table.rows {
-                Rows::Generated(generated) => {
-                    Arc::make_mut(&mut generated.columns).remove(at);
-                }
-                Rows::Stored(rows) => Arc::make_mut(rows).iter_mut().for_each(|row| {
-                    row.remove(at);
-                }),
-            }
-            Ok(())
-        })
-    }
-
-    /// Renames the table.
-    pub fn rename(&self, name: &str) -> Result<(), SqlError> {
-        self.change(|table| {
-            table.name = name.to_owned();
-            Ok(())
-        })
-    }
-
-    /// Drops the table.
-    pub fn drop_table(self) {
-        let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = world.database_mut(&self.database) {
-            database.tables.retain(|table| table.object_id != self.object_id);
-        }
     }
 }

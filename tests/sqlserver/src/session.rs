@@ -8,24 +8,19 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::faults::Fault;
 use crate::rpc::{self, Call};
 use crate::server::Shared;
 use crate::sql::batch::{self, Statement};
 use crate::sql::bind::Binder;
 use crate::sql::error::SqlError;
 use crate::sql::expr::Expr;
-use crate::sql::fast::FastRows;
 use crate::sql::functions::{SERVER, Session};
-use crate::sql::select::{self, Output, Query, Scan};
-use crate::types::value::Value;
+use crate::sql::options::{self, Setting};
+use crate::sql::select;
 use crate::wire::decode::Parameter;
-use crate::wire::encode::{put_columns, put_row};
 use crate::wire::packet::{self, Packets, RESPONSE, read_message};
 use crate::wire::{Cursor, tokens};
 
-/// Bytes gathered before a write to the socket.
-const WRITE_BYTES: usize = 128 << 10;
 const SELECT: u16 = 0xC1;
 
 /// Why a request ended early.
@@ -54,13 +49,14 @@ impl From<SqlError> for Stop {
 pub(crate) struct Client<S> {
     pub(crate) session: Session,
     pub(crate) shared: Arc<Shared>,
-    requests: mpsc::Receiver<(u8, Vec<u8>)>,
+    pub(crate) requests: mpsc::Receiver<(u8, Vec<u8>)>,
     reader: JoinHandle<()>,
-    stream: WriteHalf<S>,
-    packets: Packets,
+    pub(crate) stream: WriteHalf<S>,
+    pub(crate) packets: Packets,
     pub(crate) body: Vec<u8>,
-    sent: u64,
-    metadata_only: bool,
+    pub(crate) sent: u64,
+    pub(crate) metadata_only: bool,
+    no_count: bool,
     pub(crate) prepared: Vec<(i32, String, String)>,
     pub(crate) done_token: u8,
 }
@@ -93,6 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
             body: Vec::new(),
             sent: 0,
             metadata_only: false,
+            no_count: false,
             prepared: Vec::new(),
             done_token: tokens::DONE,
         }
@@ -218,8 +215,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
         Ok(())
     }
 
-    fn done(&mut self, more: bool, rows: Option<u64>) {
-        let status = (u16::from(more) * tokens::MORE) | (u16::from(rows.is_some()) * tokens::COUNT);
+    pub(crate) fn done(&mut self, more: bool, rows: Option<u64>) {
+        let status = (u16::from(more) * tokens::MORE) | (u16::from(rows.is_some() && !self.no_count) * tokens::COUNT);
         let command = if rows.is_some() { SELECT } else { 0 };
         tokens::put_done(&mut self.body, self.done_token, status, command, rows.unwrap_or(0));
     }
@@ -244,16 +241,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 }
                 Statement::Use(name) => {
                     let database = self.session.world.database(&name).ok_or_else(|| SqlError::unknown_database(&name))?.name.clone();
+                    self.session.account.enter(&database)?;
                     tokens::put_change(&mut self.body, 1, &database, &self.session.database);
                     tokens::put_info(&mut self.body, SERVER, 5701, &format!("Changed database context to '{database}'."));
                     self.session.database = database;
                     break;
                 }
                 Statement::Set(words) => {
-                    if let [option, on] = words.as_slice()
-                        && option.eq_ignore_ascii_case("FMTONLY")
-                    {
-                        self.metadata_only = on.eq_ignore_ascii_case("ON");
+                    match options::read(&words)? {
+                        Setting::MetadataOnly(on) => self.metadata_only = on,
+                        Setting::NoCount(on) => self.no_count = on,
+                        Setting::Accepted => {}
                     }
                     break;
                 }
@@ -314,121 +312,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     fn constant(&self, ast: &sqlparser::ast::Expr, parameters: &[Parameter]) -> Result<Expr, SqlError> {
         Binder { session: &self.session, parameters, visible: Vec::new(), groups: Vec::new(), aggregates: Vec::new(), grouping: false }
             .bind(ast)
-    }
-
-    async fn send(&mut self, query: Query, more: bool) -> Result<(), Stop> {
-        put_columns(&mut self.body, &query.columns);
-        let rows = match query.rows {
-            _ if self.metadata_only => 0,
-            Output::Ready(rows) => {
-                for row in &rows {
-                    put_row(&mut self.body, &query.columns, row);
-                    self.flush(false).await?;
-                }
-                rows.len() as u64
-            }
-            Output::Scan(ref scan) => self.scan(scan, &query).await?,
-        };
-        self.shared.count_rows(rows);
-        self.session.last_rows = rows as i64;
-        self.done(more, Some(rows));
-        Ok(())
-    }
-
-    async fn scan(&mut self, scan: &Scan, query: &Query) -> Result<u64, Stop> {
-        let fast = FastRows::of(scan, &query.columns);
-        let mut rows = 0;
-        let mut row: Vec<Value> = Vec::new();
-        let faults = &scan.table.faults;
-        let start = self.sent + self.body.len() as u64;
-        for at in scan.range.clone() {
-            if rows >= scan.limit {
-                break;
-            }
-            if faults.armed() {
-                self.fault(faults.get(), rows, start).await?;
-            }
-            if let Some(fast) = &fast {
-                fast.put(&mut self.body, at);
-            } else {
-                let source = scan.table.rows.row(at);
-                if let Some(filter) = &scan.filter
-                    && filter.truth(&source)? != Some(true)
-                {
-                    continue;
-                }
-                row.clear();
-                for expr in &scan.projection {
-                    row.push(expr.eval(&source)?);
-                }
-                put_row(&mut self.body, &query.columns, &row);
-            }
-            rows += 1;
-            if self.body.len() > WRITE_BYTES {
-                self.flush(true).await?;
-            }
-        }
-        if faults.armed() {
-            self.fault(faults.get(), rows, start).await?;
-        }
-        Ok(rows)
-    }
-
-    async fn fault(&mut self, fault: Option<Fault>, rows: u64, start: u64) -> Result<(), Stop> {
-        match fault {
-            Some(Fault::CutAfterRows(limit)) if rows >= limit => {
-                self.flush(true).await?;
-                Err(Stop::Closed)
-            }
-            Some(Fault::CutAfterBytes(limit)) if self.sent + self.body.len() as u64 - start >= limit => {
-                let excess = (self.sent + self.body.len() as u64 - start - limit) as usize;
-                self.body.truncate(self.body.len().saturating_sub(excess));
-                self.flush(true).await?;
-                Err(Stop::Closed)
-            }
-            Some(Fault::StallAfterRows(limit)) if rows >= limit => {
-                self.flush(true).await?;
-                match self.requests.recv().await {
-                    Some((packet::ATTENTION, _)) => Err(Stop::Cancelled),
-                    _ => Err(Stop::Closed),
-                }
-            }
-            Some(Fault::ErrorAfterRows(limit, error)) if rows >= limit => Err(error.into()),
-            Some(Fault::DelayPerRow(delay)) => {
-                self.flush(true).await?;
-                self.wait(delay).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits, unless the client gives up first.
-    async fn wait(&mut self, delay: Duration) -> Result<(), Stop> {
-        tokio::select! {
-            () = tokio::time::sleep(delay) => Ok(()),
-            request = self.requests.recv() => match request {
-                Some((packet::ATTENTION, _)) => Err(Stop::Cancelled),
-                _ => Err(Stop::Closed),
-            },
-        }
-    }
-
-    /// Sends the full packets, and looks whether the client has cancelled.
-    async fn flush(&mut self, now: bool) -> Result<(), Stop> {
-        if !now && self.body.len() < WRITE_BYTES {
-            return Ok(());
-        }
-        self.sent += self.body.len() as u64;
-        self.packets.cut(RESPONSE, &mut self.body, false);
-        self.sent -= self.body.len() as u64;
-        self.stream.write_all(&self.packets.ready).await?;
-        self.packets.ready.clear();
-        self.stream.flush().await?;
-        match self.requests.try_recv() {
-            Ok((packet::ATTENTION, _)) => Err(Stop::Cancelled),
-            Ok(_) | Err(mpsc::error::TryRecvError::Disconnected) => Err(Stop::Closed),
-            Err(mpsc::error::TryRecvError::Empty) => Ok(()),
-        }
     }
 }
 

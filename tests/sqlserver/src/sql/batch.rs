@@ -28,13 +28,16 @@ const STARTS: [&str; 16] = [
     "UPDATE", "DELETE",
 ];
 
+/// Query hints that change nothing here: there is one way to run a query.
+const OPTIONS: [&str; 9] = ["FAST", "FORCE", "HASH", "JOIN", "LOOP", "MAXDOP", "MERGE", "ORDER", "RECOMPILE"];
+
 /// Reads all statements of a batch; one mistake refuses all of it, as the server does.
 pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
     let dialect = MsSqlDialect {};
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize()
         .map_err(|error| SqlError::new(105, 15, format!("Unclosed quotation mark after the character string '{}'.", error.message)))?;
-    let mut reader = Reader { parser: Parser::new(&dialect).with_tokens(without_options(tokens)) };
+    let mut reader = Reader { parser: Parser::new(&dialect).with_tokens(without_options(tokens)?) };
     let mut statements = Vec::new();
     loop {
         match reader.parser.peek_token().token {
@@ -48,7 +51,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
 }
 
 /// Drops `OPTION (...)`, which the parser does not know, and white space.
-fn without_options(tokens: Vec<Token>) -> Vec<Token> {
+fn without_options(tokens: Vec<Token>) -> Result<Vec<Token>, SqlError> {
     let mut kept: Vec<Token> = Vec::new();
     let mut tokens = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).peekable();
     while let Some(token) = tokens.next() {
@@ -58,7 +61,9 @@ fn without_options(tokens: Vec<Token>) -> Vec<Token> {
                 match inner {
                     Token::LParen => depth += 1,
                     Token::RParen => depth -= 1,
-                    _ => {}
+                    Token::Comma | Token::Number(..) => {}
+                    word if OPTIONS.iter().any(|known| is_word(&word, known)) => {}
+                    other => return Err(SqlError::syntax(&other.to_string())),
                 }
                 if depth == 0 {
                     break;
@@ -68,7 +73,7 @@ fn without_options(tokens: Vec<Token>) -> Vec<Token> {
             kept.push(token);
         }
     }
-    kept
+    Ok(kept)
 }
 
 fn is_word(token: &Token, word: &str) -> bool {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node};
+use crate::account::Account;
 use crate::data::World;
 use crate::types::collation;
 use crate::types::value::Value;
@@ -14,7 +15,7 @@ use crate::types::{Length, SqlType, date};
 pub(crate) struct Session {
     pub(crate) world: World,
     pub(crate) database: String,
-    pub(crate) user: String,
+    pub(crate) account: Account,
     pub(crate) application: String,
     pub(crate) spid: u16,
     pub(crate) transactions: i64,
@@ -104,7 +105,7 @@ fn constant(name: &str, session: &Session) -> Option<Expr> {
     let name_of = |text: &str| Expr::constant(Value::text(text), NAME);
     let (days, ticks) = date::now();
     Some(match name {
-        "suser_sname" | "suser_name" | "original_login" | "system_user" => name_of(&session.user),
+        "suser_sname" | "suser_name" | "original_login" | "system_user" => name_of(&session.account.user),
         "user_name" | "current_user" => name_of("dbo"),
         "app_name" => name_of(&session.application),
         "host_name" => name_of("client"),

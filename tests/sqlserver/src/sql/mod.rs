@@ -2,8 +2,13 @@
 
 pub(crate) mod batch;
 pub(crate) mod bind;
+mod collect;
 pub(crate) mod error;
 pub(crate) mod expr;
 pub(crate) mod fast;
 pub(crate) mod functions;
+pub(crate) mod options;
+mod range;
+mod refuse;
 pub(crate) mod select;
+mod settle;

@@ -10,6 +10,8 @@
 
 mod faults;
 mod freetds;
+mod memory;
 mod planted;
 mod pymssql;
+mod refusals;
 mod tiberius;

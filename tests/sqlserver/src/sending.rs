@@ -1,0 +1,134 @@
+//! Results on their way to the client: rows as they are computed, faults where a table has one, and an ear for the client's attention.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use crate::faults::Fault;
+use crate::session::{Client, Stop};
+use crate::sql::fast::FastRows;
+use crate::sql::select::{Output, Query, Scan};
+use crate::types::value::Value;
+use crate::wire::encode::{put_columns, put_row};
+use crate::wire::packet::{self, RESPONSE};
+
+/// Bytes gathered before a write to the socket.
+const WRITE_BYTES: usize = 128 << 10;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
+    pub(crate) async fn send(&mut self, query: Query, more: bool) -> Result<(), Stop> {
+        put_columns(&mut self.body, &query.columns);
+        let rows = match query.rows {
+            _ if self.metadata_only => 0,
+            Output::Ready(rows) => {
+                for row in &rows {
+                    put_row(&mut self.body, &query.columns, row);
+                    self.flush(false).await?;
+                }
+                rows.len() as u64
+            }
+            Output::Scan(ref scan) => self.scan(scan, &query).await?,
+        };
+        self.shared.count_rows(rows);
+        self.session.last_rows = rows as i64;
+        self.done(more, Some(rows));
+        Ok(())
+    }
+
+    async fn scan(&mut self, scan: &Scan, query: &Query) -> Result<u64, Stop> {
+        let fast = FastRows::of(scan, &query.columns);
+        let mut rows = 0;
+        let mut row: Vec<Value> = Vec::new();
+        let faults = &scan.table.faults;
+        let start = self.sent + self.body.len() as u64;
+        for at in scan.range.clone() {
+            if rows >= scan.limit {
+                break;
+            }
+            if faults.armed() {
+                self.fault(faults.get(), rows, start).await?;
+            }
+            if let Some(fast) = &fast {
+                fast.put(&mut self.body, at);
+            } else {
+                let source = scan.table.rows.row(at);
+                if let Some(filter) = &scan.filter
+                    && filter.truth(&source)? != Some(true)
+                {
+                    continue;
+                }
+                row.clear();
+                for expr in &scan.projection {
+                    row.push(expr.eval(&source)?);
+                }
+                put_row(&mut self.body, &query.columns, &row);
+            }
+            rows += 1;
+            if self.body.len() > WRITE_BYTES {
+                self.flush(true).await?;
+            }
+        }
+        if faults.armed() {
+            self.fault(faults.get(), rows, start).await?;
+        }
+        Ok(rows)
+    }
+
+    async fn fault(&mut self, fault: Option<Fault>, rows: u64, start: u64) -> Result<(), Stop> {
+        match fault {
+            Some(Fault::CutAfterRows(limit)) if rows >= limit => {
+                self.flush(true).await?;
+                Err(Stop::Closed)
+            }
+            Some(Fault::CutAfterBytes(limit)) if self.sent + self.body.len() as u64 - start >= limit => {
+                let excess = (self.sent + self.body.len() as u64 - start - limit) as usize;
+                self.body.truncate(self.body.len().saturating_sub(excess));
+                self.flush(true).await?;
+                Err(Stop::Closed)
+            }
+            Some(Fault::StallAfterRows(limit)) if rows >= limit => {
+                self.flush(true).await?;
+                match self.requests.recv().await {
+                    Some((packet::ATTENTION, _)) => Err(Stop::Cancelled),
+                    _ => Err(Stop::Closed),
+                }
+            }
+            Some(Fault::ErrorAfterRows(limit, error)) if rows >= limit => Err(error.into()),
+            Some(Fault::DelayPerRow(delay)) => {
+                self.flush(true).await?;
+                self.wait(delay).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits, unless the client gives up first.
+    pub(crate) async fn wait(&mut self, delay: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(()),
+            request = self.requests.recv() => match request {
+                Some((packet::ATTENTION, _)) => Err(Stop::Cancelled),
+                _ => Err(Stop::Closed),
+            },
+        }
+    }
+
+    /// Sends the full packets, and looks whether the client has cancelled.
+    async fn flush(&mut self, now: bool) -> Result<(), Stop> {
+        if !now && self.body.len() < WRITE_BYTES {
+            return Ok(());
+        }
+        self.sent += self.body.len() as u64;
+        self.packets.cut(RESPONSE, &mut self.body, false);
+        self.sent -= self.body.len() as u64;
+        self.stream.write_all(&self.packets.ready).await?;
+        self.packets.ready.clear();
+        self.stream.flush().await?;
+        match self.requests.try_recv() {
+            Ok((packet::ATTENTION, _)) => Err(Stop::Cancelled),
+            Ok(_) | Err(mpsc::error::TryRecvError::Disconnected) => Err(Stop::Closed),
+            Err(mpsc::error::TryRecvError::Empty) => Ok(()),
+        }
+    }
+}

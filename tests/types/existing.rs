@@ -1,0 +1,142 @@
+//! Target tables that stand already: wider columns take every value, narrower ones are asked value by value.
+
+use serde_json::json;
+use tds_stand_in::Value::{self, Bit, Date, DateTime, DateTime2, Decimal, Float, Guid, Int, Money, Narrow, Real, SmallDateTime, Time};
+
+use super::{Planted, Type};
+
+/// The SQL Server type, a value, the target column's type, and PostgreSQL's text.
+type Widening = (&'static str, Value, &'static str, &'static str);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_widen_without_loss() {
+    widen(vec![
+        ("bit", Bit(true), "smallint", "1"),
+        ("bit", Bit(false), "integer", "0"),
+        ("tinyint", Int(255), "integer", "255"),
+        ("smallint", Int(-32_768), "integer", "-32768"),
+        ("int", Int(-2_147_483_648), "bigint", "-2147483648"),
+        ("int", Int(2_147_483_647), "numeric", "2147483647"),
+        ("bigint", Int(i64::MIN), "numeric", "-9223372036854775808"),
+        ("bigint", Int(i64::MAX), "numeric(19,0)", "9223372036854775807"),
+        ("int", Int(-7), "numeric(12,2)", "-7.00"),
+        ("decimal(9,3)", Decimal(-999_999_999, 3), "numeric", "-999999.999"),
+        ("decimal(9,3)", Decimal(1, 3), "numeric(20,10)", "0.0010000000"),
+        ("money", Money(i64::MAX), "numeric", "922337203685477.5807"),
+        ("real", Real(0.1), "double precision", "0.10000000149011612"),
+        ("real", Real(f32::MAX), "double precision", "3.4028234663852886e+38"),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_and_identifiers_widen_without_loss() {
+    let guid = Guid([0xAB, 0xCD, 0xEF, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    widen(vec![
+        ("varchar(10)", Narrow(b"Z\xfcrich".to_vec()), "text", "Zürich"),
+        ("varchar(10)", Narrow(b"ab".to_vec()), "varchar(20)", "ab"),
+        ("varchar(10)", Narrow(b"ab  ".to_vec()), "varchar", "ab  "),
+        ("nvarchar(10)", Value::text("日本"), "text", "日本"),
+        ("nchar(4)", Value::text("日本"), "character(4)", "日本  "),
+        ("uniqueidentifier", guid.clone(), "text", "abcdef01-0203-0405-0607-08090a0b0c0d"),
+        ("uniqueidentifier", guid, "varchar(36)", "abcdef01-0203-0405-0607-08090a0b0c0d"),
+        ("xml", Value::text("<a/>"), "text", "<a/>"),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_widen_without_loss() {
+    widen(vec![
+        ("date", Date(3_652_058), "timestamp", "9999-12-31 00:00:00"),
+        ("date", Date(0), "timestamp(3)", "0001-01-01 00:00:00"),
+        ("datetime", DateTime(36_524, 1), "timestamp", "2000-01-01 00:00:00.003"),
+        ("smalldatetime", SmallDateTime(65_535, 1_439), "timestamp", "2079-06-06 23:59:00"),
+        ("datetime2(3)", DateTime2(0, 10_000), "timestamp(6)", "0001-01-01 00:00:00.001"),
+        ("time(3)", Time(10_000), "time", "00:00:00.001"),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shorter_text_takes_what_fits() {
+    narrow("nvarchar(50)", "varchar(5)", (Value::text("日本語😀é"), "日本語😀é"), Value::text("abcdef")).await;
+    narrow("varchar(max)", "varchar(5)", (Narrow(b"".to_vec()), ""), Narrow(b"abcdef".to_vec())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrower_numeric_takes_what_fits() {
+    narrow("decimal(9,3)", "numeric(5,2)", (Decimal(-999_990, 3), "-999.99"), Decimal(1_000_000, 3)).await;
+    narrow("decimal(9,3)", "numeric(5,2)", (Decimal(10, 3), "0.01"), Decimal(1, 3)).await;
+    narrow("int", "numeric(5,2)", (Int(999), "999.00"), Int(1_000)).await;
+    narrow("money", "numeric(5,2)", (Money(12_300), "1.23"), Money(12_345)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fewer_fractional_digits_take_what_fits() {
+    let noon = 43_200 * 10_000_000;
+    narrow("datetime2(7)", "timestamp(0)", (DateTime2(0, noon), "0001-01-01 12:00:00"), DateTime2(0, noon + 10)).await;
+    narrow("datetime", "timestamp(0)", (DateTime(0, 300), "1900-01-01 00:00:01"), DateTime(0, 1)).await;
+    narrow("time(7)", "time(3)", (Time(noon + 10_000), "12:00:00.001"), Time(noon + 1_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_loses_is_refused_before_a_row_moves() {
+    let pairs = [
+        ("bigint", Int(1), "integer"),
+        ("float", Float(0.5), "real"),
+        ("float", Float(0.5), "numeric"),
+        ("decimal(9,3)", Decimal(0, 3), "double precision"),
+        ("nvarchar(5)", Value::text("1"), "integer"),
+        ("datetime2(3)", DateTime2(0, 0), "date"),
+    ];
+    for (sql_type, value, pg_type) in pairs {
+        let planted = Planted::of("T", sql_type, vec![value]).await;
+        planted.target("t", pg_type).await;
+        let body = planted.site.json(&["multi_sync"]).await;
+        for named in ["V", sql_type, pg_type] {
+            assert!(body.error_of("t").contains(named), "{sql_type} into {pg_type} should name {named}: {body}");
+        }
+        assert!(!planted.was_read("T"), "no row moves");
+    }
+}
+
+async fn widen(cases: Vec<Widening>) {
+    let name = |at: usize| format!("T{at}");
+    let tables = cases.iter().enumerate().map(|(at, (sql_type, value, ..))| {
+        let planted = Type::new(sql_type, "", [(value.clone(), "")]).collated("Latin1_General_CI_AS");
+        (name(at), planted.table(&name(at)))
+    });
+    let planted = Planted::over(tables.collect()).await;
+    for (at, (_, _, pg_type, _)) in cases.iter().enumerate() {
+        planted.target(&name(at), pg_type).await;
+    }
+    planted.site.sync().await;
+    let mut wrong = Vec::new();
+    for (at, (sql_type, _, pg_type, text)) in cases.iter().enumerate() {
+        let arrived = planted.values(&name(at)).await;
+        if arrived != [Some((*text).to_owned()), None] {
+            wrong.push(format!("{sql_type} into {pg_type}: {arrived:?}, not {text:?} and NULL"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let before = planted.written().await;
+    planted.site.sync().await;
+    assert_eq!(planted.written().await, before, "the second run writes no row");
+}
+
+/// The fitting value arrives; beside it, the other one is an error with column and row, and the target stays.
+async fn narrow(sql_type: &'static str, pg_type: &str, (fitting, text): (Value, &str), other: Value) {
+    let planted = Planted::of("T", sql_type, vec![fitting]).await;
+    planted.target("t", pg_type).await;
+    planted.site.sync().await;
+    assert_eq!(planted.values("t").await, [Some(text.to_owned()), None], "{sql_type} into {pg_type}");
+    let before = planted.written().await;
+    planted.insert("T", 3, other);
+    let body = planted.site.json(&["multi_sync"]).await;
+    assert_eq!((body.code, &body["success"]), (Some(1), &json!(false)), "{sql_type} into {pg_type}: {body}");
+    for named in ["column V", "Id=3"] {
+        assert!(body.error_of("t").contains(named), "{sql_type} into {pg_type} should name {named}: {body}");
+    }
+    assert_eq!(planted.written().await, before, "the target is unchanged");
+}
