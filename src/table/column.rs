@@ -29,20 +29,14 @@ pub enum ValueKind {
     /// A day.
     Date,
     /// A time of day.
-    Time {
-        /// Fractional digits of a second.
-        digits: u8,
-    },
+    Time,
     /// Day and time without a zone.
     Timestamp {
-        /// Fractional digits of a second.
-        digits: u8,
+        /// Fractional digits of a second that a created column keeps, where not all six.
+        digits: Option<u8>,
     },
     /// An instant.
-    TimestampTz {
-        /// Fractional digits of a second.
-        digits: u8,
-    },
+    TimestampTz,
     /// Characters.
     Text {
         /// The most characters that a value can have, where the source limits it.
@@ -68,10 +62,9 @@ impl ValueKind {
             ValueKind::Float64 => PgType::Float8,
             ValueKind::Decimal { precision, scale } => PgType::Numeric(Some((precision.into(), scale.into()))),
             ValueKind::Date => PgType::Date,
-            ValueKind::Time { .. } => PgType::Time(None),
-            ValueKind::Timestamp { digits } if digits <= 3 => PgType::Timestamp(Some(digits)),
-            ValueKind::Timestamp { .. } => PgType::Timestamp(None),
-            ValueKind::TimestampTz { .. } => PgType::TimestampTz(None),
+            ValueKind::Time => PgType::Time(None),
+            ValueKind::Timestamp { digits } => PgType::Timestamp(digits),
+            ValueKind::TimestampTz => PgType::TimestampTz(None),
             ValueKind::Text { chars_max: Some(chars) } => PgType::Varchar(Some(chars)),
             ValueKind::Text { chars_max: None } => PgType::Text,
             ValueKind::Bytes => PgType::Bytea,

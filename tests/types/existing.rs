@@ -23,6 +23,12 @@ async fn numbers_widen_without_loss() {
         ("decimal(9,3)", Decimal(-999_999_999, 3), "numeric", "-999999.999"),
         ("decimal(9,3)", Decimal(1, 3), "numeric(20,10)", "0.0010000000"),
         ("money", Money(i64::MAX), "numeric", "922337203685477.5807"),
+        ("bit", Bit(true), "numeric", "1"),
+        ("smallint", Int(-32_768), "real", "-32768"),
+        ("int", Int(2_147_483_647), "double precision", "2147483647"),
+        ("decimal(4,0)", Decimal(-9_999, 0), "smallint", "-9999"),
+        ("decimal(9,0)", Decimal(999_999_999, 0), "integer", "999999999"),
+        ("decimal(18,0)", Decimal(-999_999_999_999_999_999, 0), "bigint", "-999999999999999999"),
         ("real", Real(0.1), "double precision", "0.10000000149011612"),
         ("real", Real(f32::MAX), "double precision", "3.4028234663852886e+38"),
     ])

@@ -76,22 +76,30 @@ fn refuse(config: &TableConfig, kind: ErrorKind, refusals: Vec<String>) -> Resul
 /// Narrower text, numeric and fractional seconds are checked value by value.
 fn encoding(kind: ValueKind, pg_type: &PgType) -> Option<Encoding> {
     let seconds = |digits: &Option<u8>| digits.unwrap_or(6);
+    // How many decimal digits every value of an integer type holds; a decimal without a scale fits where it has no more.
+    let whole = |digits: u8| matches!(kind, ValueKind::Decimal { precision, scale: 0 } if precision <= digits);
     Some(match (kind, pg_type) {
         (ValueKind::Bool, PgType::Bool) => Encoding::Bool,
         (ValueKind::Bool | ValueKind::UInt8 | ValueKind::Int16, PgType::Int2) => Encoding::Int2,
         (ValueKind::Bool | ValueKind::UInt8 | ValueKind::Int16 | ValueKind::Int32, PgType::Int4) => Encoding::Int4,
         (ValueKind::Bool | ValueKind::UInt8 | ValueKind::Int16 | ValueKind::Int32 | ValueKind::Int64, PgType::Int8) => Encoding::Int8,
+        (ValueKind::Decimal { .. }, PgType::Int2) if whole(4) => Encoding::Int2,
+        (ValueKind::Decimal { .. }, PgType::Int4) if whole(9) => Encoding::Int4,
+        (ValueKind::Decimal { .. }, PgType::Int8) if whole(18) => Encoding::Int8,
         (
-            ValueKind::UInt8 | ValueKind::Int16 | ValueKind::Int32 | ValueKind::Int64 | ValueKind::Decimal { .. },
+            ValueKind::Bool | ValueKind::UInt8 | ValueKind::Int16 | ValueKind::Int32 | ValueKind::Int64 | ValueKind::Decimal { .. },
             PgType::Numeric(limits),
         ) => Encoding::Numeric { limits: *limits },
-        (ValueKind::Float32, PgType::Float4) => Encoding::Float4,
-        (ValueKind::Float32 | ValueKind::Float64, PgType::Float8) => Encoding::Float8,
+        // Integers that the mantissa holds.
+        (ValueKind::Float32 | ValueKind::UInt8 | ValueKind::Int16, PgType::Float4) => Encoding::Float4,
+        (ValueKind::Float32 | ValueKind::Float64 | ValueKind::UInt8 | ValueKind::Int16 | ValueKind::Int32, PgType::Float8) => {
+            Encoding::Float8
+        }
         (ValueKind::Date, PgType::Date) => Encoding::Date,
         (ValueKind::Date, PgType::Timestamp(digits)) => Encoding::Timestamp { digits: seconds(digits) },
-        (ValueKind::Time { .. }, PgType::Time(digits)) => Encoding::Time { digits: seconds(digits) },
+        (ValueKind::Time, PgType::Time(digits)) => Encoding::Time { digits: seconds(digits) },
         (ValueKind::Timestamp { .. }, PgType::Timestamp(digits)) => Encoding::Timestamp { digits: seconds(digits) },
-        (ValueKind::TimestampTz { .. }, PgType::TimestampTz(digits)) => Encoding::TimestampTz { digits: seconds(digits) },
+        (ValueKind::TimestampTz, PgType::TimestampTz(digits)) => Encoding::TimestampTz { digits: seconds(digits) },
         (ValueKind::Text { chars_max }, PgType::Varchar(limit)) => {
             // Where the source cannot exceed the limit, no value need be counted.
             Encoding::Text { chars_max: limit.filter(|limit| chars_max.is_none_or(|chars| chars > *limit)) }
@@ -118,6 +126,11 @@ mod tests {
             (ValueKind::UInt8, PgType::Int8),
             (ValueKind::Int64, PgType::Numeric(None)),
             (ValueKind::Float32, PgType::Float8),
+            (ValueKind::Bool, PgType::Numeric(None)),
+            (ValueKind::Int32, PgType::Float8),
+            (ValueKind::Int16, PgType::Float4),
+            (ValueKind::Decimal { precision: 9, scale: 0 }, PgType::Int4),
+            (ValueKind::Decimal { precision: 18, scale: 0 }, PgType::Int8),
             (ValueKind::Uuid, PgType::Text),
             (ValueKind::Date, PgType::Timestamp(None)),
         ];
@@ -127,9 +140,12 @@ mod tests {
         let refused = [
             (ValueKind::Int64, PgType::Int4),
             (ValueKind::Float64, PgType::Float4),
-            (ValueKind::Decimal { precision: 9, scale: 0 }, PgType::Int8),
-            (ValueKind::Timestamp { digits: 3 }, PgType::TimestampTz(None)),
-            (ValueKind::TimestampTz { digits: 7 }, PgType::Timestamp(None)),
+            (ValueKind::Decimal { precision: 19, scale: 0 }, PgType::Int8),
+            (ValueKind::Decimal { precision: 9, scale: 2 }, PgType::Int8),
+            (ValueKind::Int32, PgType::Float4),
+            (ValueKind::Int64, PgType::Float8),
+            (ValueKind::Timestamp { digits: Some(3) }, PgType::TimestampTz(None)),
+            (ValueKind::TimestampTz, PgType::Timestamp(None)),
             (ValueKind::Text { chars_max: Some(1) }, PgType::Bool),
             (ValueKind::Bytes, PgType::Text),
         ];

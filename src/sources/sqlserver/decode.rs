@@ -123,6 +123,7 @@ fn write_cell(out: &mut RowWriter<'_>, column: &ColumnDecoder, data: &ColumnData
         (Encoding::Float4, ColumnData::F32(Some(value))) => out.float4(*value),
         (Encoding::Float8, ColumnData::F32(Some(value))) => out.float8(f64::from(*value)),
         (Encoding::Float8, ColumnData::F64(Some(value))) => out.float8(*value),
+        (Encoding::Float4 | Encoding::Float8, _) => write_float_of_integer(out, encoding, data)?,
         (Encoding::Date | Encoding::Time { .. } | Encoding::Timestamp { .. } | Encoding::TimestampTz { .. }, _) => {
             return write_temporal(out, encoding, data, policy);
         }
@@ -138,6 +139,16 @@ fn write_integer(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<
         Encoding::Int2 => out.int2(i16::try_from(value).map_err(narrow)?),
         Encoding::Int4 => out.int4(i32::try_from(value).map_err(narrow)?),
         _ => out.int8(value),
+    }
+    Ok(())
+}
+
+fn write_float_of_integer(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<'_>) -> Result<(), CellError> {
+    let value = integer(data).ok_or_else(|| unexpected(encoding, data))?;
+    let narrow = |_| unexpected(encoding, data);
+    match encoding {
+        Encoding::Float4 => out.float4(f32::from(i16::try_from(value).map_err(narrow)?)),
+        _ => out.float8(f64::from(i32::try_from(value).map_err(narrow)?)),
     }
     Ok(())
 }
@@ -187,6 +198,7 @@ fn integer(data: &ColumnData<'_>) -> Option<i64> {
         ColumnData::I32(Some(value)) => Some((*value).into()),
         ColumnData::I64(Some(value)) => Some(*value),
         ColumnData::Bit(Some(value)) => Some((*value).into()),
+        ColumnData::Numeric(Some(value)) if value.scale() == 0 => value.value().try_into().ok(),
         _ => None,
     }
 }

@@ -69,7 +69,6 @@ fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
     if raw.encrypted {
         return Err("it is encrypted by Always Encrypted, and its keys are not here".to_owned());
     }
-    let digits = raw.scale;
     let understood = match raw.base_type.as_str() {
         "bit" => (ValueKind::Bool, Plain),
         "tinyint" => (ValueKind::UInt8, Plain),
@@ -83,11 +82,11 @@ fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
         "money" => (ValueKind::Decimal { precision: 19, scale: 4 }, Cast("decimal(19,4)")),
         "smallmoney" => (ValueKind::Decimal { precision: 10, scale: 4 }, Cast("decimal(10,4)")),
         "date" => (ValueKind::Date, Plain),
-        "datetime" => (ValueKind::Timestamp { digits: 3 }, Plain),
-        "smalldatetime" => (ValueKind::Timestamp { digits: 0 }, Plain),
-        "datetime2" => (ValueKind::Timestamp { digits }, Plain),
-        "datetimeoffset" => (ValueKind::TimestampTz { digits }, Plain),
-        "time" => (ValueKind::Time { digits }, Plain),
+        "datetime" => (ValueKind::Timestamp { digits: Some(3) }, Plain),
+        "smalldatetime" => (ValueKind::Timestamp { digits: Some(0) }, Plain),
+        "datetime2" => (ValueKind::Timestamp { digits: None }, Plain),
+        "datetimeoffset" => (ValueKind::TimestampTz, Plain),
+        "time" => (ValueKind::Time, Plain),
         "nvarchar" | "nchar" => (ValueKind::Text { chars_max: chars(raw, 2) }, Plain),
         "varchar" | "char" => (ValueKind::Text { chars_max: chars(raw, 1) }, code_page_form(raw)),
         "text" | "ntext" => (ValueKind::Text { chars_max: None }, CastText(None)),
