@@ -168,6 +168,9 @@ fn ended(report: &TableReport) -> String {
     if !report.begun() {
         return format!("{}: {}", report.table, status_name(&report.outcome));
     }
+    if let Some((source, _)) = report.counted {
+        return format!("{}: {}, counted {} rows at the source", report.table, status_name(&report.outcome), count(source));
+    }
     let rate = rate(report.rows.read, report.elapsed);
     let rate = if rate.is_empty() { rate } else { format!(", {rate}") };
     let (status, rows) = (status_name(&report.outcome), count(report.rows.read));
