@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
@@ -11,6 +13,7 @@ use crate::engine::{RunContext, Stop, TableJob, TestJob, run_tables, test_connec
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TestReport};
 use crate::request::{Mode, Request, select_tables};
+use crate::sources::sqlserver::Connection;
 use crate::target::Session;
 
 /// How long `info` waits for the target.
@@ -44,6 +47,8 @@ impl App {
             Err(error) => return Report::Failed(error),
         };
         let tables = match select_tables(request, &settings.tables) {
+            // It describes every table, whatever is asked for.
+            _ if request.mode == Mode::Info => Vec::new(),
             Ok(tables) => tables,
             Err(refusal) => return Report::Refused(refusal),
         };
@@ -105,9 +110,10 @@ fn connections(settings: &Settings, tables: &[&TableConfig]) -> Result<(TargetSe
     }
 }
 
-/// Describes the configuration; what the target cannot be asked in time stays unknown.
+/// Describes the configuration; what a database cannot be asked in time stays unknown.
 async fn info(settings: &Settings) -> InfoReport {
-    let last = tokio::time::timeout(INFO_TIMEOUT, last_runs(settings)).await;
+    let counting = join_all(settings.tables.tables.values().map(|config| count_columns(settings, config)));
+    let (last, columns) = tokio::join!(timeout(INFO_TIMEOUT, last_runs(settings)), counting);
     let last = match last {
         Ok(Ok(last)) => last,
         Ok(Err(error)) => {
@@ -119,22 +125,36 @@ async fn info(settings: &Settings) -> InfoReport {
             Vec::new()
         }
     };
-    let describe = |config: &TableConfig| TableInfo {
+    let describe = |(config, column_count): (&TableConfig, Option<usize>)| TableInfo {
         table_name: config.name.clone(),
         description: config.description.clone(),
         sql_table: config.sql_table_text.clone(),
         pg_table: config.pg_table_text.clone(),
-        column_count: config.columns.as_ref().map(Vec::len),
+        column_count,
         db_type: config.db_type.clone(),
-        sql_server_db: config.sql_table.database.clone().or_else(|| config.sql_server_db.clone()),
+        sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database),
         batch_size: config.batch_size,
         refresh: config.options.refresh,
         last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),
     };
     InfoReport {
         default_sync_order: settings.tables.default_sync_order.clone(),
-        tables: settings.tables.tables.values().map(describe).collect(),
+        tables: settings.tables.tables.values().zip(columns).map(describe).collect(),
     }
+}
+
+/// How many columns a table has: as configured, else as its source says, if that answers in time.
+async fn count_columns(settings: &Settings, config: &TableConfig) -> Option<usize> {
+    if let Some(columns) = &config.columns {
+        return Some(columns.len());
+    }
+    let source = settings.source(&config.db_type).ok()?;
+    let asking = async {
+        let database = source.database.as_deref().or(config.sql_server_db.as_deref());
+        let mut connection = Connection::open(&source, database, INFO_TIMEOUT, "tablesync info").await?;
+        connection.describe(&config.sql_table).await
+    };
+    Some(timeout(INFO_TIMEOUT, asking).await.ok()?.ok()?.description.columns.len())
 }
 
 async fn last_runs(settings: &Settings) -> Result<Vec<(String, LastSync)>> {

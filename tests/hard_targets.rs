@@ -46,6 +46,26 @@ async fn null_keys_are_refused_even_where_a_unique_index_would_take_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_five_bad_keys_are_named_however_the_rows_would_have_come_in() {
+    let table = || Planted::new("People", &[("Id", "int"), ("Name", "nvarchar(50)")], 0);
+    let twice = (1..=7).flat_map(|id| [person(id, "a"), person(id, "b")]).chain([vec![Value::Null, Value::text("c")]]).collect::<Vec<_>>();
+    for target in [
+        "",
+        "CREATE TABLE people (id integer PRIMARY KEY, name text)",
+        "CREATE TABLE people (id integer PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'Old')",
+    ] {
+        let site = Site::planted(vec![table().rows(twice.clone())], json!({"primary_key": "Id"})).await;
+        if !target.is_empty() {
+            owned(&site, target).await;
+        }
+        let body = refused(&site).await;
+        assert!(body.error_of("people").contains(": 1 (2 rows); 2 (2 rows); 3 (2 rows); 4 (2 rows); 5 (2 rows)"), "{target}: {body}");
+        assert_eq!(body.table("people")["validation_passed"], json!(false));
+        assert_eq!(site.db.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'tablesync' AND tablename LIKE 'staging%'").await, "0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_is_always_generated_takes_the_sources_value() {
     let table = Planted::new("People", &[("Name", "nvarchar(50)"), ("Id", "int")], 1);
     let row = |name: &str, id: i64| vec![Value::text(name), Value::Int(id)];

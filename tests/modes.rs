@@ -30,6 +30,35 @@ async fn a_dry_run_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_login_goes_to_sql_server_db_where_the_variable_is_not_set() {
+    let mut site = Site::over(Source::sample(10).await).await;
+    site.keep(&["customer"]).unset("SQL_SERVER_MCTM_DB");
+    site.config["tables"]["customer"]["sql_table"] = json!("dbo.Customer");
+    assert_eq!(site.sync().await.counts("customer"), [10, 10, 0, 0, 0]);
+    let info = site.json(&["info"]).await;
+    assert_eq!(info["table_details"][0]["sql_server_db"], "McTM", "{info}");
+
+    site.config["tables"]["customer"]["sql_server_db"] = json!("Nope");
+    let refused = site.json(&["multi_sync"]).await;
+    assert!(refused.error_of("customer").contains("Nope"), "{refused}");
+
+    site.set("SQL_SERVER_MCTM_DB", "McTM");
+    site.sync().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn info_counts_columns_at_the_source_and_describes_every_table_whatever_is_asked() {
+    let mut site = Site::over(Source::sample(10).await).await;
+    site.keep(&["customer"]);
+    site.config["tables"]["customer"].as_object_mut().unwrap().retain(|field, _| !field.contains("columns"));
+    let info = site.json(&["info"]).await;
+    assert_eq!(info["table_details"][0]["column_count"], 7, "{info}");
+    site.set("SQL_SERVER_MCTM_PORT", "1");
+    let info = site.json(&["info"]).await;
+    assert_eq!((info.code, &info["table_details"][0]["column_count"]), (Some(0), &json!(null)), "{info}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dry_run_is_a_variable_too() {
     let mut site = Site::over(Source::sample(10).await).await;
     let body = site.set("DRY_RUN", "true").json(&["multi_sync"]).await;

@@ -11,15 +11,15 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::plan::{SyncPlan, plan};
+use super::plan::{PlannedColumn, SyncPlan, plan};
 use super::pump::{RowProgress, pump};
 use super::{Stop, StopReason};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::{Connection, ReadSummary, SelectColumn, Selection, SqlServerTable};
-use crate::table::{SourceTable, TargetTable};
-use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, is_transient};
+use crate::table::TargetTable;
+use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, breaks_key, is_transient};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -132,16 +132,21 @@ impl TableJob {
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = Read { connection, described, selection: self.selection(&plan) };
         match plan.publication.way {
-            PublishWay::Straight { .. } => self.load_straight(session, &plan, read, so_far).await,
+            PublishWay::Straight { .. } => match self.load_straight(session, &plan, read, so_far).await {
+                Err(error) if breaks_key(&error) && plan.publication.key_is_enforced => {
+                    Err(self.name_bad_keys(session, &plan, error).await)
+                }
+                done => done,
+            },
             PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
         }
     }
 
     async fn describe_source(&self) -> Result<(Connection, SqlServerTable)> {
-        let database = self.source.database.as_deref().or(self.source_database());
+        let database = self.source.database.as_deref().or(self.config.sql_server_db.as_deref());
         let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
-        connection.isolate(self.config.options.isolation, self.source_database()).await?;
-        let described = connection.describe(&self.source_table()).await?;
+        connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
+        let described = connection.describe(&self.config.sql_table).await?;
         Ok((connection, described))
     }
 
@@ -152,6 +157,22 @@ impl TableJob {
         so_far.note(loaded, &summary);
         self.reached(Phase::Publishing, None);
         straight.publish(&self.ended("succeeded", so_far, None)).await
+    }
+
+    /// PostgreSQL names one bad key and stops; the source is read once more, into staging, to name the first five. Whatever goes wrong there, the first
+    /// error stands.
+    async fn name_bad_keys(&self, session: &Session, plan: &SyncPlan, first: SyncError) -> SyncError {
+        let naming = async {
+            let (connection, described) = self.describe_source().await?;
+            let read = Read { connection, described, selection: self.selection(plan) };
+            let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+            self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
+            session.check_staged(&plan.publication, &staging).await
+        };
+        match self.run.stop.or_done(naming).await {
+            Err(named) if named.kind() == ErrorKind::Refused => named,
+            _ => first,
+        }
     }
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
@@ -199,7 +220,7 @@ impl TableJob {
             let (mut connection, described) = self.describe_source().await?;
             let standing = session.describe(&self.config.pg_table).await?;
             let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
-            let at_source = connection.count(&self.source_table()).await?;
+            let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = session.count(&self.config.pg_table).await?;
             Ok((plan, at_source, in_target))
         };
@@ -254,25 +275,16 @@ impl TableJob {
     }
 
     fn selection(&self, plan: &SyncPlan) -> Selection {
+        // Keys that are NULL are named together, from what was loaded.
+        let required = |column: &PlannedColumn| column.not_null && !plan.publication.key.contains(&column.target);
+        let select =
+            |column: &PlannedColumn| SelectColumn { name: column.source.clone(), encoding: column.encoding, required: required(column) };
         Selection {
-            table: self.source_table(),
-            columns: plan
-                .columns
-                .iter()
-                .map(|column| SelectColumn { name: column.source.clone(), encoding: column.encoding, required: column.not_null })
-                .collect(),
+            table: self.config.sql_table.clone(),
+            columns: plan.columns.iter().map(select).collect(),
             key: plan.key.clone(),
             isolation: self.config.options.isolation,
         }
-    }
-
-    /// The source table with its database: as named in `sql_table`, else `sql_server_db`.
-    fn source_table(&self) -> SourceTable {
-        SourceTable { database: self.source_database().map(str::to_owned), ..self.config.sql_table.clone() }
-    }
-
-    fn source_database(&self) -> Option<&str> {
-        self.config.sql_table.database.as_deref().or(self.config.sql_server_db.as_deref())
     }
 
     fn reached(&self, phase: Phase, rows_expected: Option<u64>) {

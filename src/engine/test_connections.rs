@@ -9,7 +9,6 @@ use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::TableTest;
 use crate::sources::sqlserver::Connection;
-use crate::table::SourceTable;
 use crate::target::Session;
 
 const APPLICATION: &str = "tablesync multi_test";
@@ -60,21 +59,19 @@ struct Sources {
 impl Sources {
     async fn count(&mut self, job: &TestJob) -> Result<u64> {
         let settings = &job.source;
-        let named = job.config.sql_table.database.clone().or_else(|| job.config.sql_server_db.clone());
-        let login = settings.database.clone().or_else(|| named.clone());
+        let login = settings.database.clone().or_else(|| job.config.sql_server_db.clone());
         let key = (settings.db_type.clone(), login.clone());
         if !self.open.contains_key(&key) {
             let opened = Connection::open(settings, login.as_deref(), self.idle_timeout, APPLICATION).await;
             self.open.insert(key.clone(), opened);
         }
-        let table = SourceTable { database: named, ..job.config.sql_table.clone() };
         let counted = match self.open.get_mut(&key) {
-            Some(Ok(connection)) => connection.count(&table).await,
+            Some(Ok(connection)) => connection.count(&job.config.sql_table).await,
             Some(Err(error)) => return Err(again(error)),
             None => return Err(SyncError::new(ErrorKind::Internal, "the connection was lost from sight")),
         };
-        if counted.is_err() {
-            // After an error a connection may be out of step; the next table logs in anew.
+        if counted.as_ref().is_err_and(|error| error.kind() != ErrorKind::SourceSchema) {
+            // The server answered a missing table or permission and goes on; after any other error a connection may be out of step.
             self.open.shift_remove(&key);
         }
         counted

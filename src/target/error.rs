@@ -34,7 +34,7 @@ pub fn is_transient(error: &SyncError) -> bool {
 }
 
 /// Whether a key was not unique, or NULL.
-pub(super) fn breaks_key(error: &SyncError) -> bool {
+pub fn breaks_key(error: &SyncError) -> bool {
     code_of(error).is_some_and(|code| [SqlState::UNIQUE_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
 }
 

@@ -108,15 +108,15 @@ impl Statements<'_> {
     }
 }
 
-/// Names up to five keys that are NULL or stand more than once in `table`, as text in one column.
+/// Names the first five keys that are NULL or stand more than once in `table`: as text, how many rows, whether NULL.
 pub(super) fn bad_keys(table: &TargetTable, key: &[String]) -> String {
     let shown: Vec<_> = key.iter().map(|column| format!("coalesce({}::text, 'NULL')", quoted_list("", [column.as_str()]))).collect();
-    let nulls: Vec<_> = key.iter().map(|column| format!(" OR {} IS NULL", quoted_list("", [column.as_str()]))).collect();
+    let nulls: Vec<_> = key.iter().map(|column| format!("{} IS NULL", quoted_list("", [column.as_str()]))).collect();
+    let nulls = nulls.join(" OR ");
     let list = quoted_list("", key.iter().map(String::as_str));
     format!(
-        "SELECT left(concat_ws(', ', {}), 200), count(*) FROM {table} GROUP BY {list} HAVING count(*) > 1{} LIMIT 5",
-        shown.join(", "),
-        nulls.concat()
+        "SELECT left(concat_ws(', ', {}), 200), count(*), {nulls} FROM {table} GROUP BY {list} HAVING count(*) > 1 OR {nulls} ORDER BY {list} LIMIT 5",
+        shown.join(", ")
     )
 }
 

@@ -12,7 +12,7 @@ mod state;
 mod tls;
 
 pub use catalog::TargetDescription;
-pub use error::is_transient;
+pub use error::{breaks_key, is_transient};
 pub use guards::Guards;
 pub use lock::LockOutcome;
 pub use publish::{Publication, PublishWay, Published, StraightLoad};

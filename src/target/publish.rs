@@ -3,7 +3,7 @@
 //! Crash story: until COMMIT nothing of it is visible and a kill at any step leaves the target as it was; the `runs` row of the success commits with
 //! the data. The lock taken keeps other writers out, not readers, except for `truncate`, which readers wait for from the TRUNCATE to the COMMIT.
 
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::error::{breaks_key, target_error};
 use super::guards::Guards;
@@ -318,9 +318,14 @@ impl Publication {
         if rows.is_empty() {
             return Ok(());
         }
-        let named: Vec<_> = rows.iter().map(|row| format!("{} ({} rows)", row.get::<_, &str>(0), row.get::<_, i64>(1))).collect();
+        let name = |row: &Row| match row.get::<_, i64>(1) {
+            1 => format!("{} (1 row)", row.get::<_, &str>(0)),
+            count => format!("{} ({count} rows)", row.get::<_, &str>(0)),
+        };
+        let named: Vec<_> = rows.iter().map(name).collect();
         let (who, remedy) = match whose {
-            Whose::Source if self.dirty_read => (
+            // A key that came twice may be one row met twice; a NULL is no doing of the read's.
+            Whose::Source if self.dirty_read && rows.iter().all(|row| !row.get::<_, bool>(2)) => (
                 "the source delivers",
                 "The read was a dirty one (isolation \"nolock\") and may have met rows twice: run again, or choose \"read_committed\"",
             ),

@@ -60,7 +60,8 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
     let key_names: Vec<String> = key.iter().map(|&position| columns[position].target.clone()).collect();
     let mut columns = columns;
     if target.is_none() {
-        key.iter().for_each(|&position| columns[position].not_null = true);
+        // The primary key makes them NOT NULL once the rows are there; until then a NULL can be named with its fellows.
+        key.iter().for_each(|&position| columns[position].not_null = false);
     }
     let mut warnings = Vec::new();
     let way = choose_way(config, target, &columns, &key_names)?;

@@ -84,7 +84,7 @@ fn a_missing_table_is_made_only_when_asked() {
     config.options.create_tables = true;
     let planned = plan(&config, &source(), None, false).unwrap();
     let PublishWay::Straight { create: Some(columns) } = planned.publication.way else { panic!("not made") };
-    assert_eq!(columns[0], ("cd".to_owned(), PgType::Varchar(Some(20)), true));
+    assert_eq!(columns[0], ("cd".to_owned(), PgType::Varchar(Some(20)), false));
     assert_eq!(columns[1], ("count".to_owned(), PgType::Int4, false));
 }
 
