@@ -86,6 +86,34 @@ async fn memory_does_not_grow_with_the_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_source_is_read_with_locks_unless_dirty_reads_are_asked_for() {
+    let mut site = Site::over(Source::sample(10).await).await;
+    site.keep(&["customer"]).sync().await;
+    assert!(!site.source.has_seen("NOLOCK"));
+    site.default("isolation", json!("nolock")).sync().await;
+    assert!(site.source.has_seen("FROM [McTM].[dbo].[Customer] WITH (NOLOCK)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_refused_where_the_database_does_not_allow_it() {
+    let mut site = Site::over(Source::sample(10).await).await;
+    site.keep(&["customer"]).default("isolation", json!("snapshot"));
+    let body = site.json(&["multi_sync"]).await;
+    assert!(body.error_of("customer").contains("ALTER DATABASE McTM SET ALLOW_SNAPSHOT_ISOLATION ON"), "{body}");
+    assert!(!site.source.has_seen("FROM [McTM].[dbo].[Customer]"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sample_customers_are_as_large_as_real_ones() {
+    let mut site = Site::over(Source::sample(20_000).await).await;
+    site.keep(&["customer"]).sync().await;
+    let shape = "SELECT avg_bytes BETWEEN 170 AND 200 AND nulls BETWEEN 0.32 AND 0.35 AND long BETWEEN 0.0005 AND 0.002 FROM \
+        (SELECT bytes / rows_read AS avg_bytes FROM tablesync.runs) AS run, (SELECT avg((note IS NULL)::int) AS nulls, \
+        avg((coalesce(octet_length(note), 0) > 4096)::int) AS long FROM mctm_customer) AS notes";
+    assert_eq!(site.db.value(shape).await, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_run_leaves_its_trace() {
     let site = Site::over(Source::sample(100).await).await;
     site.sync().await;

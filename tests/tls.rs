@@ -51,6 +51,7 @@ async fn the_source_is_read_with_every_encryption_that_it_offers() {
         (Tls::Full, "mandatory", true),
         (Tls::Full, "login", true),
         (Tls::LoginOnly, "login", true),
+        (Tls::Strict, "strict", true),
         (Tls::Off, "off", true),
         (Tls::Off, "mandatory", false),
     ] {
