@@ -95,12 +95,11 @@ async fn the_source_is_read_with_locks_unless_dirty_reads_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_is_refused_where_the_database_does_not_allow_it() {
+async fn a_snapshot_is_asked_for_where_the_database_allows_it() {
     let mut site = Site::over(Source::sample(10).await).await;
-    site.keep(&["customer"]).default("isolation", json!("snapshot"));
-    let body = site.json(&["multi_sync"]).await;
-    assert!(body.error_of("customer").contains("ALTER DATABASE McTM SET ALLOW_SNAPSHOT_ISOLATION ON"), "{body}");
-    assert!(!site.source.has_seen("FROM [McTM].[dbo].[Customer]"), "{body}");
+    site.keep(&["customer"]).default("isolation", json!("snapshot")).sync().await;
+    assert!(site.source.has_seen("snapshot_isolation_state"));
+    assert!(site.source.has_seen("SET TRANSACTION ISOLATION LEVEL SNAPSHOT"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
