@@ -31,7 +31,8 @@ Output:
   failures too. Progress, warnings, errors and the log go to standard error.
 
 Table configuration:
-  --config, else TABLE_CONFIGS, else ./table_configs.json
+  --config, else TABLE_CONFIGS, else $LAMBDA_TASK_ROOT/table_configs.json when it is
+  there, else ./table_configs.json
 
 Variables (also read from ./.env, which never overrides a set variable):
   One set for each db_type of the table configuration, its name in upper case:
@@ -252,9 +253,18 @@ mod tests {
     fn the_help_names_every_mode_exit_code_and_variable() {
         let help = Arguments::command().render_long_help().to_string();
         let names = Mode::ALL.map(Mode::name).into_iter();
-        for name in
-            names.chain(["config", "130", "143", "PG_SSLMODE", "_TRUST_CERT", "DEADLINE_MARGIN", "STATE_SCHEMA", "--json", "--config"])
-        {
+        for name in names.chain([
+            "config",
+            "130",
+            "143",
+            "PG_SSLMODE",
+            "_TRUST_CERT",
+            "DEADLINE_MARGIN",
+            "STATE_SCHEMA",
+            "--json",
+            "--config",
+            "$LAMBDA_TASK_ROOT/table_configs.json",
+        ]) {
             assert!(help.contains(name), "{name}");
         }
     }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::time::Instant;
 
-use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Error, Parser};
 
+use super::args::Arguments;
 use super::output::Shown;
 use super::{SUCCESS, WRONG, asked, line, print};
 use crate::report::body;
@@ -13,6 +14,10 @@ use crate::request::{Mode, Refusal};
 
 /// Prints what there is to say and gives the exit code.
 pub(super) fn answer(error: &Error, arguments: &[OsString], began: Instant) -> u8 {
+    if let Some(help) = help(arguments) {
+        let _ = help.print();
+        return SUCCESS;
+    }
     let harmless = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let json = arguments.iter().any(|argument| argument == "--json");
     if harmless || !json {
@@ -26,14 +31,30 @@ pub(super) fn answer(error: &Error, arguments: &[OsString], began: Instant) -> u
     WRONG
 }
 
+/// What the subcommand `help` prints. It takes no options, so clap would refuse those that are fine everywhere else.
+fn help(arguments: &[OsString]) -> Option<Error> {
+    let names: Vec<_> = arguments.iter().filter(|argument| !argument.to_string_lossy().starts_with('-')).collect();
+    if *names.get(1)? != "help" {
+        return None;
+    }
+    Arguments::try_parse_from(names).err().filter(|error| error.kind() == ErrorKind::DisplayHelp)
+}
+
 /// The mode as asked, and why not.
 fn refuse(error: &Error, arguments: &[OsString]) -> (String, Refusal) {
-    if let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand) {
-        if arguments.iter().any(|argument| argument == "config") {
+    let config = arguments.iter().any(|argument| argument == "config");
+    // A missing subcommand has this context too, with the command it is missing from.
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand)
+    {
+        if config {
             return (format!("config {asked}"), Refusal::new(sentence(error)));
         }
         let refusal = asked.parse::<Mode>().err().unwrap_or_else(|| Refusal::new(sentence(error)));
         return (asked.clone(), refusal);
+    }
+    if config && error.kind() == ErrorKind::MissingSubcommand {
+        return ("config".to_owned(), Refusal::new(sentence(error)));
     }
     let known = |argument: &OsString| argument.to_str().and_then(|text| text.parse::<Mode>().ok());
     let mode = arguments.iter().skip(1).find_map(known).map(|mode| mode.to_string()).unwrap_or_default();
@@ -50,9 +71,6 @@ fn sentence(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
-    use super::super::args::Arguments;
     use super::*;
 
     fn refused(line: &str) -> (String, Refusal) {
@@ -85,6 +103,24 @@ mod tests {
 
     #[test]
     fn no_subcommand_lists_the_modes() {
-        assert!(refused("tablesync --json").1.valid_modes.is_some());
+        let (mode, refusal) = refused("tablesync --json");
+        assert_eq!((mode.as_str(), refusal.valid_modes), ("", Some(Mode::names())));
+        assert_eq!(refusal.error, "'tablesync' requires a subcommand but one was not provided");
+    }
+
+    #[test]
+    fn no_look_at_the_configuration_keeps_its_name() {
+        let (mode, refusal) = refused("tablesync config --json");
+        assert_eq!((mode.as_str(), refusal.valid_modes), ("config", None));
+        assert_eq!(refusal.error, "'tablesync config' requires a subcommand but one was not provided");
+    }
+
+    #[test]
+    fn help_is_help_whatever_the_options() {
+        let helped = |line: &str| help(&line.split(' ').map(OsString::from).collect::<Vec<_>>()).map(|help| help.to_string());
+        assert!(helped("tablesync help --json").is_some_and(|text| text.contains("Exit codes:")));
+        assert!(helped("tablesync --json help multi_sync").is_some_and(|text| text.contains("--allow-shrink")));
+        assert_eq!(helped("tablesync help multi_snyc --json"), None);
+        assert_eq!(helped("tablesync --json"), None);
     }
 }

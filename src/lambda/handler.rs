@@ -113,8 +113,16 @@ fn conclude(answer: &Answer, fail_on: FailOn, scheduled: bool) -> Result<Value, 
         FailOn::Always => true,
     };
     match answer.error_type {
-        Some(error_type) if as_error => Err(Diagnostic { error_type: error_type.to_owned(), error_message: answer.error().to_owned() }),
+        Some(error_type) if as_error => Err(Diagnostic { error_type: error_type.to_owned(), error_message: message(answer) }),
         _ => Ok(json!({"statusCode": answer.status, "body": answer.body.to_string()})),
+    }
+}
+
+/// The error as it stands alone: where the body has the table beside it, the table's name comes first.
+fn message(answer: &Answer) -> String {
+    match answer.body["table_name"].as_str() {
+        Some(table) if answer.body["status"] == "failed" => format!("table {table}: {}", answer.error()),
+        _ => answer.error().to_owned(),
     }
 }
 
@@ -152,6 +160,17 @@ mod tests {
             }
             assert!(conclude(&answered(200, None), fail_on, scheduled).is_ok());
         }
+    }
+
+    #[test]
+    fn the_function_error_of_one_table_names_it() {
+        let one = |status: &str, error: &str| {
+            let body = json!({"success": false, "table_name": "customer", "status": status, "error": error});
+            let answer = Answer { status: 500, body, error_type: Some("SourceReadError") };
+            conclude(&answer, FailOn::Scheduled, true).unwrap_err().error_message
+        };
+        assert_eq!(one("failed", "the connection broke"), "table customer: the connection broke");
+        assert_eq!(one("not_started", "not started (deadline): customer"), "not started (deadline): customer");
     }
 
     #[test]

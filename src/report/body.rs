@@ -119,7 +119,7 @@ fn multi(run: &RunReport, asked: &Asked) -> Answer {
         "execution_mode": if run.parallel { "parallel" } else { "sequential" },
         "table_results": results,
         "total_transferred": run.tables.values().map(|table| transferred(table, run.dry_run)).sum::<u64>(),
-        "processed_tables": count(|outcome| !matches!(outcome, Outcome::NotStarted(_))),
+        "processed_tables": run.tables.values().filter(|table| table.begun()).count(),
         "successful_tables": count(|outcome| matches!(outcome, Outcome::Ok)),
         "failed_tables": count(|outcome| matches!(outcome, Outcome::Failed(_))),
     }));

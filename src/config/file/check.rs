@@ -123,6 +123,10 @@ fn check_columns(
         let hint = did_you_mean(key, columns.iter().map(String::as_str));
         problems.add(at("primary_key"), format!("{key:?} is not in columns{hint}; a key column has to be copied"));
     }
+    for column in raw.order_by.iter().flatten().filter(|column| !contains(columns, column)) {
+        let hint = did_you_mean(column, columns.iter().map(String::as_str));
+        problems.add(at("order_by"), format!("{column:?} is not in columns{hint}"));
+    }
     match &raw.pg_columns {
         Some(pg_columns) if pg_columns.len() != columns.len() => {
             let (here, there) = (pg_columns.len(), columns.len());

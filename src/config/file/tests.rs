@@ -113,6 +113,7 @@ fn errors_of_meaning_name_their_line_too() {
     let cases = [
         (r#""columns": ["A", "B"], "pg_columns": ["a"]"#, "tables.customer.pg_columns: has 1 names and columns has 2"),
         (r#""columns": ["Cd", "Name"], "primary_key": "CDX""#, "tables.customer.primary_key: \"CDX\" is not in columns"),
+        (r#""columns": ["Cd", "Name"], "order_by": "CDX""#, "tables.customer.order_by: \"CDX\" is not in columns"),
         (r#""columns": ["A", "A"]"#, "tables.customer.columns[1]: \"A\" stands there twice"),
         (r#""columns": ["A", "a"]"#, "tables.customer.columns: columns \"A\" and \"a\" both become \"a\""),
         (r#""columns": []"#, "tables.customer.columns: is empty"),
