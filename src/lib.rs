@@ -14,7 +14,7 @@
 //! | 3 | [`report`]: what happened |
 //! | 2 | [`request`]: what was asked |
 //! | 1 | [`copy`], [`config`]: the format, the settings |
-//! | 0 | [`table`], [`error`]: the vocabulary |
+//! | 0 | [`table`], [`error`], [`tls`]: the vocabulary; certificates |
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -29,3 +29,4 @@ pub mod request;
 pub mod sources;
 pub mod table;
 pub mod target;
+pub mod tls;

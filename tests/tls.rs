@@ -32,6 +32,7 @@ async fn a_certificate_of_another_authority_is_refused_and_the_variables_named()
         assert_eq!(body.code, Some(1), "{body}");
         let error = body.error_of("customer");
         assert!(error.contains("PG_SSLROOTCERT") && error.contains("PG_SSLMODE"), "{error}");
+        assert!(error.contains("the certificate of CN="), "the subject is named: {error}");
     }
 }
 
@@ -79,6 +80,8 @@ async fn a_source_of_another_authority_is_refused_and_the_variables_named() {
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("customer");
     assert!(error.contains("SQL_SERVER_MCTM_CA_FILE") && error.contains("SQL_SERVER_MCTM_TRUST_CERT"), "{error}");
+    assert!(error.contains("the certificate of CN="), "the subject is named: {error}");
+    assert!(!error.contains("Config::") && !body.stderr.contains("tiberius"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,7 @@ use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session,
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
+const UNLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Everything one table's refresh needs; nothing of another table.
 #[derive(Clone)]
@@ -118,7 +119,8 @@ impl TableJob {
                 }
             },
         };
-        session.unlock(&self.config.pg_table).await;
+        // A target that does not answer frees the lock with the session.
+        let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table)).await;
         done
     }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::SslMode;
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::tls::{Unverified, subject};
 
 /// A connector that verifies as much as `sslmode` says, against `rootcert` or the system's authorities.
 ///
@@ -22,8 +23,8 @@ pub(super) fn connector(sslmode: SslMode, rootcert: Option<&Path>) -> Result<Mak
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match sslmode {
         SslMode::Disable | SslMode::Prefer | SslMode::Require => Arc::new(Unverified(provider.clone())),
-        SslMode::VerifyCa => Arc::new(AnyHost(chain_verifier(rootcert, provider.clone())?)),
-        SslMode::VerifyFull => chain_verifier(rootcert, provider.clone())?,
+        SslMode::VerifyCa => Arc::new(Verified { chain: chain_verifier(rootcert, provider.clone())?, any_host: true }),
+        SslMode::VerifyFull => Arc::new(Verified { chain: chain_verifier(rootcert, provider.clone())?, any_host: false }),
     };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -60,11 +61,14 @@ fn tls_error(sentence: String) -> SyncError {
         .with_remedy("PG_SSLROOTCERT names a PEM file of authorities; PG_SSLMODE says how much is verified")
 }
 
-/// Verifies the chain, not the host's name (`verify-ca`).
+/// Verifies the chain, and where `any_host` not the host's name (`verify-ca`); a refusal says whose certificate it was.
 #[derive(Debug)]
-struct AnyHost(Arc<WebPkiServerVerifier>);
+struct Verified {
+    chain: Arc<WebPkiServerVerifier>,
+    any_host: bool,
+}
 
-impl ServerCertVerifier for AnyHost {
+impl ServerCertVerifier for Verified {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -72,10 +76,15 @@ impl ServerCertVerifier for AnyHost {
         server_name: &ServerName<'_>,
         ocsp_response: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })) => {
+    ) -> Result<ServerCertVerified, Error> {
+        match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }))
+                if self.any_host =>
+            {
                 Ok(ServerCertVerified::assertion())
+            }
+            Err(error @ Error::InvalidCertificate(_)) => {
+                Err(Error::General(format!("the certificate of {} was not accepted: {error}", subject(end_entity))))
             }
             verified => verified,
         }
@@ -86,8 +95,8 @@ impl ServerCertVerifier for AnyHost {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -95,50 +104,11 @@ impl ServerCertVerifier for AnyHost {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// Takes any certificate whose key signs the handshake (`prefer`, `require`).
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.chain.supported_verify_schemes()
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
+use super::certificate::server_subject;
 use super::error::source_error;
 use crate::config::{Encrypt, SqlServerSettings};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -54,7 +55,7 @@ impl Connection {
                     config.host(host);
                     config.port(port);
                 }
-                Err(error) => return Err(login_error(settings, &server, error)),
+                Err(error) => return Err(login_error(settings, &server, error).await),
             }
         }
         Err(SyncError::new(ErrorKind::SourceConnect, format!("{server} keeps sending the connection on to other hosts")))
@@ -161,9 +162,13 @@ async fn connect_tcp(config: &Config, named_instance: bool, server: &str) -> Res
     Ok(tcp)
 }
 
-fn login_error(settings: &SqlServerSettings, server: &str, error: tiberius::error::Error) -> SyncError {
+async fn login_error(settings: &SqlServerSettings, server: &str, error: tiberius::error::Error) -> SyncError {
     let prefix = format!("SQL_SERVER_{}", settings.db_type.to_ascii_uppercase());
-    let failed = source_error("log in", server, error);
+    let refused = matches!(error, tiberius::error::Error::Tls(_));
+    let mut failed = source_error("log in", server, error);
+    if refused && let Some(subject) = server_subject(settings).await {
+        failed = failed.context(format!("the certificate of {subject}"));
+    }
     match failed.kind() {
         ErrorKind::SourceLogin => failed.with_remedy(format!("Check {prefix}_USER, {prefix}_PASSWORD and {prefix}_DB")),
         _ => failed.with_remedy(format!(

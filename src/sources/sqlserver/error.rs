@@ -16,7 +16,7 @@ pub(super) fn source_error(doing: &str, server: &str, error: Error) -> SyncError
             (ErrorKind::SourceRead, "the server fell silent".to_owned(), Some("SOURCE_IDLE_TIMEOUT says how long silence is borne"))
         }
         Error::Io { message, .. } => (ErrorKind::SourceRead, format!("the connection was lost: {message}"), None),
-        Error::Tls(message) => (ErrorKind::SourceConnect, format!("TLS failed: {message}"), None),
+        Error::Tls(message) => (ErrorKind::SourceConnect, format!("TLS failed: {}", without_advice(message)), None),
         error if undecodable(error) => (
             ErrorKind::BadValue,
             format!("a text value cannot be decoded: {error}"),
@@ -31,11 +31,19 @@ pub(super) fn source_error(doing: &str, server: &str, error: Error) -> SyncError
         | Error::Routing { .. }
         | Error::BulkInput(_) => (ErrorKind::SourceRead, error.to_string(), None),
     };
-    let failed = SyncError::new(kind, format!("could not {doing} at SQL Server {server}: {reason}")).with_cause(error);
+    let failed = SyncError::new(kind, format!("could not {doing} at SQL Server {server}: {reason}"));
+    // What TLS has to say is in the sentence; the driver's own text goes on to advise its users' programmers.
+    let failed = if matches!(error, Error::Tls(_)) { failed } else { failed.with_cause(error) };
     match remedy {
         Some(remedy) => failed.with_remedy(remedy),
         None => failed,
     }
+}
+
+/// The driver's sentence about a certificate, without what it suggests to change in a program.
+fn without_advice(message: &str) -> &str {
+    let sentence = message.split_once(" To connect anyway").map_or(message, |(sentence, _)| sentence);
+    sentence.trim_end_matches('.')
 }
 
 /// Whether text was not what its type or code page says; the driver reports broken UTF-16 as a protocol error.

@@ -4,6 +4,7 @@
 //! the rows of one streaming SELECT become COPY buffers ([`read`], [`decode`]).
 
 mod catalog;
+mod certificate;
 mod client;
 mod decode;
 mod error;
