@@ -105,7 +105,7 @@ impl Planted {
 
     /// Whether the rows of a source table have been asked for.
     fn was_read(&self, name: &str) -> bool {
-        let rows_of = format!("FROM [McTM].[dbo].[{name}]");
+        let rows_of = format!("FROM [dbo].[{name}]");
         self.server.stats().statements.iter().any(|statement| statement.contains(&rows_of))
     }
 
