@@ -42,7 +42,7 @@ impl Session {
                 let shown = |column: &str, hidden: &str| row.get::<_, Option<String>>(column).unwrap_or_else(|| hidden.to_owned());
                 format!(
                     "{} (PostgreSQL process {} from {}, connected since {})",
-                    shown("application_name", "a session of another role"),
+                    shown("application_name", "another role's session"),
                     row.get::<_, i32>("pid"),
                     shown("client", "an address not shown"),
                     shown("since", "a time not shown")
