@@ -27,7 +27,7 @@ pub enum ErrorKind {
     TargetSchema,
     /// Writing to the target failed.
     TargetWrite,
-    /// A value cannot be held by its target column.
+    /// A value cannot be held by its target column, or breaks a constraint of the target.
     BadValue,
     /// What was read, staged and published does not agree, or a guard refused the publish.
     Refused,

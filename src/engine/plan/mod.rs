@@ -22,7 +22,7 @@ pub struct PlannedColumn {
     pub encoding: Encoding,
     /// The target's type.
     pub pg_type: PgType,
-    /// Whether it takes no NULL.
+    /// Whether it takes no NULL; the key of a table that is made takes none once its primary key is added.
     pub not_null: bool,
 }
 
