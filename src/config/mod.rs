@@ -14,4 +14,4 @@ pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
 pub use env::{Env, arguments};
 pub use section::parse_duration;
 pub use settings::{FailOn, RunSettings, Settings};
-pub use tables::{TableConfig, TableConfigs, TableOptions};
+pub use tables::{QUARANTINE_LIMIT, TableConfig, TableConfigs, TableOptions};

@@ -1,8 +1,12 @@
 //! `table_configs.json`: which tables there are, where they come from, and how each is refreshed.
 
 use indexmap::IndexMap;
+use jiff::tz::TimeZone;
 
-use crate::table::{IdentifierPolicy, Isolation, Refresh, SourceTable, SubMicrosecond, TargetTable};
+use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SourceTable, SubMicrosecond, TargetTable};
+
+/// The most rows that a run may put aside where the configuration does not say.
+pub const QUARANTINE_LIMIT: u64 = 100;
 
 /// The options that may stand in `defaults` and in a table; the table's win.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +25,28 @@ pub struct TableOptions {
     pub identifiers: IdentifierPolicy,
     /// What becomes of the seventh fractional digit.
     pub on_submicrosecond: SubMicrosecond,
+    /// What becomes of U+0000 in text.
+    pub on_nul: BadText,
+    /// What becomes of lone surrogates and of bytes that the code page does not know.
+    pub on_bad_unicode: BadText,
+    /// Whether a datetimeoffset's offset has a column of its own, `<column>_offset`, in minutes.
+    pub keep_offset: bool,
+    /// Whether a rowversion is a bigint.
+    pub as_bigint: bool,
+    /// Where the source's times without a zone were written, for targets that are instants.
+    pub source_time_zone: Option<TimeZone>,
+    /// Whether a created table gets the source's indexes.
+    pub create_indexes: bool,
+    /// Whether a created table gets the source's foreign keys.
+    pub create_foreign_keys: bool,
+    /// What becomes of a run that finds new columns at the source.
+    pub on_drift: OnDrift,
+    /// What becomes of a row that the target cannot hold.
+    pub on_bad_row: OnBadRow,
+    /// The most rows that a run may put aside; none means [`QUARANTINE_LIMIT`].
+    pub quarantine_limit: Option<u64>,
+    /// Whether messages show a hash in place of a row's key (`log_keys: false`).
+    pub hash_keys: bool,
 }
 
 /// One table, defaults filled in.

@@ -90,3 +90,38 @@ pub enum SubMicrosecond {
     /// An error that names the row.
     Fail,
 }
+
+/// What becomes of characters that PostgreSQL's text cannot hold: U+0000 (`on_nul`), lone surrogates and broken bytes (`on_bad_unicode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadText {
+    /// The row is a bad one.
+    #[default]
+    Fail,
+    /// They are left out, and counted in the report.
+    Strip,
+    /// U+FFFD takes their place, counted in the report.
+    Replace,
+}
+
+/// What becomes of a run when the source has columns that it did not have the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrift {
+    /// It fails before a row moves.
+    #[default]
+    Fail,
+    /// The target gets the columns too.
+    AddColumns,
+}
+
+/// What becomes of a row that the target cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRow {
+    /// The table fails, the target stays as it was.
+    #[default]
+    Fail,
+    /// It is put aside with its reason, up to a limit.
+    Quarantine,
+}

@@ -77,6 +77,8 @@ impl ValueKind {
 /// One column of a source table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceColumn {
+    /// The number that it keeps when it is renamed.
+    pub column_id: i32,
     /// Its name, as the catalogue spells it.
     pub name: String,
     /// Its type as the source would declare it (`nvarchar(20)`), for messages.
@@ -85,6 +87,8 @@ pub struct SourceColumn {
     pub kind: Result<ValueKind, String>,
     /// Whether it may hold NULL.
     pub nullable: bool,
+    /// The collation by which the source compares its text.
+    pub collation: Option<String>,
 }
 
 /// A source table as understood from the catalogue.

@@ -7,7 +7,7 @@ mod name;
 mod nearest;
 mod pg_type;
 
-pub use choice::{Isolation, Refresh, SubMicrosecond};
+pub use choice::{BadText, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 pub use column::{SourceColumn, SourceDescription, TargetColumn, ValueKind};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};

@@ -88,6 +88,17 @@ fn options(raw: &raw::Table, defaults: &raw::Defaults) -> TableOptions {
         max_shrink: raw.max_shrink.or(defaults.max_shrink),
         identifiers: raw.identifiers.or(defaults.identifiers).unwrap_or_default(),
         on_submicrosecond: raw.on_submicrosecond.or(defaults.on_submicrosecond).unwrap_or_default(),
+        on_nul: raw.on_nul.or(defaults.on_nul).unwrap_or_default(),
+        on_bad_unicode: raw.on_bad_unicode.or(defaults.on_bad_unicode).unwrap_or_default(),
+        keep_offset: raw.keep_offset.or(defaults.keep_offset).unwrap_or_default(),
+        as_bigint: raw.as_bigint.or(defaults.as_bigint).unwrap_or_default(),
+        source_time_zone: raw.source_time_zone.clone().or_else(|| defaults.source_time_zone.clone()),
+        create_indexes: raw.create_indexes.or(defaults.create_indexes).unwrap_or_default(),
+        create_foreign_keys: raw.create_foreign_keys.or(defaults.create_foreign_keys).unwrap_or_default(),
+        on_drift: raw.on_drift.or(defaults.on_drift).unwrap_or_default(),
+        on_bad_row: raw.on_bad_row.or(defaults.on_bad_row).unwrap_or_default(),
+        quarantine_limit: raw.quarantine_limit.or(defaults.quarantine_limit),
+        hash_keys: !raw.log_keys.or(defaults.log_keys).unwrap_or(true),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::table::{IdentifierPolicy, Isolation, Refresh, SubMicrosecond};
+use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 
 const PLAIN: &str = r#"{"tables": {"customer": {"db_type": "mctm", "sql_table": "[McTM].[dbo].[Customer]", "pg_table": "mctm_customer"}}}"#;
 
@@ -51,6 +51,19 @@ fn the_tables_own_option_wins_over_the_defaults() {
 }
 
 #[test]
+fn what_to_do_with_bad_values_is_chosen_per_table() {
+    let fields = r#""on_nul": "strip", "on_bad_unicode": "replace", "keep_offset": true, "as_bigint": true, "source_time_zone": "Asia/Tokyo",
+        "on_drift": "add_columns", "on_bad_row": "quarantine", "quarantine_limit": 3, "log_keys": false"#;
+    let options = parse(&one_table(fields)).unwrap().tables["customer"].options.clone();
+    assert_eq!((options.on_nul, options.on_bad_unicode), (BadText::Strip, BadText::Replace));
+    assert_eq!((options.on_drift, options.on_bad_row, options.quarantine_limit), (OnDrift::AddColumns, OnBadRow::Quarantine, Some(3)));
+    assert!(options.keep_offset && options.as_bigint && options.hash_keys);
+    assert_eq!(options.source_time_zone.unwrap().iana_name(), Some("Asia/Tokyo"));
+    let error = error(&one_table(r#""source_time_zone": "Tokyo Standard Time""#));
+    assert!(error.contains("line 6") && error.contains("unknown time zone \"Tokyo Standard Time\""), "{error}");
+}
+
+#[test]
 fn a_key_is_one_name_or_an_array() {
     for (text, expected) in [(r#""CD""#, Some(vec!["CD"])), (r#"["A", "B"]"#, Some(vec!["A", "B"])), ("null", None)] {
         let configs = parse(&one_table(&format!("\"primary_key\": {text}, \"order_by\": {text}"))).unwrap();
@@ -77,7 +90,7 @@ fn errors_of_form_name_file_line_path_and_what_was_expected() {
         (r#""columns": [1]"#, "t.json, line 6: tables.customer.columns[0]: invalid type: integer `1`", "expected a string"),
         (r#""primary_key": 1"#, "t.json, line 6: tables.customer.primary_key: invalid type", "a column name or an array of column names"),
         (r#""db_type": "x""#, "t.json, line 6: tables.customer", "duplicate field `db_type`"),
-        (r#""on_nul": "strip""#, "t.json, line 6: tables.customer.on_nul: unknown field", "expected one of"),
+        (r#""on_nul": "drop""#, "t.json, line 6: tables.customer.on_nul: unknown variant", "expected one of"),
         ("\"columns\"", "t.json, line 7: ", "expected `:`"),
     ];
     for (fields, start, part) in cases {

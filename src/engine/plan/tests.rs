@@ -24,7 +24,7 @@ fn config() -> TableConfig {
 }
 
 fn source_column(name: &str, kind: ValueKind) -> SourceColumn {
-    SourceColumn { name: name.to_owned(), declared: format!("{kind:?}"), kind: Ok(kind), nullable: true }
+    SourceColumn { column_id: 1, name: name.to_owned(), declared: format!("{kind:?}"), kind: Ok(kind), nullable: true, collation: None }
 }
 
 fn source() -> SourceDescription {

@@ -28,7 +28,7 @@ impl Queries {
             // A base type is the row of sys.types whose user_type_id is the column's system_type_id; CLR types have none.
             columns: format!(
                 "SELECT c.name, t.name, bt.name, c.max_length, c.precision, c.scale, c.is_nullable, \
-                 CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type \
+                 CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type, c.column_id, c.collation_name \
                  FROM {db}sys.columns AS c JOIN {db}sys.types AS t ON t.user_type_id = c.user_type_id \
                  LEFT JOIN {db}sys.types AS bt ON bt.user_type_id = c.system_type_id \
                  WHERE c.object_id = @P1 ORDER BY c.column_id"
@@ -86,6 +86,7 @@ impl Connection {
 fn raw_column(row: &Row) -> Result<RawColumn> {
     let user_type = text(row, 1)?;
     Ok(RawColumn {
+        column_id: get::<i32>(row, 9)?.unwrap_or(0),
         name: text(row, 0)?,
         base_type: get::<&str>(row, 2)?.map_or_else(|| user_type.clone(), str::to_owned),
         user_type,
@@ -93,6 +94,7 @@ fn raw_column(row: &Row) -> Result<RawColumn> {
         precision: get::<u8>(row, 4)?.unwrap_or(0),
         scale: get::<u8>(row, 5)?.unwrap_or(0),
         nullable: get::<bool>(row, 6)?.unwrap_or(true),
+        collation: get::<&str>(row, 10)?.map(str::to_owned),
         code_page: get::<i32>(row, 7)?,
         encrypted: get::<i32>(row, 8)?.is_some(),
     })

@@ -1,9 +1,10 @@
 //! SQL Server as a source: the only place with `tiberius`.
 //!
 //! A table's catalogue rows become a description ([`catalog`]), each column's type a value kind and a SELECT expression ([`types`], [`select`]), and
-//! the rows of one streaming SELECT become COPY buffers ([`read`], [`decode`]).
+//! the rows of one streaming SELECT become COPY buffers ([`read`], [`decode`], [`cell`]).
 
 mod catalog;
+mod cell;
 mod certificate;
 mod client;
 mod decode;

@@ -6,6 +6,7 @@ use crate::table::{SourceColumn, SourceDescription, ValueKind};
 /// One row of `sys.columns`, as read.
 #[derive(Debug, Clone)]
 pub(super) struct RawColumn {
+    pub(super) column_id: i32,
     pub(super) name: String,
     pub(super) user_type: String,
     pub(super) base_type: String,
@@ -14,6 +15,7 @@ pub(super) struct RawColumn {
     pub(super) precision: u8,
     pub(super) scale: u8,
     pub(super) nullable: bool,
+    pub(super) collation: Option<String>,
     pub(super) code_page: Option<i32>,
     pub(super) encrypted: bool,
 }
@@ -45,7 +47,8 @@ fn describe(raw: RawColumn) -> (SourceColumn, SelectForm) {
         Ok((kind, form)) => (Ok(kind), form),
         Err(reason) => (Err(reason), SelectForm::Plain),
     };
-    (SourceColumn { name: raw.name, declared, kind, nullable: raw.nullable }, form)
+    let RawColumn { column_id, name, nullable, collation, .. } = raw;
+    (SourceColumn { column_id, name, declared, kind, nullable, collation }, form)
 }
 
 /// The type as T-SQL declares it; an alias type by its own name.
@@ -118,6 +121,7 @@ mod tests {
 
     fn raw(base_type: &str, max_length: i16, precision: u8, scale: u8) -> RawColumn {
         RawColumn {
+            column_id: 1,
             name: "c".to_owned(),
             user_type: base_type.to_owned(),
             base_type: base_type.to_owned(),
@@ -125,6 +129,7 @@ mod tests {
             precision,
             scale,
             nullable: true,
+            collation: None,
             code_page: None,
             encrypted: false,
         }

@@ -1,0 +1,167 @@
+//! From the driver's values straight into COPY fields: the hot loop's inside.
+
+use tiberius::ColumnData;
+
+use super::decode::ColumnDecoder;
+use crate::copy::{CellError, Encoding, RowWriter, temporal};
+use crate::table::SubMicrosecond;
+
+/// Writes one field; true when a seventh fractional digit was lost.
+///
+/// A NULL may arrive as another variant than the column's values, so it is matched before the type.
+#[inline]
+pub(super) fn write_cell(
+    out: &mut RowWriter<'_>,
+    column: &ColumnDecoder,
+    data: &ColumnData<'_>,
+    policy: SubMicrosecond,
+) -> Result<bool, CellError> {
+    let encoding = column.encoding;
+    if is_null(data) {
+        if column.required {
+            return Err(CellError::Null);
+        }
+        out.null();
+        return Ok(false);
+    }
+    match (encoding, data) {
+        (Encoding::Text { chars_max }, ColumnData::String(Some(value))) => out.text(value, chars_max)?,
+        (Encoding::Char { chars_max }, ColumnData::String(Some(value))) => out.char(value, chars_max)?,
+        (Encoding::Text { chars_max }, ColumnData::Guid(Some(value))) => {
+            out.text(value.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()), chars_max)?;
+        }
+        (Encoding::Bytea, ColumnData::Binary(Some(value))) => out.bytes(value)?,
+        (Encoding::Uuid, ColumnData::Guid(Some(value))) => out.uuid(value.as_bytes()),
+        (Encoding::Bool, ColumnData::Bit(Some(value))) => out.bool(*value),
+        (Encoding::Int2 | Encoding::Int4 | Encoding::Int8, _) => write_integer(out, encoding, data)?,
+        (Encoding::Numeric { limits }, _) => write_numeric(out, limits, data)?,
+        (Encoding::Float4, ColumnData::F32(Some(value))) => out.float4(*value),
+        (Encoding::Float8, ColumnData::F32(Some(value))) => out.float8(f64::from(*value)),
+        (Encoding::Float8, ColumnData::F64(Some(value))) => out.float8(*value),
+        (Encoding::Float4 | Encoding::Float8, _) => write_float_of_integer(out, encoding, data)?,
+        (Encoding::Date | Encoding::Time { .. } | Encoding::Timestamp { .. } | Encoding::TimestampTz { .. }, _) => {
+            return write_temporal(out, encoding, data, policy);
+        }
+        _ => return Err(unexpected(encoding, data)),
+    }
+    Ok(false)
+}
+
+fn write_integer(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<'_>) -> Result<(), CellError> {
+    let value = integer(data).ok_or_else(|| unexpected(encoding, data))?;
+    let narrow = |_| unexpected(encoding, data);
+    match encoding {
+        Encoding::Int2 => out.int2(i16::try_from(value).map_err(narrow)?),
+        Encoding::Int4 => out.int4(i32::try_from(value).map_err(narrow)?),
+        _ => out.int8(value),
+    }
+    Ok(())
+}
+
+fn write_float_of_integer(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<'_>) -> Result<(), CellError> {
+    let value = integer(data).ok_or_else(|| unexpected(encoding, data))?;
+    let narrow = |_| unexpected(encoding, data);
+    match encoding {
+        Encoding::Float4 => out.float4(f32::from(i16::try_from(value).map_err(narrow)?)),
+        _ => out.float8(f64::from(i32::try_from(value).map_err(narrow)?)),
+    }
+    Ok(())
+}
+
+fn write_numeric(out: &mut RowWriter<'_>, limits: Option<(u16, u16)>, data: &ColumnData<'_>) -> Result<(), CellError> {
+    match data {
+        ColumnData::Numeric(Some(value)) => out.numeric(value.value(), value.scale(), limits),
+        _ => match integer(data) {
+            Some(value) => out.numeric(value.into(), 0, limits),
+            None => Err(unexpected(Encoding::Numeric { limits }, data)),
+        },
+    }
+}
+
+fn write_temporal(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<'_>, policy: SubMicrosecond) -> Result<bool, CellError> {
+    let micros_of = |time: tiberius::time::Time| temporal::micros_of_day(time.increments(), time.scale(), policy);
+    let moment_of = |moment: tiberius::time::DateTime2| {
+        let (micros, changed) = micros_of(moment.time())?;
+        Ok::<_, CellError>((temporal::timestamp_from_0001(moment.date().days(), micros), changed))
+    };
+    let (digits, (micros, changed)) = match (encoding, data) {
+        (Encoding::Date, ColumnData::Date(Some(date))) => {
+            out.int4(temporal::date_from_0001(date.days()));
+            return Ok(false);
+        }
+        (Encoding::Timestamp { digits }, ColumnData::Date(Some(date))) => (digits, (temporal::timestamp_from_0001(date.days(), 0), false)),
+        (Encoding::Timestamp { digits }, ColumnData::DateTime(Some(moment))) => {
+            (digits, (temporal::timestamp_from_datetime(moment.days(), moment.seconds_fragments()), false))
+        }
+        (Encoding::Timestamp { digits }, ColumnData::SmallDateTime(Some(moment))) => {
+            (digits, (temporal::timestamp_from_smalldatetime(moment.days(), moment.seconds_fragments()), false))
+        }
+        (Encoding::Timestamp { digits }, ColumnData::DateTime2(Some(moment))) => (digits, moment_of(*moment)?),
+        // On the wire the instant is in UTC already; the offset only says how it was written.
+        (Encoding::TimestampTz { digits }, ColumnData::DateTimeOffset(Some(moment))) => (digits, moment_of(moment.datetime2())?),
+        (Encoding::Time { digits }, ColumnData::Time(Some(time))) => (digits, micros_of(*time)?),
+        _ => return Err(unexpected(encoding, data)),
+    };
+    out.int8(temporal::check_digits(micros, digits)?);
+    Ok(changed)
+}
+
+pub(super) fn integer(data: &ColumnData<'_>) -> Option<i64> {
+    match data {
+        ColumnData::U8(Some(value)) => Some((*value).into()),
+        ColumnData::I16(Some(value)) => Some((*value).into()),
+        ColumnData::I32(Some(value)) => Some((*value).into()),
+        ColumnData::I64(Some(value)) => Some(*value),
+        ColumnData::Bit(Some(value)) => Some((*value).into()),
+        ColumnData::Numeric(Some(value)) if value.scale() == 0 => value.value().try_into().ok(),
+        _ => None,
+    }
+}
+
+pub(super) fn is_null(data: &ColumnData<'_>) -> bool {
+    matches!(
+        data,
+        ColumnData::U8(None)
+            | ColumnData::I16(None)
+            | ColumnData::I32(None)
+            | ColumnData::I64(None)
+            | ColumnData::F32(None)
+            | ColumnData::F64(None)
+            | ColumnData::Bit(None)
+            | ColumnData::String(None)
+            | ColumnData::Guid(None)
+            | ColumnData::Binary(None)
+            | ColumnData::Numeric(None)
+            | ColumnData::Xml(None)
+            | ColumnData::DateTime(None)
+            | ColumnData::SmallDateTime(None)
+            | ColumnData::Time(None)
+            | ColumnData::Date(None)
+            | ColumnData::DateTime2(None)
+            | ColumnData::DateTimeOffset(None)
+    )
+}
+
+fn unexpected(encoding: Encoding, data: &ColumnData<'_>) -> CellError {
+    let delivered = match data {
+        ColumnData::U8(_) => "tinyint",
+        ColumnData::I16(_) => "smallint",
+        ColumnData::I32(_) => "int",
+        ColumnData::I64(_) => "bigint",
+        ColumnData::F32(_) => "real",
+        ColumnData::F64(_) => "float",
+        ColumnData::Bit(_) => "bit",
+        ColumnData::String(_) => "text",
+        ColumnData::Guid(_) => "uniqueidentifier",
+        ColumnData::Binary(_) => "binary",
+        ColumnData::Numeric(_) => "decimal",
+        ColumnData::Xml(_) => "xml",
+        ColumnData::DateTime(_) => "datetime",
+        ColumnData::SmallDateTime(_) => "smalldatetime",
+        ColumnData::Time(_) => "time",
+        ColumnData::Date(_) => "date",
+        ColumnData::DateTime2(_) => "datetime2",
+        ColumnData::DateTimeOffset(_) => "datetimeoffset",
+    };
+    CellError::Unexpected { delivered, expected: encoding.name() }
+}
