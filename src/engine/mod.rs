@@ -3,6 +3,7 @@
 mod full_refresh;
 mod plan;
 mod pump;
+mod reading;
 mod run;
 mod stop;
 mod test_connections;

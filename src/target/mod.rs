@@ -6,6 +6,7 @@ mod guards;
 mod lock;
 mod merge;
 mod publish;
+mod quarantine;
 mod session;
 mod staging;
 mod state;

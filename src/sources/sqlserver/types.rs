@@ -1,6 +1,7 @@
 //! SQL Server's types: from a catalogue row to what the values are and how they are selected.
 
 use super::select::SelectForm;
+use super::text::TextForm;
 use crate::table::{SourceColumn, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.
@@ -26,18 +27,50 @@ pub struct SqlServerTable {
     /// What the engine plans with.
     pub description: SourceDescription,
     pub(super) forms: Vec<SelectForm>,
+    /// Of columns whose values are text, in the order of the columns.
+    texts: Vec<Option<TextColumn>>,
+}
+
+/// What the bytes of a column's text are, and the type that takes them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TextColumn {
+    pub(super) form: TextForm,
+    pub(super) bytes_type: &'static str,
 }
 
 impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
+        let texts = raw.iter().map(text_column).collect();
         let (columns, forms) = raw.into_iter().map(describe).unzip();
-        Self { description: SourceDescription { columns, primary_key, rows_estimate }, forms }
+        Self { description: SourceDescription { columns, primary_key, rows_estimate }, forms, texts }
     }
 
     /// How the column of this name (as the catalogue spells it) is selected.
     pub(super) fn form(&self, name: &str) -> SelectForm {
         let position = self.description.columns.iter().position(|column| column.name == name);
         position.map_or(SelectForm::Plain, |position| self.forms[position])
+    }
+
+    /// What the text of the column of this name is, where it is text.
+    pub(super) fn text(&self, name: &str) -> Option<TextColumn> {
+        let position = self.description.columns.iter().position(|column| column.name == name)?;
+        self.texts[position]
+    }
+}
+
+fn text_column(raw: &RawColumn) -> Option<TextColumn> {
+    // Neither characters nor UTF-16 units of a limited column take more.
+    let bytes_type = if raw.max_length > 0 { "varbinary(8000)" } else { "varbinary(max)" };
+    let utf16 = |bytes_type| Some(TextColumn { form: TextForm::Utf16, bytes_type });
+    match raw.base_type.as_str() {
+        "varchar" | "char" => match raw.code_page.and_then(TextForm::of_code_page) {
+            Some(form) => Some(TextColumn { form, bytes_type }),
+            // Cast to nvarchar, which takes twice the bytes.
+            None => utf16("varbinary(max)"),
+        },
+        "nvarchar" | "nchar" => utf16(bytes_type),
+        "text" | "ntext" | "xml" => utf16("varbinary(max)"),
+        _ => None,
     }
 }
 
@@ -109,9 +142,9 @@ fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
 
 /// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar.
 fn code_page_form(raw: &RawColumn) -> SelectForm {
-    match raw.code_page {
-        Some(874 | 932 | 936 | 949 | 1250..=1258) => SelectForm::Plain,
-        _ => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
+    match raw.code_page.and_then(TextForm::of_code_page) {
+        Some(_) => SelectForm::Plain,
+        None => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
     }
 }
 
