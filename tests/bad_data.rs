@@ -63,7 +63,9 @@ fn warns(body: &Body, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nul_is_stripped_or_replaced_as_configured_and_counted() {
     let planted = || vec![row(1, Value::text("n\0u\0l"), ""), row(2, Value::text("fine"), ""), row(3, Value::text("\0"), "x\0")];
-    for (policy, names, verb) in [("strip", ["nul", "fine", ""], "removed from"), ("replace", ["n\u{FFFD}u\u{FFFD}l", "fine", "\u{FFFD}"], "replaced by")] {
+    for (policy, names, verb) in
+        [("strip", ["nul", "fine", ""], "removed from"), ("replace", ["n\u{FFFD}u\u{FFFD}l", "fine", "\u{FFFD}"], "replaced by")]
+    {
         let site = site(COLUMNS, planted(), json!({"on_nul": policy})).await;
         let body = site.sync().await;
         assert_eq!(rows(&site).await, pairs(&[("1", names[0]), ("2", names[1]), ("3", names[2])]));
@@ -98,8 +100,11 @@ async fn a_replacement_character_of_the_sources_own_arrives() {
     let site = site(COLUMNS, vec![row(1, Value::text("a\u{FFFD}b"), "\u{FFFD}"), row(2, Value::text("ﾃｽﾄ"), "x")], json!({})).await;
     let body = site.sync().await;
     assert_eq!(rows(&site).await, pairs(&[("1", "a\u{FFFD}b"), ("2", "ﾃｽﾄ")]));
-    assert_eq!(body["warnings"], json!([]), "{body}");
-    assert!(site.source.has_seen("varbinary(8000)) AS [Name]"), "it was read again");
+    assert!(!body["warnings"].to_string().contains("column"), "{body}");
+    assert!(
+        site.source.has_seen("AS [Name], CAST([Note] AS varbinary(max)) AS [Note] FROM [dbo].[Odd] WHERE [Id] = @P1"),
+        "it was read again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,7 +225,11 @@ async fn keys_are_shown_as_hashes_where_they_must_not_be_logged() {
     assert!(!body.to_string().contains("secret-key"), "{body}");
 
     let twice = Planted::new("Odd", columns, 0).rows(vec![row("secret-key", "a"), row("secret-key", "b")]);
-    for target_sql in ["", "CREATE TABLE odd (id text PRIMARY KEY, name text)", "CREATE TABLE odd (id text, name text); INSERT INTO odd VALUES ('x', 'y')"] {
+    for target_sql in [
+        "",
+        "CREATE TABLE odd (id text PRIMARY KEY, name text)",
+        "CREATE TABLE odd (id text, name text); INSERT INTO odd VALUES ('x', 'y')",
+    ] {
         let mut options = options.clone();
         options["primary_key"] = json!("Id");
         let site = Site::planted(vec![twice.clone()], options).await;

@@ -232,7 +232,8 @@ impl TableJob {
 
     /// A dry run: counts both sides and says which way the refresh would go.
     async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
-        let counting = async {
+        // Two connections being made are a large future.
+        let counting = Box::pin(async {
             let session = Session::open(&self.target, &self.application()).await?;
             let (mut connection, described) = self.describe_source().await?;
             let standing = session.describe(&self.config.pg_table).await?;
@@ -240,7 +241,7 @@ impl TableJob {
             let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = session.count(&self.config.pg_table).await?;
             Ok((plan, at_source, in_target))
-        };
+        });
         let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings = plan.warnings;

@@ -117,9 +117,7 @@ pub(super) fn bad_keys(table: &TargetTable, key: &[String], hashed: bool) -> Str
     let shown = format!("concat_ws(', ', {})", shown.join(", "));
     let shown =
         if hashed { format!("'#' || left(encode(sha256(convert_to({shown}, 'UTF8')), 'hex'), 12)") } else { format!("left({shown}, 200)") };
-    format!(
-        "SELECT {shown}, count(*), {nulls} FROM {table} GROUP BY {list} HAVING count(*) > 1 OR {nulls} ORDER BY {list} LIMIT 5"
-    )
+    format!("SELECT {shown}, count(*), {nulls} FROM {table} GROUP BY {list} HAVING count(*) > 1 OR {nulls} ORDER BY {list} LIMIT 5")
 }
 
 #[cfg(test)]

@@ -347,7 +347,8 @@ impl Publication {
         if self.key.is_empty() {
             return Ok(());
         }
-        let rows = client.query(&bad_keys(table, &self.key, self.hash_keys), &[]).await.map_err(|error| target_error("check the key", error))?;
+        let rows =
+            client.query(&bad_keys(table, &self.key, self.hash_keys), &[]).await.map_err(|error| target_error("check the key", error))?;
         if rows.is_empty() {
             return Ok(());
         }

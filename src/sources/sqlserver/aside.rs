@@ -76,6 +76,9 @@ mod tests {
         aside.put(row(1)).unwrap();
         aside.put(row(2)).unwrap();
         let error = aside.put(row(3)).unwrap_err().to_string();
-        assert!(error.contains("more than 2 rows (quarantine_limit)") && error.contains("row Id=1, column Name: too long; row Id=2"), "{error}");
+        assert!(
+            error.contains("more than 2 rows (quarantine_limit)") && error.contains("row Id=1, column Name: too long; row Id=2"),
+            "{error}"
+        );
     }
 }

@@ -31,7 +31,7 @@ pub struct Connection {
     pub(super) client: tiberius::Client<Transport>,
     /// `host:port` as configured, for messages.
     pub(super) server: String,
-    pub(super) origin: Origin,
+    pub(super) origin: Box<Origin>,
 }
 
 /// What a connection was opened with: enough to open another one.
@@ -61,12 +61,12 @@ impl Connection {
             None => format!("{}:{}", settings.host, settings.port),
         };
         let mut config = driver_config(settings, database, application);
-        let origin = Origin {
+        let origin = Box::new(Origin {
             settings: settings.clone(),
             database: database.map(str::to_owned),
             idle_timeout,
             application: application.to_owned(),
-        };
+        });
         for _ in 0..=REDIRECTS_MAX {
             let tcp = connect_tcp(&config, settings.instance.is_some(), &server).await?;
             let mut transport = TimeoutStream::new(tcp);

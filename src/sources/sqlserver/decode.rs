@@ -66,11 +66,8 @@ impl RowDecoder {
     pub fn new(columns: Vec<ColumnDecoder>, key: Vec<usize>, options: &ReadOptions, text_as_bytes: bool) -> Self {
         // PostgreSQL has at most 1,600 columns in a table.
         let fields = i16::try_from(columns.len()).unwrap_or(i16::MAX);
-        let policies = Policies {
-            on_submicrosecond: options.on_submicrosecond,
-            on_nul: options.on_nul,
-            on_bad_unicode: options.on_bad_unicode,
-        };
+        let policies =
+            Policies { on_submicrosecond: options.on_submicrosecond, on_nul: options.on_nul, on_bad_unicode: options.on_bad_unicode };
         Self { columns, key, policies, text_as_bytes, hash_keys: options.hash_keys, fields, scratch: String::new() }
     }
 

@@ -4,13 +4,13 @@
 //! the rows of one streaming SELECT become COPY buffers ([`read`], [`decode`], [`cell`]).
 //! Text that the driver could not decode is read again as its bytes ([`read_again`], [`text`]); rows that the target cannot hold are put aside ([`aside`]).
 
+mod aside;
 mod catalog;
 mod cell;
 mod certificate;
 mod client;
 mod decode;
 mod error;
-mod aside;
 mod read;
 mod read_again;
 mod select;

@@ -150,9 +150,8 @@ fn decoders(selection: &Selection, described: &SqlServerTable) -> Vec<ColumnDeco
 impl SqlServerTable {
     /// Whether the text is better decoded here from the start: the driver ends the stream at a broken character of a code page, and some are expected.
     fn is_decoded_here(&self, selection: &Selection, on_bad_unicode: BadText) -> bool {
-        let in_code_page = |column: &super::select::SelectColumn| {
-            self.text(&column.name).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)))
-        };
+        let in_code_page =
+            |column: &super::select::SelectColumn| self.text(&column.name).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)));
         match on_bad_unicode {
             BadText::Fail => false,
             BadText::Strip | BadText::Replace => selection.columns.iter().any(in_code_page),

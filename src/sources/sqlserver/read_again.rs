@@ -17,7 +17,7 @@ const SET_PATIENCE: &str = "SET LOCK_TIMEOUT 5000";
 /// Reads values of one table again.
 #[derive(Debug)]
 pub(super) struct ReadingAgain<'a> {
-    origin: Origin,
+    origin: Box<Origin>,
     selection: &'a Selection,
     described: &'a SqlServerTable,
     connection: Option<Connection>,
@@ -29,7 +29,7 @@ pub(super) struct ReadingAgain<'a> {
 pub(super) struct Unsure(pub(super) String);
 
 impl<'a> ReadingAgain<'a> {
-    pub(super) fn new(origin: Origin, selection: &'a Selection, described: &'a SqlServerTable) -> Self {
+    pub(super) fn new(origin: Box<Origin>, selection: &'a Selection, described: &'a SqlServerTable) -> Self {
         Self { origin, selection, described, connection: None, values: 0 }
     }
 
@@ -130,7 +130,10 @@ mod tests {
         assert_eq!(parameter(1, "varchar(20)", &text("日本")), "@P1");
         assert_eq!(parameter(2, "nvarchar(20)", &text("abc")), "@P2");
         assert_eq!(parameter(1, "int", &ColumnData::I32(Some(1))), "@P1");
-        assert_eq!(parameter(1, "money", &ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(1, 4)))), "CAST(@P1 AS money)");
+        assert_eq!(
+            parameter(1, "money", &ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(1, 4)))),
+            "CAST(@P1 AS money)"
+        );
     }
 
     #[test]

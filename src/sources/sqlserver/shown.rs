@@ -141,7 +141,7 @@ mod tests {
         let shown = |data: ColumnData<'static>| display(&data, None);
         assert_eq!(shown(ColumnData::I32(Some(-7))), "-7");
         assert_eq!(shown(ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(12_345, 2)))), "123.45");
-        assert_eq!(shown(ColumnData::Date(Some(tiberius::time::Date::new(738_000)))), "2021-07-29");
+        assert_eq!(shown(ColumnData::Date(Some(tiberius::time::Date::new(738_000)))), "2021-07-30");
         let time = tiberius::time::Time::new(123_456, 3);
         assert_eq!(shown(ColumnData::Time(Some(time))), "00:02:03.456");
         let moment = tiberius::time::DateTime2::new(tiberius::time::Date::new(0), time);
@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn a_row_is_kept_as_json_and_long_values_are_cut() {
         let long = ColumnData::String(Some("é".repeat(40_000).into()));
-        let cells = [("Id", ColumnData::I64(Some(7))), ("Ok", ColumnData::Bit(Some(true))), ("N", ColumnData::String(None)), ("Long", long)];
+        let cells =
+            [("Id", ColumnData::I64(Some(7))), ("Ok", ColumnData::Bit(Some(true))), ("N", ColumnData::String(None)), ("Long", long)];
         let kept: Value = serde_json::from_str(&json(cells.iter().map(|(name, data)| (*name, data, None)))).unwrap();
         assert_eq!((&kept["Id"], &kept["Ok"], &kept["N"]), (&Value::from(7), &Value::from(true), &Value::Null));
         let text = kept["Long"].as_str().unwrap();
