@@ -24,7 +24,16 @@ fn config() -> TableConfig {
 }
 
 fn source_column(name: &str, kind: ValueKind) -> SourceColumn {
-    SourceColumn { column_id: 1, name: name.to_owned(), declared: format!("{kind:?}"), kind: Ok(kind), nullable: true, collation: None }
+    SourceColumn {
+        column_id: 1,
+        name: name.to_owned(),
+        declared: format!("{kind:?}"),
+        kind: Ok(kind),
+        nullable: true,
+        collation: None,
+        converted: None,
+        second_digits: None,
+    }
 }
 
 fn source() -> SourceDescription {
