@@ -6,6 +6,7 @@ mod binaries;
 mod existing;
 mod moments;
 mod numbers;
+mod oracle;
 mod refused;
 mod texts;
 
