@@ -42,11 +42,7 @@ struct Column {
 }
 
 impl Column {
-    fn new(
-        sql_type: impl Into<String>,
-        pg_type: impl Into<String>,
-        draw: impl Fn(&mut Rng) -> Drawn + Send + Sync + 'static,
-    ) -> Self {
+    fn new(sql_type: impl Into<String>, pg_type: impl Into<String>, draw: impl Fn(&mut Rng) -> Drawn + Send + Sync + 'static) -> Self {
         let collation = "SQL_Latin1_General_CP1_CI_AS";
         Self { sql_type: sql_type.into(), collation, pg_type: pg_type.into(), draw: Box::new(draw) }
     }
@@ -62,7 +58,9 @@ impl Column {
             // PostgreSQL has no equality of documents.
             "xml" => format!("{a}::text IS DISTINCT FROM {e}"),
             // Of a number with several texts PostgreSQL's own is taken; it tells the zeros apart.
-            "real" | "double precision" => format!("{e}::{0}::text IS DISTINCT FROM {a}::text OR {e}::{0} IS DISTINCT FROM {a}", self.pg_type),
+            "real" | "double precision" => {
+                format!("{e}::{0}::text IS DISTINCT FROM {a}::text OR {e}::{0} IS DISTINCT FROM {a}", self.pg_type)
+            }
             pg_type => format!("{a}::text IS DISTINCT FROM {e} OR {e}::{pg_type} IS DISTINCT FROM {a}"),
         }
     }
@@ -137,7 +135,7 @@ fn escape(text: &str, copy: &mut String) {
 
 /// Brings so many values of each family over and lets PostgreSQL compare.
 async fn prove(families: Vec<Family>) {
-    let asked = std::env::var("PROPERTY_VALUES").map_or(100_000, |text| text.parse().expect("PROPERTY_VALUES is a number"));
+    let asked: u64 = std::env::var("PROPERTY_VALUES").map_or(100_000, |text| text.parse().expect("PROPERTY_VALUES is a number"));
     let families: Vec<_> = families.into_iter().map(|family| (family.name, family.columns)).collect();
     for (name, columns) in &families {
         println!("{name}: {asked} values in {} columns, seed {}", columns.len(), seed());
@@ -215,7 +213,8 @@ async fn compare(site: &Site, table: &Planted, wrong: &mut String) {
     let counted = site.db.rows(&format!("SELECT count(*) FILTER (WHERE a IS NOT NULL OR e IS NOT NULL){counts} {both}")).await.remove(0);
     let counted: Vec<u64> = counted.into_iter().map(|count| count.unwrap().parse().unwrap()).collect();
     for (at, column) in table.columns.iter().enumerate() {
-        let created = format!("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attname = 'c{at}'");
+        let created =
+            format!("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attname = 'c{at}'");
         let created = site.db.value(&created).await;
         if created != column.pg_type {
             let _ = writeln!(wrong, "{}: the column created is {created}, not {}", column.sql_type, column.pg_type);
@@ -235,7 +234,9 @@ async fn compare(site: &Site, table: &Planted, wrong: &mut String) {
 /// The run's seed, printed with everything that is said about it.
 fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
-    *SEED.get_or_init(|| std::env::var("PROPERTY_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("PROPERTY_SEED is a number")))
+    *SEED.get_or_init(|| {
+        std::env::var("PROPERTY_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("PROPERTY_SEED is a number"))
+    })
 }
 
 /// Two numbers into one that is spread over all 64 bits (the finalizer of SplitMix64).
