@@ -39,6 +39,9 @@ const DOS: [(&str, &str); 2] = [
     ),
 ];
 
+/// A postal mark that Korea's standard has had since 2002 and Windows' code page has not.
+const YOUNGER: char = '㉾';
+
 const UTF8: &str = "Latin1_General_100_CI_AS_SC_UTF8";
 
 /// The characters of a code page: bytes and what they mean.
@@ -75,7 +78,8 @@ async fn repertoires() -> HashMap<&'static str, Repertoire> {
     let mut pages = HashMap::new();
     for (collation, page) in KNOWN {
         let query = format!(
-            "SELECT encode(b, 'hex'), meaning(b, '{page}') FROM ({}) AS codes (b) WHERE length(meaning(b, '{page}')) = 1",
+            "SELECT encode(b, 'hex'), meaning(b, '{page}') FROM ({}) AS codes (b) WHERE length(meaning(b, '{page}')) = 1 \
+             AND meaning(b, '{page}') <> '{YOUNGER}'",
             codes(page)
         );
         let rows = db.rows(&query).await.into_iter().map(|row| {
