@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::generated::{Formula, Generated, Source};
 use super::{Column, Row, Rows, Table};
 use crate::types::SqlType;
 use crate::types::collation::{self, Collation};
@@ -116,6 +117,14 @@ impl TableDef {
     pub fn row(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.given.push(values.into_iter().collect());
         self
+    }
+
+    /// So many rows, of which `value` computes each value when it is asked for, from the row's position and the column's, both from 0. It must fit its
+    /// column as it is, and the rows must come in the order of the key.
+    pub fn generated(self, rows: u64, value: impl Fn(u64, usize) -> Value + Send + Sync + 'static) -> Self {
+        let formula = Formula(Arc::new(value));
+        let columns = self.table.columns.iter().map(|_| Source::Formula(formula.clone())).collect();
+        self.with_rows(Rows::Generated(Generated { rows, columns: Arc::new(columns), changed: 0 }))
     }
 
     pub(crate) fn with_rows(mut self, rows: Rows) -> Self {
