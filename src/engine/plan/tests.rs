@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::TableOptions;
-use crate::table::ValueKind;
+use crate::table::{SourceDefinition, ValueKind};
 
 fn config() -> TableConfig {
     TableConfig {
@@ -36,6 +36,7 @@ fn source() -> SourceDescription {
         ],
         primary_key: vec!["CD".to_owned()],
         rows_estimate: Some(3),
+        definition: SourceDefinition::default(),
     }
 }
 
