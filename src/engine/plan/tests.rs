@@ -84,9 +84,10 @@ fn a_missing_table_is_made_only_when_asked() {
     let mut config = config();
     config.options.create_tables = true;
     let planned = plan(&config, &source(), None, false).unwrap();
-    let PublishWay::Straight { create: Some(columns) } = planned.publication.way else { panic!("not made") };
-    assert_eq!(columns[0], ("cd".to_owned(), PgType::Varchar(Some(20)), false));
-    assert_eq!(columns[1], ("count".to_owned(), PgType::Int4, false));
+    let PublishWay::Straight { create: Some(table) } = planned.publication.way else { panic!("not made") };
+    let made = |at: usize| (table.columns[at].name.clone(), table.columns[at].pg_type.clone(), table.columns[at].not_null);
+    assert_eq!(made(0), ("cd".to_owned(), PgType::Varchar(Some(20)), false));
+    assert_eq!(made(1), ("count".to_owned(), PgType::Int4, false));
 }
 
 #[test]
