@@ -14,6 +14,7 @@ mod interruption;
 mod merge;
 mod modes;
 mod overlap;
+mod properties;
 mod readers;
 mod secrets;
 mod support;

@@ -4,8 +4,10 @@
 //! the type's binary form: <https://www.postgresql.org/docs/current/sql-copy.html>. All integers are big-endian.
 
 mod encoding;
+mod json;
 mod numeric;
 mod pool;
+mod spatial;
 pub mod temporal;
 mod text;
 mod writer;

@@ -291,13 +291,18 @@ impl TableJob {
     fn selection(&self, plan: &SyncPlan) -> Selection {
         // Keys that are NULL are named together, from what was loaded.
         let required = |column: &PlannedColumn| column.not_null && !plan.publication.key.contains(&column.target);
-        let select =
-            |column: &PlannedColumn| SelectColumn { name: column.source.clone(), encoding: column.encoding, required: required(column) };
+        let select = |column: &PlannedColumn| SelectColumn {
+            name: column.source.clone(),
+            part: column.part,
+            encoding: column.encoding,
+            required: required(column),
+        };
         Selection {
             table: self.config.sql_table.clone(),
             columns: plan.columns.iter().map(select).collect(),
             key: plan.key.clone(),
             isolation: self.config.options.isolation,
+            time_zone: self.config.options.source_time_zone.clone(),
         }
     }
 

@@ -9,7 +9,7 @@ mod nearest;
 mod pg_type;
 
 pub use choice::{BadText, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
-pub use column::{SourceColumn, SourceDescription, TargetColumn, ValueKind};
+pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
 pub use definition::{ColumnDefinition, IndexForm, SourceDefinition, SourceForeignKey, SourceIdentity, SourceIndex};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};

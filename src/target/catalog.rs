@@ -61,6 +61,11 @@ pub struct TargetDescription {
 }
 
 impl TargetDescription {
+    /// The type of the column of this name.
+    pub fn pg_type_of(&self, name: &str) -> Option<&PgType> {
+        self.columns.iter().find(|column| column.name == name).map(|column| &column.pg_type)
+    }
+
     /// Whether a unique constraint holds exactly these columns.
     pub fn has_unique_key(&self, columns: &[String]) -> bool {
         let mut sorted = columns.to_vec();

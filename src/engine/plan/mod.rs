@@ -2,14 +2,17 @@
 
 mod create;
 mod fit;
+mod form;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use self::fit::{fit_columns, new_columns};
+use self::wanted::wanted_columns;
 use crate::config::TableConfig;
 use crate::copy::Encoding;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{Isolation, PgType, Refresh, SourceColumn, SourceDescription, TargetColumn, fold_identifiers};
+use crate::table::{ColumnPart, Isolation, PgType, Refresh, SourceColumn, SourceDescription, TargetColumn, fold_identifiers};
 use crate::target::{Guards, Publication, PublishWay, TargetDescription};
 
 /// One column's way from source to target.
@@ -17,6 +20,8 @@ use crate::target::{Guards, Publication, PublishWay, TargetDescription};
 pub struct PlannedColumn {
     /// Its name at the source, as the catalogue spells it.
     pub source: String,
+    /// What of it.
+    pub part: ColumnPart,
     /// Its name in the target.
     pub target: String,
     /// The form it is written in.
@@ -25,6 +30,8 @@ pub struct PlannedColumn {
     pub pg_type: PgType,
     /// Whether it takes no NULL; the key of a table that is made takes none once its primary key is added.
     pub not_null: bool,
+    /// What is done to its values on the way, or what each is held to; none where they are written as they are.
+    pub conversion: Option<String>,
 }
 
 /// What a refresh will do.
@@ -58,10 +65,11 @@ impl SyncPlan {
 /// [`ErrorKind::SourceSchema`] and [`ErrorKind::TargetSchema`], naming every column that stands in the way with both types.
 pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&TargetDescription>, allow_shrink: bool) -> Result<SyncPlan> {
     let chosen = choose_columns(config, source)?;
-    let names = target_names(config, &chosen)?;
-    let columns = match target {
-        Some(target) => fit_columns(config, &chosen, &names, target)?,
-        None if config.options.create_tables => new_columns(config, &chosen, &names)?,
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, target)?;
+    let names: Vec<String> = wanted.iter().map(|column| column.target.clone()).collect();
+    let (columns, mut warnings) = match target {
+        Some(target) => fit_columns(config, &wanted, target)?,
+        None if config.options.create_tables => (new_columns(config, &wanted)?, Vec::new()),
         None => {
             return Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", config.pg_table))
                 .with_remedy("Create it, or set \"create_tables\": true"));
@@ -74,7 +82,6 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         // The primary key makes them NOT NULL once the rows are there; until then a NULL can be named with its fellows.
         key.iter().for_each(|&position| columns[position].not_null = false);
     }
-    let mut warnings = Vec::new();
     let way = match target {
         Some(target) => choose_way(config, target, &columns, &key_names)?,
         None => {

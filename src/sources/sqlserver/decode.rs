@@ -1,5 +1,6 @@
 //! From the driver's rows to COPY rows, and what a row is called that cannot be written.
 
+use jiff::tz::TimeZone;
 use tiberius::{ColumnData, Row};
 
 use super::cell::{integer, is_null, write_cell};
@@ -19,6 +20,8 @@ pub struct ColumnDecoder {
     pub encoding: Encoding,
     /// Whether NULL is refused.
     pub required: bool,
+    /// Where times without a zone were written, for [`Encoding::TimestampTzOfLocal`].
+    pub zone: Option<TimeZone>,
     /// Values whose seventh fractional digit was cut or rounded.
     pub submicrosecond_changed: u64,
 }
@@ -76,7 +79,12 @@ impl RowDecoder {
         let remedy = match error {
             CellError::Null => "Correct the value at the source, or drop the target column's NOT NULL",
             CellError::Nul(_) | CellError::TooLarge(_) => "Correct the value at the source, or leave the column out of \"columns\"",
-            CellError::SubMicrosecond => "Choose on_submicrosecond \"truncate\" or \"round\"",
+            CellError::SubMicrosecond | CellError::RoundedOut(_) => "Choose another on_submicrosecond",
+            CellError::Gap(_) => "Correct the value at the source, or source_time_zone",
+            CellError::Json(_) | CellError::NotUuid | CellError::NotDate => {
+                "Correct the value at the source, or make the target column one of text"
+            }
+            CellError::Spatial(_) => "Correct the value at the source, or leave the column out of \"columns\"",
             CellError::Unexpected { .. } => "Please report it, with the column's type",
             CellError::TooLong { .. } | CellError::Scale(_) | CellError::Precision(..) | CellError::SecondDigits(_) => {
                 "Correct the value at the source, or widen the target column"

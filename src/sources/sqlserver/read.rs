@@ -38,9 +38,10 @@ impl Connection {
             .columns
             .iter()
             .map(|column| ColumnDecoder {
-                name: column.name.clone(),
+                name: column.label(),
                 encoding: column.encoding,
                 required: column.required,
+                zone: selection.time_zone.clone(),
                 submicrosecond_changed: 0,
             })
             .collect();

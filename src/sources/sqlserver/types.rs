@@ -47,8 +47,9 @@ fn describe(raw: RawColumn) -> (SourceColumn, SelectForm) {
         Ok((kind, form)) => (Ok(kind), form),
         Err(reason) => (Err(reason), SelectForm::Plain),
     };
+    let second_digits = second_digits(&raw);
     let RawColumn { column_id, name, nullable, collation, .. } = raw;
-    (SourceColumn { column_id, name, declared, kind, nullable, collation }, form)
+    (SourceColumn { column_id, name, declared, kind, nullable, collation, converted: form.sentence(), second_digits }, form)
 }
 
 /// The type as T-SQL declares it; an alias type by its own name.
@@ -67,8 +68,17 @@ fn declared(raw: &RawColumn) -> String {
     }
 }
 
+fn second_digits(raw: &RawColumn) -> Option<u8> {
+    match raw.base_type.as_str() {
+        "datetime2" | "datetimeoffset" | "time" => Some(raw.scale),
+        "datetime" => Some(3),
+        "smalldatetime" => Some(0),
+        _ => None,
+    }
+}
+
 fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
-    use SelectForm::{Cast, CastText, Plain};
+    use SelectForm::{Cast, CastText, Geography, Geometry, Path, Plain, Variant};
     if raw.encrypted {
         return Err("it is encrypted by Always Encrypted, and its keys are not here".to_owned());
     }
@@ -93,11 +103,18 @@ fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
         "nvarchar" | "nchar" => (ValueKind::Text { chars_max: chars(raw, 2) }, Plain),
         "varchar" | "char" => (ValueKind::Text { chars_max: chars(raw, 1) }, code_page_form(raw)),
         "text" | "ntext" => (ValueKind::Text { chars_max: None }, CastText(None)),
-        "binary" | "varbinary" | "timestamp" => (ValueKind::Bytes, Plain),
+        "binary" | "varbinary" => (ValueKind::Bytes, Plain),
+        "timestamp" => (ValueKind::RowVersion { as_bigint: false }, Plain),
         "image" => (ValueKind::Bytes, Cast("varbinary(max)")),
         "uniqueidentifier" => (ValueKind::Uuid, Plain),
         "xml" => (ValueKind::Xml, CastText(None)),
-        other => return Err(format!("values of type {other} cannot be brought over exactly yet")),
+        "json" => (ValueKind::Json, CastText(None)),
+        "vector" => (ValueKind::Text { chars_max: None }, CastText(None)),
+        "sql_variant" => (ValueKind::Text { chars_max: None }, Variant),
+        "hierarchyid" => (ValueKind::Text { chars_max: None }, Path),
+        "geometry" => (ValueKind::Spatial, Geometry),
+        "geography" => (ValueKind::Spatial, Geography),
+        other => return Err(format!("values of type {other} cannot be brought over exactly")),
     };
     Ok(understood)
 }
@@ -107,17 +124,21 @@ fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
     u32::try_from(raw.max_length / bytes_each).ok().filter(|_| raw.max_length >= 0)
 }
 
-/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar.
+/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar, and so do the users'
+/// own characters of Korean's (0xC9 and 0xFE lead to U+E000 to U+E0BB), which it does not know.
 fn code_page_form(raw: &RawColumn) -> SelectForm {
     match raw.code_page {
-        Some(874 | 932 | 936 | 949 | 1250..=1258) => SelectForm::Plain,
+        Some(874 | 932 | 936 | 1250..=1258) => SelectForm::Plain,
         _ => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::SelectColumn;
     use super::*;
+    use crate::copy::Encoding;
+    use crate::table::ColumnPart;
 
     fn raw(base_type: &str, max_length: i16, precision: u8, scale: u8) -> RawColumn {
         RawColumn {
@@ -158,6 +179,7 @@ mod tests {
                 "CAST([c] AS nvarchar(30)) AS [c]",
                 "varchar(30)",
             ),
+            (RawColumn { code_page: Some(949), ..raw("char", 10, 0, 0) }, "char(10)", "CAST([c] AS nvarchar(10)) AS [c]", "varchar(10)"),
             (
                 RawColumn { code_page: Some(850), ..raw("varchar", 8000, 0, 0) },
                 "varchar(8000)",
@@ -168,19 +190,24 @@ mod tests {
             (raw("image", 16, 0, 0), "image", "CAST([c] AS varbinary(max)) AS [c]", "bytea"),
             (raw("timestamp", 8, 0, 0), "timestamp", "[c]", "bytea"),
             (raw("xml", -1, 0, 0), "xml", "CAST([c] AS nvarchar(max)) AS [c]", "xml"),
+            (raw("json", -1, 0, 0), "json", "CAST([c] AS nvarchar(max)) AS [c]", "jsonb"),
+            (raw("vector", 20, 0, 0), "vector", "CAST([c] AS nvarchar(max)) AS [c]", "text"),
+            (raw("hierarchyid", 892, 0, 0), "hierarchyid", "[c].ToString() AS [c]", "text"),
+            (raw("geometry", -1, 0, 0), "geometry", "[c].AsBinaryZM() AS [c]", "bytea"),
         ];
         for (raw, declared, selected, created) in cases {
             let (column, form) = describe(raw);
             assert_eq!(column.declared, declared);
-            assert_eq!(form.expression("c"), selected);
+            let selects = SelectColumn { name: "c".to_owned(), part: ColumnPart::Value, encoding: Encoding::Wkb, required: false };
+            assert_eq!(selects.expression(form), selected);
             assert_eq!(column.kind.unwrap().natural_type().to_string(), created);
         }
     }
 
     #[test]
     fn what_cannot_be_brought_over_is_refused_with_its_type() {
-        let (column, _) = describe(raw("sql_variant", 8016, 0, 0));
-        assert!(column.kind.unwrap_err().contains("sql_variant"));
+        let (column, _) = describe(raw("Money.Amount", 8016, 0, 0));
+        assert!(column.kind.unwrap_err().contains("Money.Amount"));
         let (column, _) = describe(RawColumn { encrypted: true, ..raw("int", 4, 10, 0) });
         assert!(column.kind.unwrap_err().contains("Always Encrypted"));
     }

@@ -62,7 +62,7 @@ pub(super) fn translate(
         PgType::Text => text(&constant, column, None),
         PgType::Uuid => uuid(&constant),
         PgType::Bytea => bytea(&constant, column),
-        PgType::Xml | PgType::Other(_) => None,
+        PgType::Xml | PgType::Json | PgType::Jsonb | PgType::Spatial(_) | PgType::Other(_) => None,
     };
     sql.map(Some).ok_or_else(|| format!("{pg_type} does not hold it as {} does", column.declared))
 }

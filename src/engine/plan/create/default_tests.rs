@@ -12,6 +12,8 @@ fn default(definition: &str, declared: &str, pg_type: PgType) -> Result<Option<S
         kind: Ok(ValueKind::Bool),
         nullable: true,
         collation: None,
+        converted: None,
+        second_digits: None,
     };
     translate(definition, &column, &pg_type, None)
 }
@@ -146,6 +148,8 @@ fn the_sources_clock_shows_its_own_zone_where_that_is_named() {
         kind: Ok(ValueKind::Timestamp { digits: Some(3) }),
         nullable: true,
         collation: None,
+        converted: None,
+        second_digits: None,
     };
     let translated = |definition| translate(definition, &column, &DATETIME, Some(&zone));
     assert_eq!(translated("(getdate())"), Ok(Some("(now() AT TIME ZONE 'Asia/Tokyo')".to_owned())));

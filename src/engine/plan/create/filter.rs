@@ -5,7 +5,7 @@ use std::vec::IntoIter;
 
 use super::tokens::{Token, tokens};
 use crate::engine::plan::PlannedColumn;
-use crate::table::{PgIdent, PgType};
+use crate::table::{ColumnPart, PgIdent, PgType};
 
 /// The condition that `filter` becomes over the target's columns; none where it is anything else.
 pub(super) fn translate(filter: &str, columns: &[PlannedColumn]) -> Option<String> {
@@ -32,7 +32,7 @@ fn condition(tokens: &mut Peekable<IntoIter<Token>>, columns: &[PlannedColumn]) 
         Token::Name(name) => name,
         Token::Sign(_) | Token::Number(_) | Token::Text(_) | Token::Bytes(_) | Token::Word(_) => return None,
     };
-    let column = columns.iter().find(|column| column.source == name)?;
+    let column = columns.iter().find(|column| column.source == name && column.part == ColumnPart::Value)?;
     let quoted = PgIdent(&column.target);
     match tokens.next()? {
         Token::Word(word) if word == "is" => {

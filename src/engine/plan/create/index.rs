@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::{filter, shown};
 use crate::config::TableConfig;
 use crate::engine::plan::PlannedColumn;
-use crate::table::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, IndexForm, PgType, SourceDescription, SourceIndex, fold_identifiers};
+use crate::table::{ColumnPart, IDENTIFIER_BYTES_MAX, IdentifierPolicy, IndexForm, PgType, SourceDescription, SourceIndex, fold_identifiers};
 use crate::target::NewIndex;
 
 /// The most columns that a PostgreSQL index has, those that it carries along included (`INDEX_MAX_KEYS`).
@@ -56,13 +56,13 @@ fn new_index(index: &SourceIndex, columns: &[PlannedColumn], key: &[usize], warn
     if index.inactive {
         return Err("it is disabled or hypothetical".to_owned());
     }
-    let position = |name: &str| columns.iter().position(|column| column.source == name);
+    let position = |name: &str| columns.iter().position(|column| column.source == name && column.part == ColumnPart::Value);
     let mut new_key = Vec::new();
     let mut nullable = false;
     for (name, descends) in &index.key {
         let at = position(name).ok_or_else(|| format!("its column {name} is not among those that are synced"))?;
         let column = &columns[at];
-        if matches!(column.pg_type, PgType::Xml | PgType::Other(_)) {
+        if matches!(column.pg_type, PgType::Xml | PgType::Json | PgType::Spatial(_) | PgType::Other(_)) {
             return Err(format!("PostgreSQL does not order its column {name} ({})", column.pg_type));
         }
         nullable |= !column.not_null && !key.contains(&at);

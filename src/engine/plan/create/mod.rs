@@ -7,7 +7,7 @@ mod tokens;
 
 use super::PlannedColumn;
 use crate::config::TableConfig;
-use crate::table::{ColumnDefinition, PgType, SourceColumn, SourceDescription, SourceIdentity};
+use crate::table::{ColumnDefinition, ColumnPart, PgType, SourceColumn, SourceDescription, SourceIdentity};
 use crate::target::{NewColumn, NewIdentity, NewTable};
 
 /// How much of a source's expression a warning shows.
@@ -31,7 +31,7 @@ pub(super) fn new_table(
             identity: None,
             comment: None,
         };
-        let described = source.columns.iter().find(|column| column.name == planned.source);
+        let described = source.columns.iter().find(|column| column.name == planned.source && planned.part == ColumnPart::Value);
         if let (Some(described), Some(definition)) = (described, source.definition.column(&planned.source)) {
             column.comment.clone_from(&definition.comment);
             add_values(&mut column, described, definition, config, &mut warnings);

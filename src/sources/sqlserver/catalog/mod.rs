@@ -31,7 +31,8 @@ impl Queries {
             // A base type is the row of sys.types whose user_type_id is the column's system_type_id; CLR types have none.
             columns: format!(
                 "SELECT c.name, t.name, bt.name, c.max_length, c.precision, c.scale, c.is_nullable, \
-                 CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type, c.column_id, c.collation_name \
+                 CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type, c.column_id, c.collation_name, \
+                 t.is_user_defined \
                  FROM {db}sys.columns AS c JOIN {db}sys.types AS t ON t.user_type_id = c.user_type_id \
                  LEFT JOIN {db}sys.types AS bt ON bt.user_type_id = c.system_type_id \
                  WHERE c.object_id = @P1 ORDER BY c.column_id"
@@ -89,10 +90,11 @@ impl Connection {
 
 fn raw_column(row: &Row) -> Result<RawColumn> {
     let user_type = text(row, 1)?;
+    let base_type = base_type(&user_type, get(row, 2)?, get::<bool>(row, 11)?.unwrap_or(false));
     Ok(RawColumn {
         column_id: get::<i32>(row, 9)?.unwrap_or(0),
         name: text(row, 0)?,
-        base_type: get::<&str>(row, 2)?.map_or_else(|| user_type.clone(), str::to_owned),
+        base_type,
         user_type,
         max_length: get::<i16>(row, 3)?.unwrap_or(0),
         precision: get::<u8>(row, 4)?.unwrap_or(0),
@@ -102,6 +104,17 @@ fn raw_column(row: &Row) -> Result<RawColumn> {
         code_page: get::<i32>(row, 7)?,
         encrypted: get::<i32>(row, 8)?.is_some(),
     })
+}
+
+/// The system type behind a column's type. The newer ones are stored as older ones, whose `system_type_id` they may share; a CLR type of a user's own has
+/// none, whatever its name.
+fn base_type(user_type: &str, stored_as: Option<&str>, user_defined: bool) -> String {
+    match (stored_as, user_type) {
+        (_, "json" | "vector") if !user_defined => user_type.to_owned(),
+        (Some(stored_as), _) => stored_as.to_owned(),
+        (None, _) if user_defined => format!("{user_type} (CLR)"),
+        (None, _) => user_type.to_owned(),
+    }
 }
 
 fn text(row: &Row, index: usize) -> Result<String> {
@@ -114,4 +127,25 @@ fn get<'r, T: tiberius::FromSql<'r>>(row: &'r Row, index: usize) -> Result<Optio
 
 fn unexpected(what: &str) -> SyncError {
     SyncError::new(ErrorKind::Internal, format!("SQL Server's catalogue was not understood: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_type_behind_a_columns_type_is_found() {
+        for (user_type, stored_as, user_defined, base) in [
+            ("int", Some("int"), false, "int"),
+            ("sysname", Some("nvarchar"), false, "nvarchar"),
+            ("PhoneNumber", Some("nvarchar"), true, "nvarchar"),
+            ("geometry", None, false, "geometry"),
+            ("geometry", None, true, "geometry (CLR)"),
+            ("vector", Some("varbinary"), false, "vector"),
+            ("vector", Some("varbinary"), true, "varbinary"),
+            ("json", None, false, "json"),
+        ] {
+            assert_eq!(base_type(user_type, stored_as, user_defined), base);
+        }
+    }
 }
