@@ -5,6 +5,7 @@
 
 mod cargo_lambda;
 mod configuration;
+mod create_tables;
 mod disk;
 mod envelopes;
 mod failures;

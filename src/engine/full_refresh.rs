@@ -98,7 +98,7 @@ impl TableJob {
             report.outcome = Outcome::Locked { held_by };
             return Ok(());
         }
-        let done = match self.load_and_publish(&mut session, so_far).await {
+        let done = match Box::pin(self.load_and_publish(&mut session, so_far)).await {
             Ok(published) => {
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
@@ -157,7 +157,7 @@ impl TableJob {
     async fn define(&self, connection: &mut Connection, described: &mut SqlServerTable, missing: bool) -> Result<()> {
         let options = &self.config.options;
         if missing && options.create_tables {
-            let defining = connection.define(&self.config.sql_table, options.create_indexes);
+            let defining = Box::pin(connection.define(&self.config.sql_table, options.create_indexes));
             described.description.definition = self.run.stop.or_done(defining).await?;
         }
         Ok(())

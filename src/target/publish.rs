@@ -268,7 +268,7 @@ impl StraightLoad<'_> {
         let mut warnings = publication.guards.check(run.rows.read, 0, 0)?;
         if let PublishWay::Straight { create: Some(table) } = &publication.way {
             publication.add_primary_key(&mut transaction).await?;
-            warnings.extend(table.finish(&mut transaction, target).await?);
+            warnings.extend(Box::pin(table.finish(&mut transaction, target)).await?);
         } else if !publication.key_is_enforced {
             publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;
         }

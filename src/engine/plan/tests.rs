@@ -205,6 +205,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
         ],
         primary_key: vec!["Id".to_owned()],
         rows_estimate: None,
+        definition: SourceDefinition::default(),
     };
     let planned = plan(&config, &source, None, false).unwrap();
     let expected = [
@@ -229,6 +230,7 @@ fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_sri
         columns: vec![source_column("CD", ValueKind::Int32), source_column("Place", ValueKind::Spatial)],
         primary_key: Vec::new(),
         rows_estimate: None,
+        definition: SourceDefinition::default(),
     };
     let mut target = target();
     target.columns = vec![target_column("cd", PgType::Int4), target_column("place", PgType::Bytea)];

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 use super::{filter, shown};
 use crate::config::TableConfig;
 use crate::engine::plan::PlannedColumn;
-use crate::table::{ColumnPart, IDENTIFIER_BYTES_MAX, IdentifierPolicy, IndexForm, PgType, SourceDescription, SourceIndex, fold_identifiers};
+use crate::table::{
+    ColumnPart, IDENTIFIER_BYTES_MAX, IdentifierPolicy, IndexForm, PgType, SourceDescription, SourceIndex, fold_identifiers,
+};
 use crate::target::NewIndex;
 
 /// The most columns that a PostgreSQL index has, those that it carries along included (`INDEX_MAX_KEYS`).
@@ -74,13 +76,15 @@ fn new_index(index: &SourceIndex, columns: &[PlannedColumn], key: &[usize], warn
     };
     let mut included = Vec::new();
     for name in &index.included {
-        match position(name) {
-            Some(at) if new_key.len() + included.len() < COLUMNS_MAX => included.push(columns[at].target.clone()),
-            Some(_) => {
-                warnings.push(format!("index {} does not carry {name} along: an index has at most {COLUMNS_MAX} columns", index.name))
+        let reason = match position(name) {
+            Some(at) if new_key.len() + included.len() < COLUMNS_MAX => {
+                included.push(columns[at].target.clone());
+                continue;
             }
-            None => warnings.push(format!("index {} does not carry {name} along: the column is not synced", index.name)),
-        }
+            Some(_) => format!("an index has at most {COLUMNS_MAX} columns"),
+            None => "the column is not synced".to_owned(),
+        };
+        warnings.push(format!("index {} does not carry {name} along: {reason}", index.name));
     }
     Ok(NewIndex {
         name: String::new(),

@@ -54,7 +54,8 @@ fn add_values(
         match new_identity(identity, &column.pg_type) {
             Ok(identity) => column.identity = Some(identity),
             Err(reason) => {
-                warnings.push(format!("column {}: it does not number rows as the source's identity does: {reason}", source.name))
+                let warning = format!("column {}: it does not number rows as the source's identity does: {reason}", source.name);
+                warnings.push(warning);
             }
         }
     } else if let Some(expression) = &definition.computed {

@@ -94,6 +94,6 @@ fn until(text: &str, close: char) -> Option<(String, &str)> {
 
 /// An odd number of digits has a zero before them.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let even = if digits.len() % 2 == 0 { digits.to_owned() } else { format!("0{digits}") };
+    let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
     (0..even.len()).step_by(2).map(|at| u8::from_str_radix(&even[at..at + 2], 16).ok()).collect()
 }
