@@ -6,6 +6,7 @@
 mod bad_inputs;
 mod cargo_lambda;
 mod configuration;
+mod create_tables;
 mod disk;
 mod envelopes;
 mod failures;
