@@ -6,6 +6,7 @@ mod guards;
 mod lock;
 mod merge;
 mod publish;
+mod read_out;
 mod session;
 mod staging;
 mod state;
