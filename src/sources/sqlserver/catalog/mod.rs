@@ -1,11 +1,14 @@
 //! Every catalogue query of SQL Server. All read `sys` views that any login with SELECT on the table can see.
 
+mod definition;
+mod relations;
+
 use tiberius::Row;
 
 use super::client::Connection;
 use super::types::{RawColumn, SqlServerTable};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{SourceTable, TsqlIdent};
+use crate::table::SourceTable;
 
 /// The four queries about one table, in the database of its name: `sys` views belong to a database.
 struct Queries {
@@ -17,7 +20,7 @@ struct Queries {
 
 impl Queries {
     fn new(table: &SourceTable) -> Self {
-        let db = table.database.as_deref().map(|name| format!("{}.", TsqlIdent(name))).unwrap_or_default();
+        let db = definition::database_prefix(table);
         Self {
             // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-objects-transact-sql
             object: format!(
@@ -57,14 +60,7 @@ impl Connection {
         let queries = Queries::new(table);
         let doing = format!("read the catalogue for {table}");
 
-        let objects = self.rows(&queries.object, &[&table.schema, &table.table], &doing).await?;
-        let Some(object) = objects.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten() else {
-            return Err(SyncError::new(
-                ErrorKind::SourceSchema,
-                format!("there is no table or view {table} at SQL Server {}", self.server),
-            )
-            .with_remedy("Check sql_table, and that the login may SELECT from it: without the permission it cannot see it"));
-        };
+        let object = self.object_id(table, &queries).await?;
         let columns = self.rows(&queries.columns, &[&object], &doing).await?;
         let columns = columns.iter().map(raw_column).collect::<Result<Vec<_>>>()?;
         let key = self.rows(&queries.primary_key, &[&object], &doing).await?;
@@ -72,6 +68,14 @@ impl Connection {
         let rows = self.rows(&queries.rows, &[&object], &doing).await?;
         let rows_estimate = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
         Ok(SqlServerTable::new(columns, primary_key, rows_estimate.and_then(|rows| u64::try_from(rows).ok())))
+    }
+
+    async fn object_id(&mut self, table: &SourceTable, queries: &Queries) -> Result<i32> {
+        let objects = self.rows(&queries.object, &[&table.schema, &table.table], &format!("read the catalogue for {table}")).await?;
+        objects.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten().ok_or_else(|| {
+            SyncError::new(ErrorKind::SourceSchema, format!("there is no table or view {table} at SQL Server {}", self.server))
+                .with_remedy("Check sql_table, and that the login may SELECT from it: without the permission it cannot see it")
+        })
     }
 
     /// Counts the rows of `table`, by scanning it.
