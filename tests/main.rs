@@ -23,3 +23,4 @@ mod support;
 mod sync;
 mod tls;
 mod types;
+mod verify;
