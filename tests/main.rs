@@ -14,6 +14,7 @@ mod interruption;
 mod merge;
 mod modes;
 mod overlap;
+mod plan;
 mod readers;
 mod secrets;
 mod support;

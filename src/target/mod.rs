@@ -3,6 +3,7 @@
 mod catalog;
 mod error;
 mod guards;
+mod history;
 mod lock;
 mod merge;
 mod publish;
@@ -11,7 +12,7 @@ mod staging;
 mod state;
 mod tls;
 
-pub use catalog::TargetDescription;
+pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use error::{breaks_key, is_transient};
 pub use guards::Guards;
 pub use lock::LockOutcome;

@@ -309,6 +309,17 @@ enum Whose {
 }
 
 impl Publication {
+    /// The DDL that publishing runs on the target, in order.
+    pub fn ddl(&self) -> Vec<String> {
+        let PublishWay::Straight { create: Some(columns) } = &self.way else { return Vec::new() };
+        let made = create_table(&self.target, columns);
+        if self.key.is_empty() { vec![made] } else { vec![made, self.primary_key()] }
+    }
+
+    fn primary_key(&self) -> String {
+        format!("ALTER TABLE {} ADD PRIMARY KEY ({})", self.target, quoted_list("", self.key.iter().map(String::as_str)))
+    }
+
     /// Names the first five keys in `table` that are NULL or not unique.
     async fn refuse_bad_keys(&self, client: &impl GenericClient, table: &TargetTable, whose: Whose) -> Result<()> {
         if self.key.is_empty() {
@@ -342,9 +353,8 @@ impl Publication {
             return Ok(());
         }
         let failed = |error| target_error(&format!("add the primary key of {}", self.target), error);
-        let sql = format!("ALTER TABLE {} ADD PRIMARY KEY ({})", self.target, quoted_list("", self.key.iter().map(String::as_str)));
         let attempt = transaction.transaction().await.map_err(failed)?;
-        match attempt.batch_execute(&sql).await.map_err(failed) {
+        match attempt.batch_execute(&self.primary_key()).await.map_err(failed) {
             Ok(()) => attempt.commit().await.map_err(failed),
             Err(error) if breaks_key(&error) => {
                 attempt.rollback().await.map_err(failed)?;

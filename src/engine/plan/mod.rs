@@ -48,6 +48,13 @@ pub struct SyncPlan {
     pub warnings: Vec<String>,
 }
 
+impl SyncPlan {
+    /// The DDL that the refresh runs on the target, in order.
+    pub fn ddl(&self) -> Vec<String> {
+        self.publication.ddl()
+    }
+}
+
 /// Plans the refresh of one table; `target` is none where the table does not exist.
 ///
 /// # Errors

@@ -1,11 +1,14 @@
 //! Every catalogue query of the target.
 
+mod dependents;
+
+pub use dependents::{Dependent, DependentKind, OnDelete};
 use tokio_postgres::Row;
 
-use super::error::target_error;
-use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgType, TargetColumn, TargetTable};
+use crate::target::Session;
+use crate::target::error::target_error;
 
 /// Relation kind and the role's privileges.
 const RELATION: &str = "SELECT c.oid, c.relkind::text, has_table_privilege(c.oid, 'SELECT') AS may_select, \
