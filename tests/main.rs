@@ -15,6 +15,7 @@ mod merge;
 mod modes;
 mod overlap;
 mod plan;
+mod properties;
 mod readers;
 mod secrets;
 mod support;

@@ -3,11 +3,15 @@
 //! A case is `(planted value, PostgreSQL's text)`, both written by hand; each type is a table of its own with a key, one row a case, and a NULL.
 
 mod binaries;
+mod documents;
 mod existing;
 mod moments;
 mod numbers;
+mod oracle;
 mod refused;
+mod shapes;
 mod texts;
+mod variants;
 
 use serde_json::json;
 use tds_stand_in::{StandIn, TableDef, Value};

@@ -1,4 +1,4 @@
-//! What PostgreSQL cannot hold, and what cannot be brought over yet: named, and the target as it was.
+//! What PostgreSQL cannot hold, and what cannot be brought over: named, and the target as it was.
 
 use tds_stand_in::{TableDef, Value};
 
@@ -33,20 +33,6 @@ async fn bytes_that_their_code_page_does_not_know_fail_their_table() {
     let planted =
         Planted::over(vec![("T".to_owned(), table("T").key(&["Id"]).row([Value::Int(1), Value::Narrow(b"\x93\xfa".to_vec())]))]).await;
     refuses(&planted, Value::Narrow(b"\x81\x20".to_vec()), &["T", "decoded"], "varchar in 932").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn types_that_cannot_be_brought_over_are_refused_by_name_before_a_row_moves() {
-    for sql_type in ["sql_variant", "hierarchyid", "geography", "geometry"] {
-        let planted = Planted::of("T", sql_type, vec![]).await;
-        let body = planted.site.json(&["multi_sync"]).await;
-        assert_eq!(body.code, Some(1), "{body}");
-        for named in ["T", "V", sql_type] {
-            assert!(body.error_of("t").contains(named), "{sql_type} should name {named}: {body}");
-        }
-        assert!(!planted.was_read("T"), "no row moves");
-        assert_eq!(planted.site.db.value("SELECT to_regclass('t')::text").await, "", "nothing was created");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,10 +124,11 @@ fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
     u32::try_from(raw.max_length / bytes_each).ok().filter(|_| raw.max_length >= 0)
 }
 
-/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar.
+/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar, and so do the users'
+/// own characters of Korean's (0xC9 and 0xFE lead to U+E000 to U+E0BB), which it does not know.
 fn code_page_form(raw: &RawColumn) -> SelectForm {
     match raw.code_page {
-        Some(874 | 932 | 936 | 949 | 1250..=1258) => SelectForm::Plain,
+        Some(874 | 932 | 936 | 1250..=1258) => SelectForm::Plain,
         _ => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
     }
 }
@@ -178,6 +179,7 @@ mod tests {
                 "CAST([c] AS nvarchar(30)) AS [c]",
                 "varchar(30)",
             ),
+            (RawColumn { code_page: Some(949), ..raw("char", 10, 0, 0) }, "char(10)", "CAST([c] AS nvarchar(10)) AS [c]", "varchar(10)"),
             (
                 RawColumn { code_page: Some(850), ..raw("varchar", 8000, 0, 0) },
                 "varchar(8000)",

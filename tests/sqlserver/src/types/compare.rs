@@ -26,6 +26,7 @@ pub(crate) fn compare(left: &Value, right: &Value, collation: &Collation) -> Ord
         (Value::Binary(a), Value::Binary(b)) => a.cmp(b),
         (Value::Guid(a), Value::Guid(b)) => guid_order(a).cmp(&guid_order(b)),
         (Value::Variant(_, a), Value::Variant(_, b)) => compare(a, b, collation),
+        (Value::Spatial(a), Value::Spatial(b)) => a.raw.cmp(&b.raw),
         _ => Ordering::Equal,
     }
 }
