@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export PATH := $(CARGO_TARGET_DIR)/tools/bin:$(CARGO_TARGET_DIR)/venv/bin:$(PATH)
 
-.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda bench clean
+.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda bench bench-cpu fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,16 @@ bench: ## ours beside pymssql and psycopg2 (ROWS=1000000 REPEAT=1)
 	scripts/setup postgres python
 	cargo build --release -p tablesync -p tds-stand-in
 	scripts/with-postgres python3 benches/side_by_side.py --rows $(or $(ROWS),1000000) --repeat $(or $(REPEAT),1)
+
+bench-cpu: ## OLD=<binary>: CPU seconds per million rows of another build beside this one (ROWS=1000000 PAIRS=11)
+	@test -x "$(OLD)" || { echo "OLD= names the binary to compare with"; exit 2; }
+	scripts/setup postgres
+	cargo build --release -p tablesync -p tds-stand-in
+	scripts/with-postgres python3 benches/cpu_pairs.py --old $(OLD) --rows $(or $(ROWS),1000000) --pairs $(or $(PAIRS),11)
+
+fuzz: ## events, configuration and values against any bytes, FUZZ_SECONDS=20 each; needs the nightly compiler
+	scripts/setup fuzz
+	scripts/fuzz
 
 clean: ## removes what was built
 	cargo clean

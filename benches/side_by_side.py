@@ -89,10 +89,10 @@ def watch(pid):
 
 
 @contextmanager
-def stand_in(rows, changed_percent, tls):
+def stand_in(rows, changed_percent, tls, binary=BUILT / "tds-stand-in"):
     """The SQL Server stand-in; gives the environment that it prints."""
     options = ["--port", "0", "--rows", str(rows), "--changed-percent", str(changed_percent), "--tls", tls]
-    process = subprocess.Popen([BUILT / "tds-stand-in", *options], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([binary, *options], stdout=subprocess.PIPE, text=True)
     try:
         env = {}
         while "SQL_SERVER_VOIPDB_ENCRYPT" not in env:

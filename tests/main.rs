@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_data;
+mod bad_inputs;
 mod cargo_lambda;
 mod configuration;
+mod create_tables;
 mod disk;
 mod envelopes;
 mod failures;
@@ -15,9 +17,12 @@ mod interruption;
 mod merge;
 mod modes;
 mod overlap;
+mod plan;
+mod properties;
 mod readers;
 mod secrets;
 mod support;
 mod sync;
 mod tls;
 mod types;
+mod verify;

@@ -3,11 +3,15 @@
 //! A case is `(planted value, PostgreSQL's text)`, both written by hand; each type is a table of its own with a key, one row a case, and a NULL.
 
 mod binaries;
+mod documents;
 mod existing;
 mod moments;
 mod numbers;
+mod oracle;
 mod refused;
+mod shapes;
 mod texts;
+mod variants;
 
 use serde_json::json;
 use tds_stand_in::{StandIn, TableDef, Value};
@@ -147,5 +151,7 @@ async fn arrive(types: Vec<Type>) {
         }
     }
     assert_eq!(planted.written().await, before, "the second run writes no row");
+    let verified = planted.site.json(&["verify"]).await;
+    assert_eq!(verified["success"], true, "what arrived agrees with its source: {verified}");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::section::Section;
-use super::{Env, SqlServerSettings, TableConfigs, TargetSettings, file, source, target, tls};
+use super::{Env, SqlServerSettings, TableConfigs, TargetSettings, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 
 /// When a Lambda invocation that failed ends as a function error (`FAIL_ON`).
@@ -111,7 +111,7 @@ impl Settings {
                 "Name the table configuration with --config or TABLE_CONFIGS, or put table_configs.json into the working directory",
             )
         })?;
-        let tables = file::parse(&text).map_err(|problems| problems.into_error(&path))?;
+        let tables = TableConfigs::parse(&text, &path)?;
         Ok(Self { path, tables, run, env })
     }
 

@@ -1,8 +1,12 @@
 //! `table_configs.json`: which tables there are, where they come from, and how each is refreshed.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
+use super::file;
+use crate::error::Result;
 use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SourceTable, SubMicrosecond, TargetTable};
 
 /// The most rows that a run may put aside where the configuration does not say.
@@ -89,4 +93,14 @@ pub struct TableConfigs {
     pub default_sync_order: Vec<String>,
     /// The tables by name, in file order.
     pub tables: IndexMap<String, TableConfig>,
+}
+
+impl TableConfigs {
+    /// Understands the text of the file at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming file, line and field of everything that is wrong.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        file::parse(text).map_err(|problems| problems.into_error(path))
+    }
 }

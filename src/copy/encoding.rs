@@ -37,7 +37,7 @@ pub enum Encoding {
         /// Fractional digits that the column keeps.
         digits: u8,
     },
-    /// `text`, `varchar` and `xml`
+    /// `text` and `varchar`
     Text {
         /// The most characters, where the column limits it and the source does not stay below.
         chars_max: Option<u32>,
@@ -51,6 +51,30 @@ pub enum Encoding {
     Bytea,
     /// `uuid`
     Uuid,
+    /// `xml`, or XML in a text column: without the encoding that a declaration names.
+    Xml {
+        /// The most characters, where the column limits it.
+        chars_max: Option<u32>,
+    },
+    /// `json`, checked.
+    Json,
+    /// `jsonb`, checked.
+    Jsonb,
+    /// `uuid`, from text.
+    UuidOfText,
+    /// `date`, from text.
+    DateOfText,
+    /// `timestamptz`, from a time in the source's own zone.
+    TimestampTzOfLocal {
+        /// Fractional digits that the column keeps.
+        digits: u8,
+    },
+    /// `int8`, from the eight bytes of a row's version.
+    Int8OfBytes,
+    /// `bytea`, from the well-known binary of a shape.
+    Wkb,
+    /// PostGIS's `geometry` and `geography`, from an SRID and the well-known binary of a shape.
+    Ewkb,
 }
 
 impl Encoding {
@@ -71,7 +95,15 @@ impl Encoding {
             Encoding::Text { .. } => "text",
             Encoding::Char { .. } => "char",
             Encoding::Bytea => "bytea",
-            Encoding::Uuid => "uuid",
+            Encoding::Uuid | Encoding::UuidOfText => "uuid",
+            Encoding::Xml { .. } => "xml",
+            Encoding::Json => "json",
+            Encoding::Jsonb => "jsonb",
+            Encoding::DateOfText => "date",
+            Encoding::TimestampTzOfLocal { .. } => "timestamptz",
+            Encoding::Int8OfBytes => "bigint",
+            Encoding::Wkb => "bytea",
+            Encoding::Ewkb => "geometry",
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Days and ticks to PostgreSQL's days and microseconds, by integer arithmetic alone.
 
+use jiff::civil::Date;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Span};
+
 use super::CellError;
 use crate::table::SubMicrosecond;
 
@@ -7,7 +11,10 @@ use crate::table::SubMicrosecond;
 const DAYS_0001_TO_2000: i64 = 730_119;
 /// Days from 1900-01-01 to 2000-01-01.
 const DAYS_1900_TO_2000: i64 = 36_524;
+/// 9999-12-31, in days since 0001-01-01.
+const LAST_DAY: u32 = 3_652_058;
 const MICROS_A_DAY: i64 = 86_400_000_000;
+const Y2K: Date = Date::constant(2000, 1, 1);
 const POWERS_OF_TEN: [i64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Days since 2000-01-01 of a day counted from 0001-01-01.
@@ -51,6 +58,64 @@ pub fn micros_of_day(increments: u64, scale: u8, policy: SubMicrosecond) -> Resu
     }
 }
 
+/// As [`micros_of_day`], for a value that has no next day to be rounded into: a time of day, or one of the last day.
+///
+/// # Errors
+/// When there is a seventh digit and `policy` says to fail, or to round it into the next day.
+pub fn micros_of_last_day(increments: u64, scale: u8, policy: SubMicrosecond) -> Result<(i64, bool), CellError> {
+    match micros_of_day(increments, scale, policy)? {
+        (MICROS_A_DAY, _) => Err(CellError::RoundedOut("23:59:59.999999")),
+        within => Ok(within),
+    }
+}
+
+/// Microseconds since 2000-01-01 of a day counted from 0001-01-01 and a time of day in increments, and whether a seventh digit was lost.
+///
+/// # Errors
+/// When there is a seventh digit and `policy` says to fail, or to round it into the year 10000.
+pub fn timestamp_from_increments(days: u32, increments: u64, scale: u8, policy: SubMicrosecond) -> Result<(i64, bool), CellError> {
+    let (micros, changed) = micros_of_day(increments, scale, policy)?;
+    if micros == MICROS_A_DAY && days == LAST_DAY {
+        return Err(CellError::RoundedOut("9999-12-31 23:59:59.999999"));
+    }
+    Ok((timestamp_from_0001(days, micros), changed))
+}
+
+/// The instant, in microseconds since 2000-01-01 in UTC, at which clocks in `zone` showed `local`, microseconds since their 2000-01-01. Of two such
+/// instants it is the later one, as with PostgreSQL's `AT TIME ZONE`.
+///
+/// # Errors
+/// When clocks in `zone` never showed that time.
+pub fn instant_of_local(local: i64, zone: &TimeZone) -> Result<i64, CellError> {
+    let name = || zone.iana_name().unwrap_or("the source's time zone").to_owned();
+    let shown = Y2K.to_datetime(jiff::civil::Time::midnight()).checked_add(SignedDuration::from_micros(local));
+    // SQL Server's years 1 to 9999 lie well within jiff's.
+    let shown = shown.map_err(|_| CellError::Gap(name()))?;
+    let offset = match zone.to_ambiguous_timestamp(shown).offset() {
+        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { after: offset, .. } => offset,
+        AmbiguousOffset::Gap { .. } => return Err(CellError::Gap(name())),
+    };
+    Ok(local - i64::from(offset.seconds()) * 1_000_000)
+}
+
+/// Days since 2000-01-01 of a day written `YYYY-MM-DD`.
+///
+/// # Errors
+/// When the text is anything else.
+pub fn date_from_text(text: &str) -> Result<i32, CellError> {
+    let number = |from: usize, to: usize| -> Option<i16> {
+        let digits = text.get(from..to)?;
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+    };
+    let day = || {
+        let dashes = text.get(4..5)? == "-" && text.get(7..8)? == "-" && text.len() == 10;
+        let (year, month, day) = (number(0, 4)?, i8::try_from(number(5, 7)?).ok()?, i8::try_from(number(8, 10)?).ok()?);
+        let date = Date::new(year, month, day).ok().filter(|_| dashes && year > 0)?;
+        Y2K.until(date).ok().map(|span: Span| span.get_days())
+    };
+    day().ok_or(CellError::NotDate)
+}
+
 /// Refuses microseconds that a column with `digits` fractional digits would round.
 ///
 /// # Errors
@@ -92,6 +157,49 @@ mod tests {
         assert_eq!(micros_of_day(last, 7, SubMicrosecond::Fail), Err(CellError::SubMicrosecond));
         assert_eq!(micros_of_day(10, 7, SubMicrosecond::Fail), Ok((1, false)));
         assert_eq!(micros_of_day(86_399, 0, SubMicrosecond::Fail), Ok((86_399_000_000, false)));
+    }
+
+    #[test]
+    fn nothing_is_rounded_out_of_its_range() {
+        let last = 863_999_999_999;
+        let round = SubMicrosecond::Round;
+        assert!(matches!(micros_of_last_day(last, 7, round), Err(CellError::RoundedOut(_))));
+        assert_eq!(micros_of_last_day(last, 7, SubMicrosecond::Truncate), Ok((86_399_999_999, true)));
+        assert_eq!(micros_of_last_day(last - 5, 7, round), Ok((86_399_999_999, true)));
+        assert!(matches!(timestamp_from_increments(LAST_DAY, last, 7, round), Err(CellError::RoundedOut(_))));
+        assert_eq!(timestamp_from_increments(730_118, last, 7, round), Ok((0, true)));
+        assert_eq!(
+            timestamp_from_increments(LAST_DAY, last, 7, SubMicrosecond::Truncate),
+            Ok((timestamp_from_0001(LAST_DAY + 1, 0) - 1, true))
+        );
+    }
+
+    #[test]
+    fn local_times_become_the_instants_that_clocks_showed_them_at() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let at = |text: &str| {
+            let shown: jiff::civil::DateTime = text.parse().unwrap();
+            shown.duration_since(Y2K.to_datetime(jiff::civil::Time::midnight())).as_micros().try_into().unwrap()
+        };
+        let hour = 3_600_000_000;
+        assert_eq!(instant_of_local(at("2024-01-01T12:00"), &zone), Ok(at("2024-01-01T12:00") + 5 * hour));
+        assert_eq!(instant_of_local(at("2024-07-01T12:00"), &zone), Ok(at("2024-07-01T12:00") + 4 * hour));
+        assert_eq!(instant_of_local(at("2024-11-03T01:30"), &zone), Ok(at("2024-11-03T01:30") + 5 * hour), "the later of two");
+        assert_eq!(instant_of_local(at("2024-03-10T02:30"), &zone), Err(CellError::Gap("America/New_York".to_owned())));
+        assert_eq!(instant_of_local(at("9999-12-31T23:59:59.999999"), &zone), Ok(at("9999-12-31T23:59:59.999999") + 5 * hour));
+        assert!(instant_of_local(at("0001-01-01T00:00"), &zone).is_ok());
+    }
+
+    #[test]
+    fn a_day_is_written_in_one_way() {
+        for (text, days) in [("2000-01-01", 0), ("0001-01-01", -730_119), ("9999-12-31", 2_921_939), ("2000-02-29", 59)] {
+            assert_eq!(date_from_text(text), Ok(days));
+        }
+        for text in
+            ["", "2000-1-1", "2001-02-29", "0000-01-01", "20000101", "2000-01-01 ", "2000/01/01", "+200-01-01", "infinity", "２000-01"]
+        {
+            assert_eq!(date_from_text(text), Err(CellError::NotDate), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Rows of binary COPY, written field by field into a reused buffer.
 
-use super::{numeric, text};
+use super::{json, numeric, spatial, temporal, text};
 
 /// What a stream begins with: the signature, no flags, no header extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -55,6 +55,24 @@ pub enum CellError {
     /// A seventh fractional digit, refused by configuration.
     #[error("the value has a seventh fractional digit of a second, and on_submicrosecond is \"fail\"")]
     SubMicrosecond,
+    /// A seventh fractional digit whose rounding would carry the value out of its range.
+    #[error("rounding the seventh fractional digit of a second would carry the value past {0}, and on_submicrosecond is \"round\"")]
+    RoundedOut(&'static str),
+    /// A time that clocks never showed.
+    #[error("clocks in {0} were put forward over this time, so that it never was")]
+    Gap(String),
+    /// Text that is no JSON, or no such as the column holds.
+    #[error("the text is not JSON as the column takes it: {0}")]
+    Json(String),
+    /// Text that is no uuid.
+    #[error("the text is not a uuid")]
+    NotUuid,
+    /// Text that is no day.
+    #[error("the text is not a date, written YYYY-MM-DD")]
+    NotDate,
+    /// A shape that PostgreSQL cannot hold.
+    #[error("the shape cannot be brought over: {0}")]
+    Spatial(&'static str),
     /// The driver delivered something else than the catalogue announced.
     #[error("the driver delivered {delivered} where the catalogue announced a value for {expected}")]
     Unexpected {
@@ -166,6 +184,87 @@ impl<'b> RowWriter<'b> {
     /// As [`RowWriter::text`] of the value without them.
     pub fn char(&mut self, value: &str, chars_max: u32) -> Result<(), CellError> {
         self.text(value.trim_end_matches(' '), Some(chars_max))
+    }
+
+    /// An `xml` of at most `chars_max` characters, without the encoding that its declaration names: the text has another one here.
+    ///
+    /// # Errors
+    /// When the value is too long or holds U+0000.
+    pub fn xml(&mut self, value: &str, chars_max: Option<u32>) -> Result<(), CellError> {
+        match text::xml_encoding(value) {
+            Some(encoding) => self.text(&[&value[..encoding.start], &value[encoding.end..]].concat(), chars_max),
+            None => self.text(value, chars_max),
+        }
+    }
+
+    /// A `json`.
+    ///
+    /// # Errors
+    /// When the value is not JSON.
+    pub fn json(&mut self, value: &str) -> Result<(), CellError> {
+        text::check(value, None, self.replacement_is_genuine)?;
+        json::check(value)?;
+        self.bytes(value.as_bytes())
+    }
+
+    /// A `jsonb`: a version byte and the text.
+    ///
+    /// # Errors
+    /// When the value is not JSON that `jsonb` holds.
+    pub fn jsonb(&mut self, value: &str) -> Result<(), CellError> {
+        text::check(value, None, self.replacement_is_genuine)?;
+        json::check_jsonb(value)?;
+        self.patched(|out| {
+            out.push(1);
+            out.extend_from_slice(value.as_bytes());
+            Ok(())
+        })
+    }
+
+    /// A `uuid` given as text, blanks at the end aside.
+    ///
+    /// # Errors
+    /// When the text is not one.
+    pub fn uuid_of_text(&mut self, value: &str) -> Result<(), CellError> {
+        let uuid = uuid::Uuid::try_parse(value.trim_end_matches(' ')).map_err(|_| CellError::NotUuid)?;
+        self.uuid(uuid.as_bytes());
+        Ok(())
+    }
+
+    /// A `date` given as `YYYY-MM-DD`, blanks at the end aside.
+    ///
+    /// # Errors
+    /// When the text is not one.
+    pub fn date_of_text(&mut self, value: &str) -> Result<(), CellError> {
+        self.int4(temporal::date_from_text(value.trim_end_matches(' '))?);
+        Ok(())
+    }
+
+    /// The well-known binary of a shape, as a `bytea`.
+    ///
+    /// # Errors
+    /// When it is the whole globe, or no shape.
+    pub fn wkb(&mut self, value: &[u8]) -> Result<(), CellError> {
+        spatial::check(value)?;
+        self.bytes(value)
+    }
+
+    /// A PostGIS `geometry` or `geography`; `value` is an SRID in four bytes, the most significant first, and well-known binary.
+    ///
+    /// # Errors
+    /// When it is the whole globe, or no shape.
+    pub fn ewkb(&mut self, value: &[u8]) -> Result<(), CellError> {
+        self.patched(|out| spatial::write_ewkb(out, value))
+    }
+
+    /// A field whose length is known once it is written.
+    fn patched(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), CellError>) -> Result<(), CellError> {
+        let start = self.out.len();
+        self.null();
+        write(self.out)?;
+        let length = field_length(self.out.len() - start - 4)?;
+        self.out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        Ok(())
     }
 
     fn fixed<const N: usize>(&mut self, value: [u8; N]) {

@@ -45,13 +45,18 @@ pub(super) fn read_options(config: &TableConfig, text_as_bytes: bool) -> ReadOpt
 pub(super) fn selection(config: &TableConfig, plan: &SyncPlan) -> Selection {
     // Keys that are NULL are named together, from what was loaded.
     let required = |column: &PlannedColumn| column.not_null && !plan.publication.key.contains(&column.target);
-    let select =
-        |column: &PlannedColumn| SelectColumn { name: column.source.clone(), encoding: column.encoding, required: required(column) };
+    let select = |column: &PlannedColumn| SelectColumn {
+        name: column.source.clone(),
+        part: column.part,
+        encoding: column.encoding,
+        required: required(column),
+    };
     Selection {
         table: config.sql_table.clone(),
         columns: plan.columns.iter().map(select).collect(),
         key: plan.key.clone(),
         isolation: config.options.isolation,
+        time_zone: config.options.source_time_zone.clone(),
     }
 }
 

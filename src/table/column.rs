@@ -1,6 +1,6 @@
 //! Columns as both ends describe them, free of any driver.
 
-use super::PgType;
+use super::{PgType, SourceDefinition};
 
 /// What a source column's values are, whatever the source calls its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,19 @@ pub enum ValueKind {
     },
     /// Bytes.
     Bytes,
+    /// The eight bytes of a row's version.
+    RowVersion {
+        /// Whether a created column holds them as a number.
+        as_bigint: bool,
+    },
     /// 16 bytes.
     Uuid,
     /// An XML document or fragment, as text.
     Xml,
+    /// A JSON document, as text.
+    Json,
+    /// A shape in a plane or on the globe, as well-known binary.
+    Spatial,
 }
 
 impl ValueKind {
@@ -67,9 +76,34 @@ impl ValueKind {
             ValueKind::TimestampTz => PgType::TimestampTz(None),
             ValueKind::Text { chars_max: Some(chars) } => PgType::Varchar(Some(chars)),
             ValueKind::Text { chars_max: None } => PgType::Text,
-            ValueKind::Bytes => PgType::Bytea,
+            ValueKind::Bytes | ValueKind::RowVersion { as_bigint: false } | ValueKind::Spatial => PgType::Bytea,
+            ValueKind::RowVersion { as_bigint: true } => PgType::Int8,
             ValueKind::Uuid => PgType::Uuid,
             ValueKind::Xml => PgType::Xml,
+            ValueKind::Json => PgType::Jsonb,
+        }
+    }
+}
+
+/// What of a source column a target column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColumnPart {
+    /// Its value.
+    #[default]
+    Value,
+    /// The offset from UTC that an instant was written with, in minutes.
+    Offset,
+    /// The number of the reference system that a shape's coordinates are in.
+    Srid,
+}
+
+impl ColumnPart {
+    /// What the name of a column for this part ends in.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            ColumnPart::Value => "",
+            ColumnPart::Offset => "_offset",
+            ColumnPart::Srid => "_srid",
         }
     }
 }
@@ -89,6 +123,10 @@ pub struct SourceColumn {
     pub nullable: bool,
     /// The collation by which the source compares its text.
     pub collation: Option<String>,
+    /// What the source does to a value before it sends it, as a sentence's part; none where it is sent as it is.
+    pub converted: Option<String>,
+    /// The fractional digits of a second that its values may have; none where they have no seconds.
+    pub second_digits: Option<u8>,
 }
 
 /// A source table as understood from the catalogue.
@@ -100,6 +138,8 @@ pub struct SourceDescription {
     pub primary_key: Vec<String>,
     /// The catalogue's row count, an estimate.
     pub rows_estimate: Option<u64>,
+    /// What a target that is to be made takes over; read only when one is.
+    pub definition: SourceDefinition,
 }
 
 /// One column of a target table.

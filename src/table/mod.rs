@@ -3,6 +3,7 @@
 mod bad_row;
 mod choice;
 mod column;
+mod definition;
 mod fold;
 mod name;
 mod nearest;
@@ -10,7 +11,8 @@ mod pg_type;
 
 pub use bad_row::BadRow;
 pub use choice::{BadText, Change, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
-pub use column::{SourceColumn, SourceDescription, TargetColumn, ValueKind};
+pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
+pub use definition::{ColumnDefinition, IndexForm, SourceDefinition, SourceForeignKey, SourceIdentity, SourceIndex};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};

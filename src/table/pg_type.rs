@@ -39,6 +39,12 @@ pub enum PgType {
     Uuid,
     /// `xml`
     Xml,
+    /// `json`
+    Json,
+    /// `jsonb`
+    Jsonb,
+    /// PostGIS's `geometry` or `geography`, with its modifiers as `format_type` writes them.
+    Spatial(String),
     /// Any other, by the name that `format_type` gives.
     Other(String),
 }
@@ -74,6 +80,9 @@ impl PgType {
             "bytea" => PgType::Bytea,
             "uuid" => PgType::Uuid,
             "xml" => PgType::Xml,
+            "json" => PgType::Json,
+            "jsonb" => PgType::Jsonb,
+            "geometry" | "geography" => PgType::Spatial(formatted.to_owned()),
             _ => PgType::Other(formatted.to_owned()),
         }
     }
@@ -105,7 +114,9 @@ impl fmt::Display for PgType {
             PgType::Bytea => f.write_str("bytea"),
             PgType::Uuid => f.write_str("uuid"),
             PgType::Xml => f.write_str("xml"),
-            PgType::Other(name) => f.write_str(name),
+            PgType::Json => f.write_str("json"),
+            PgType::Jsonb => f.write_str("jsonb"),
+            PgType::Spatial(name) | PgType::Other(name) => f.write_str(name),
         }
     }
 }
@@ -126,6 +137,7 @@ mod tests {
             ("timestamp", 3, "timestamp(3)"),
             ("timestamptz", -1, "timestamptz"),
             ("int8", -1, "bigint"),
+            ("jsonb", -1, "jsonb"),
         ];
         for (typname, typmod, expected) in cases {
             assert_eq!(PgType::from_catalog(typname, typmod, "?").to_string(), expected);
@@ -134,6 +146,7 @@ mod tests {
 
     #[test]
     fn a_type_that_is_not_written_keeps_its_own_name() {
+        assert_eq!(PgType::from_catalog("geometry", 1_107_460, "geometry(Point,4326)").to_string(), "geometry(Point,4326)");
         assert_eq!(PgType::from_catalog("_int4", -1, "integer[]").to_string(), "integer[]");
         assert_eq!(PgType::from_catalog("numeric", ((2 << 16) | (0x7ff - 2)) + 4, "numeric(2,-3)").to_string(), "numeric(2,-3)");
     }

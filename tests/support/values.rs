@@ -37,7 +37,8 @@ pub(crate) fn pg_text(value: &Value) -> Option<String> {
     })
 }
 
-fn decimal(digits: i128, scale: usize) -> String {
+/// `digits / 10^scale`, all digits after the point shown.
+pub(crate) fn decimal(digits: i128, scale: usize) -> String {
     let text = format!("{:0width$}", digits.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = text.split_at(text.len() - scale);
     let sign = if digits < 0 { "-" } else { "" };
@@ -56,7 +57,8 @@ fn timestamp(day: Date, since_midnight: Span) -> String {
     at.to_string().replace('T', " ")
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

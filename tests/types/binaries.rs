@@ -1,8 +1,9 @@
 //! Bytes, row versions, identifiers and XML.
 
+use serde_json::json;
 use tds_stand_in::Value::{self, Binary, Guid};
 
-use super::{Type, arrive};
+use super::{Planted, Type, arrive};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_arrive_as_they_are() {
@@ -33,6 +34,26 @@ async fn bytes_arrive_as_they_are() {
         ),
     ])
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_version_is_a_number_where_asked() {
+    let versions = [[0; 8], [0, 0, 0, 0, 0, 0, 7, 209], [127, 255, 255, 255, 255, 255, 255, 255]];
+    let versions = versions.map(|bytes| Binary(bytes.to_vec())).to_vec();
+    let tables =
+        ["T", "Bytes"].map(|name| (name.to_owned(), Type::new("rowversion", "", versions.iter().map(|of| (of.clone(), ""))).table(name)));
+    let mut planted = Planted::over(tables.into()).await;
+    planted.target("bytes", "bytea").await;
+    planted.target("t", "bigint").await;
+    let body = planted.site.json(&["multi_sync"]).await;
+    assert!(body.error_of("t").contains("V (timestamp)") && body.error_of("t").contains("as_bigint"), "refused, and told why: {body}");
+    planted.site.db.execute("DROP TABLE t").await;
+    planted.site.default("as_bigint", json!(true));
+    planted.site.sync().await;
+    let numbers = ["0", "2001", "9223372036854775807"].map(|text| Some(text.to_owned()));
+    assert_eq!(planted.values("t").await, [&numbers[..], &[None]].concat());
+    assert_eq!(planted.site.db.value("SELECT pg_typeof(v)::text FROM t LIMIT 1").await, "bigint");
+    assert_eq!(planted.values("bytes").await[1].as_deref(), Some("\\x00000000000007d1"), "a bytea that stands stays one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

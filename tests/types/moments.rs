@@ -163,6 +163,37 @@ async fn a_seventh_digit_fails_its_table_where_asked() {
     assert_eq!(planted.site.db.value("SELECT to_regclass('t')::text").await, "", "nothing was created");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seventh_digit_is_never_rounded_out_of_its_range() {
+    let cases = [
+        ("datetime2(7)", DateTime2(LAST_DAY, LAST_TICK - 5), "9999-12-31 23:59:59.999999", DateTime2(LAST_DAY, LAST_TICK)),
+        (
+            "datetimeoffset(7)",
+            DateTimeOffset(LAST_DAY, LAST_TICK - 5, 0),
+            "9999-12-31 23:59:59.999999+00",
+            DateTimeOffset(LAST_DAY, LAST_TICK - 4, 0),
+        ),
+        ("time(7)", Time(LAST_TICK - 5), "23:59:59.999999", Time(LAST_TICK - 4)),
+    ];
+    for (sql_type, good, text, bad) in cases {
+        let mut planted = Planted::of("T", sql_type, vec![good]).await;
+        planted.site.default("on_submicrosecond", json!("round"));
+        planted.site.sync().await;
+        assert_eq!(planted.values("t").await, [Some(text.to_owned()), None], "{sql_type}");
+        let before = planted.written().await;
+        planted.insert("T", 3, bad);
+        let body = planted.site.json(&["multi_sync"]).await;
+        for named in ["column V", "Id=3", "on_submicrosecond"] {
+            assert!(body.error_of("t").contains(named), "{sql_type} should name {named}: {body}");
+        }
+        assert_eq!(planted.written().await, before, "the target is unchanged");
+    }
+    let mut planted = Planted::of("T", "datetime2(7)", vec![DateTime2(Y2K, LAST_TICK)]).await;
+    planted.site.default("on_submicrosecond", json!("round"));
+    planted.site.sync().await;
+    assert_eq!(planted.values("t").await, [Some("2000-01-02 00:00:00".to_owned()), None], "any other day has a next one");
+}
+
 /// Three values, two of which have a seventh digit.
 async fn seventh_digits(policy: Option<&str>) -> Planted {
     let values = [NOONISH + 1_234_564, NOONISH + 1_234_565, NOONISH + 1_000_000].map(|ticks| DateTime2(Y2K, ticks));

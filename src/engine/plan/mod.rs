@@ -1,14 +1,18 @@
 //! From configuration and two catalogues to what a refresh will do. Pure.
 
+mod create;
 mod fit;
+mod form;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use self::fit::{fit_columns, new_columns};
+use self::wanted::wanted_columns;
 use crate::config::TableConfig;
 use crate::copy::Encoding;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{Isolation, PgType, Refresh, SourceColumn, SourceDescription, TargetColumn, fold_identifiers};
+use crate::table::{ColumnPart, Isolation, PgType, Refresh, SourceColumn, SourceDescription, TargetColumn, fold_identifiers};
 use crate::target::{Guards, Publication, PublishWay, TargetDescription};
 
 /// One column's way from source to target.
@@ -16,6 +20,8 @@ use crate::target::{Guards, Publication, PublishWay, TargetDescription};
 pub struct PlannedColumn {
     /// Its name at the source, as the catalogue spells it.
     pub source: String,
+    /// What of it.
+    pub part: ColumnPart,
     /// Its name in the target.
     pub target: String,
     /// The form it is written in.
@@ -24,6 +30,8 @@ pub struct PlannedColumn {
     pub pg_type: PgType,
     /// Whether it takes no NULL; the key of a table that is made takes none once its primary key is added.
     pub not_null: bool,
+    /// What is done to its values on the way, or what each is held to; none where they are written as they are.
+    pub conversion: Option<String>,
 }
 
 /// What a refresh will do.
@@ -41,16 +49,27 @@ pub struct SyncPlan {
     pub warnings: Vec<String>,
 }
 
+impl SyncPlan {
+    /// The statements that make the table, in the order in which they run; none where it stands. The rows are loaded after the first.
+    pub fn ddl(&self) -> Vec<String> {
+        match &self.publication.way {
+            PublishWay::Straight { create: Some(table) } => table.statements(&self.publication.target, &self.publication.key),
+            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => Vec::new(),
+        }
+    }
+}
+
 /// Plans the refresh of one table; `target` is none where the table does not exist.
 ///
 /// # Errors
 /// [`ErrorKind::SourceSchema`] and [`ErrorKind::TargetSchema`], naming every column that stands in the way with both types.
 pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&TargetDescription>, allow_shrink: bool) -> Result<SyncPlan> {
     let chosen = choose_columns(config, source)?;
-    let names = target_names(config, &chosen)?;
-    let columns = match target {
-        Some(target) => fit_columns(config, &chosen, &names, target)?,
-        None if config.options.create_tables => new_columns(config, &chosen, &names)?,
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, target)?;
+    let names: Vec<String> = wanted.iter().map(|column| column.target.clone()).collect();
+    let (columns, mut warnings) = match target {
+        Some(target) => fit_columns(config, &wanted, target)?,
+        None if config.options.create_tables => (new_columns(config, &wanted)?, Vec::new()),
         None => {
             return Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", config.pg_table))
                 .with_remedy("Create it, or set \"create_tables\": true"));
@@ -63,8 +82,14 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         // The primary key makes them NOT NULL once the rows are there; until then a NULL can be named with its fellows.
         key.iter().for_each(|&position| columns[position].not_null = false);
     }
-    let mut warnings = Vec::new();
-    let way = choose_way(config, target, &columns, &key_names)?;
+    let way = match target {
+        Some(target) => choose_way(config, target, &columns, &key_names)?,
+        None => {
+            let (table, notes) = create::new_table(config, source, &columns, &key);
+            warnings.extend(notes);
+            PublishWay::Straight { create: Some(Box::new(table)) }
+        }
+    };
     if let Some(target) = target {
         check_privileges(config, target, &way)?;
         check_unnamed_columns(config, target, &names)?;
@@ -87,6 +112,22 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         hash_keys: config.options.hash_keys,
     };
     Ok(SyncPlan { columns, key, publication, rows_estimate: source.rows_estimate, warnings })
+}
+
+/// Which columns of both sides belong together, and the key's positions among them, whatever a refresh would need besides: for comparing.
+///
+/// # Errors
+/// As [`plan`], where columns do not fit.
+pub(super) fn pair(
+    config: &TableConfig,
+    source: &SourceDescription,
+    target: &TargetDescription,
+) -> Result<(Vec<PlannedColumn>, Vec<usize>)> {
+    let chosen = choose_columns(config, source)?;
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target))?;
+    let (columns, _) = fit_columns(config, &wanted, target)?;
+    let key = find_key(config, source, &columns)?;
+    Ok((columns, key))
 }
 
 /// The source columns to read, in order; every missing one is named at once.
@@ -155,13 +196,8 @@ fn find_key(config: &TableConfig, source: &SourceDescription, columns: &[Planned
     }
 }
 
-fn choose_way(config: &TableConfig, target: Option<&TargetDescription>, columns: &[PlannedColumn], key: &[String]) -> Result<PublishWay> {
-    let refresh = config.options.refresh;
-    let Some(target) = target else {
-        let create = columns.iter().map(|column| (column.target.clone(), column.pg_type.clone(), column.not_null)).collect();
-        return Ok(PublishWay::Straight { create: Some(create) });
-    };
-    match refresh {
+fn choose_way(config: &TableConfig, target: &TargetDescription, columns: &[PlannedColumn], key: &[String]) -> Result<PublishWay> {
+    match config.options.refresh {
         Refresh::Auto if target.empty => Ok(PublishWay::Straight { create: None }),
         Refresh::Auto | Refresh::Merge if !key.is_empty() => merge_way(config, target, columns, key),
         Refresh::Merge => Err(SyncError::new(ErrorKind::TargetSchema, "refresh is \"merge\", and the table has no key")

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::TableOptions;
-use crate::table::ValueKind;
+use crate::table::{SourceDefinition, ValueKind};
 
 fn config() -> TableConfig {
     TableConfig {
@@ -24,7 +24,16 @@ fn config() -> TableConfig {
 }
 
 fn source_column(name: &str, kind: ValueKind) -> SourceColumn {
-    SourceColumn { column_id: 1, name: name.to_owned(), declared: format!("{kind:?}"), kind: Ok(kind), nullable: true, collation: None }
+    SourceColumn {
+        column_id: 1,
+        name: name.to_owned(),
+        declared: format!("{kind:?}"),
+        kind: Ok(kind),
+        nullable: true,
+        collation: None,
+        converted: None,
+        second_digits: None,
+    }
 }
 
 fn source() -> SourceDescription {
@@ -36,6 +45,7 @@ fn source() -> SourceDescription {
         ],
         primary_key: vec!["CD".to_owned()],
         rows_estimate: Some(3),
+        definition: SourceDefinition::default(),
     }
 }
 
@@ -83,9 +93,10 @@ fn a_missing_table_is_made_only_when_asked() {
     let mut config = config();
     config.options.create_tables = true;
     let planned = plan(&config, &source(), None, false).unwrap();
-    let PublishWay::Straight { create: Some(columns) } = planned.publication.way else { panic!("not made") };
-    assert_eq!(columns[0], ("cd".to_owned(), PgType::Varchar(Some(20)), false));
-    assert_eq!(columns[1], ("count".to_owned(), PgType::Int4, false));
+    let PublishWay::Straight { create: Some(table) } = planned.publication.way else { panic!("not made") };
+    let made = |at: usize| (table.columns[at].name.clone(), table.columns[at].pg_type.clone(), table.columns[at].not_null);
+    assert_eq!(made(0), ("cd".to_owned(), PgType::Varchar(Some(20)), false));
+    assert_eq!(made(1), ("count".to_owned(), PgType::Int4, false));
 }
 
 #[test]
@@ -173,4 +184,91 @@ fn a_target_column_that_must_be_filled_and_is_not_is_named() {
     assert!(refusal(&config(), &source(), Some(&strict)).contains("tenant"));
     strict.columns[3].has_default = true;
     assert!(plan(&config(), &source(), Some(&strict), false).is_ok());
+}
+
+fn filled(planned: &SyncPlan) -> Vec<(&str, &str, String)> {
+    planned.columns.iter().map(|column| (&*column.source, &*column.target, column.pg_type.to_string())).collect()
+}
+
+#[test]
+fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
+    let mut config = config();
+    config.options.create_tables = true;
+    config.options.keep_offset = true;
+    config.columns = Some(vec!["At".to_owned(), "Place".to_owned(), "Id".to_owned()]);
+    config.pg_columns = Some(vec!["seen_at".to_owned(), "place".to_owned(), "id".to_owned()]);
+    let source = SourceDescription {
+        columns: vec![
+            source_column("Id", ValueKind::Int32),
+            source_column("At", ValueKind::TimestampTz),
+            source_column("Place", ValueKind::Spatial),
+        ],
+        primary_key: vec!["Id".to_owned()],
+        rows_estimate: None,
+        definition: SourceDefinition::default(),
+    };
+    let planned = plan(&config, &source, None, false).unwrap();
+    let expected = [
+        ("At", "seen_at", "timestamptz"),
+        ("At", "seen_at_offset", "smallint"),
+        ("Place", "place", "bytea"),
+        ("Place", "place_srid", "integer"),
+        ("Id", "id", "integer"),
+    ];
+    assert_eq!(filled(&planned), expected.map(|(source, target, pg_type)| (source, target, pg_type.to_owned())));
+    assert_eq!(planned.publication.columns.len(), 5);
+    assert_eq!(planned.key, [4]);
+    assert_eq!(planned.columns[3].conversion.as_deref(), Some("the SRID of Place"));
+
+    config.options.keep_offset = false;
+    assert_eq!(plan(&config, &source, None, false).unwrap().columns.len(), 4);
+}
+
+#[test]
+fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_srid() {
+    let source = SourceDescription {
+        columns: vec![source_column("CD", ValueKind::Int32), source_column("Place", ValueKind::Spatial)],
+        primary_key: Vec::new(),
+        rows_estimate: None,
+        definition: SourceDefinition::default(),
+    };
+    let mut target = target();
+    target.columns = vec![target_column("cd", PgType::Int4), target_column("place", PgType::Bytea)];
+    target.unique_keys.clear();
+    let sentence = refusal(&config(), &source, Some(&target));
+    assert!(sentence.contains("place_srid") && sentence.contains("PostGIS"), "{sentence}");
+
+    target.columns[1].pg_type = PgType::Spatial("geometry".to_owned());
+    let planned = plan(&config(), &source, Some(&target), false).unwrap();
+    assert_eq!(planned.columns[1].encoding, Encoding::Ewkb);
+    target.columns[1].pg_type = PgType::Bytea;
+    target.columns.push(target_column("place_srid", PgType::Int4));
+    assert_eq!(plan(&config(), &source, Some(&target), false).unwrap().columns.len(), 3);
+}
+
+#[test]
+fn a_name_that_is_made_and_taken_is_refused() {
+    let mut config = config();
+    config.options.create_tables = true;
+    config.options.keep_offset = true;
+    let mut source = source();
+    source.columns.extend([source_column("At", ValueKind::TimestampTz), source_column("at_offset", ValueKind::Int16)]);
+    assert!(refusal(&config, &source, None).contains("\"at_offset\", which another column has already"));
+    source.columns.truncate(3);
+    source.columns.push(source_column(&"a".repeat(60), ValueKind::TimestampTz));
+    assert!(refusal(&config, &source, None).contains("63 bytes"));
+}
+
+#[test]
+fn narrower_columns_are_warned_of_and_every_conversion_is_told() {
+    let mut narrow = target();
+    narrow.columns[0].pg_type = PgType::Varchar(Some(5));
+    narrow.columns[2].pg_type = PgType::Jsonb;
+    let mut source = source();
+    source.columns[2].converted = Some("cast to nvarchar(max) at the source".to_owned());
+    let planned = plan(&config(), &source, Some(&narrow), false).unwrap();
+    let conversions: Vec<_> = planned.columns.iter().map(|column| column.conversion.as_deref()).collect();
+    assert_eq!(conversions, [Some("checked: at most 5 characters"), None, Some("cast to nvarchar(max) at the source; checked: JSON")]);
+    assert!(planned.warnings[0].starts_with("column CD (") && planned.warnings[0].contains("target's cd (varchar(5))"));
+    assert!(planned.warnings[1].contains("note (jsonb)") && planned.warnings.len() == 2, "{:?}", planned.warnings);
 }

@@ -42,7 +42,40 @@ pub(super) fn write_cell(
         (Encoding::Date | Encoding::Time { .. } | Encoding::Timestamp { .. } | Encoding::TimestampTz { .. }, _) => {
             return write_temporal(out, encoding, data, policy);
         }
-        _ => return Err(unexpected(encoding, data)),
+        _ => return write_converted(out, column, data, policy),
+    }
+    Ok(false)
+}
+
+/// The forms that fewer columns have: values that are parsed, checked or computed on the way.
+fn write_converted(
+    out: &mut RowWriter<'_>,
+    column: &ColumnDecoder,
+    data: &ColumnData<'_>,
+    policy: SubMicrosecond,
+) -> Result<bool, CellError> {
+    match (column.encoding, data) {
+        (Encoding::Xml { chars_max }, ColumnData::String(Some(value))) => out.xml(value, chars_max)?,
+        (Encoding::Json, ColumnData::String(Some(value))) => out.json(value)?,
+        (Encoding::Jsonb, ColumnData::String(Some(value))) => out.jsonb(value)?,
+        (Encoding::UuidOfText, ColumnData::String(Some(value))) => out.uuid_of_text(value)?,
+        (Encoding::DateOfText, ColumnData::String(Some(value))) => out.date_of_text(value)?,
+        (Encoding::Char { chars_max }, ColumnData::Guid(Some(value))) => {
+            out.char(value.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()), chars_max)?;
+        }
+        (Encoding::Int8OfBytes, ColumnData::Binary(Some(value))) => {
+            let value = value.as_ref().try_into().map_err(|_| unexpected(column.encoding, data))?;
+            out.int8(i64::from_be_bytes(value));
+        }
+        (Encoding::Wkb, ColumnData::Binary(Some(value))) => out.wkb(value)?,
+        (Encoding::Ewkb, ColumnData::Binary(Some(value))) => out.ewkb(value)?,
+        (Encoding::TimestampTzOfLocal { digits }, _) => {
+            let zone = column.zone.as_ref().ok_or_else(|| unexpected(column.encoding, data))?;
+            let (local, changed) = local_time(data, policy)?.ok_or_else(|| unexpected(column.encoding, data))?;
+            out.int8(temporal::instant_of_local(temporal::check_digits(local, digits)?, zone)?);
+            return Ok(changed);
+        }
+        _ => return Err(unexpected(column.encoding, data)),
     }
     Ok(false)
 }
@@ -79,31 +112,41 @@ fn write_numeric(out: &mut RowWriter<'_>, limits: Option<(u16, u16)>, data: &Col
 }
 
 fn write_temporal(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData<'_>, policy: SubMicrosecond) -> Result<bool, CellError> {
-    let micros_of = |time: tiberius::time::Time| temporal::micros_of_day(time.increments(), time.scale(), policy);
-    let moment_of = |moment: tiberius::time::DateTime2| {
-        let (micros, changed) = micros_of(moment.time())?;
-        Ok::<_, CellError>((temporal::timestamp_from_0001(moment.date().days(), micros), changed))
-    };
     let (digits, (micros, changed)) = match (encoding, data) {
         (Encoding::Date, ColumnData::Date(Some(date))) => {
             out.int4(temporal::date_from_0001(date.days()));
             return Ok(false);
         }
         (Encoding::Timestamp { digits }, ColumnData::Date(Some(date))) => (digits, (temporal::timestamp_from_0001(date.days(), 0), false)),
-        (Encoding::Timestamp { digits }, ColumnData::DateTime(Some(moment))) => {
-            (digits, (temporal::timestamp_from_datetime(moment.days(), moment.seconds_fragments()), false))
-        }
-        (Encoding::Timestamp { digits }, ColumnData::SmallDateTime(Some(moment))) => {
-            (digits, (temporal::timestamp_from_smalldatetime(moment.days(), moment.seconds_fragments()), false))
-        }
-        (Encoding::Timestamp { digits }, ColumnData::DateTime2(Some(moment))) => (digits, moment_of(*moment)?),
+        (Encoding::Timestamp { digits }, _) => (digits, local_time(data, policy)?.ok_or_else(|| unexpected(encoding, data))?),
         // On the wire the instant is in UTC already; the offset only says how it was written.
-        (Encoding::TimestampTz { digits }, ColumnData::DateTimeOffset(Some(moment))) => (digits, moment_of(moment.datetime2())?),
-        (Encoding::Time { digits }, ColumnData::Time(Some(time))) => (digits, micros_of(*time)?),
+        (Encoding::TimestampTz { digits }, ColumnData::DateTimeOffset(Some(moment))) => (digits, moment_of(moment.datetime2(), policy)?),
+        (Encoding::Time { digits }, ColumnData::Time(Some(time))) => {
+            (digits, temporal::micros_of_last_day(time.increments(), time.scale(), policy)?)
+        }
         _ => return Err(unexpected(encoding, data)),
     };
     out.int8(temporal::check_digits(micros, digits)?);
     Ok(changed)
+}
+
+/// Microseconds since 2000-01-01 of a day and time without a zone, and whether a seventh digit was lost; none of anything else.
+#[inline]
+fn local_time(data: &ColumnData<'_>, policy: SubMicrosecond) -> Result<Option<(i64, bool)>, CellError> {
+    Ok(Some(match data {
+        ColumnData::DateTime(Some(moment)) => (temporal::timestamp_from_datetime(moment.days(), moment.seconds_fragments()), false),
+        ColumnData::SmallDateTime(Some(moment)) => {
+            (temporal::timestamp_from_smalldatetime(moment.days(), moment.seconds_fragments()), false)
+        }
+        ColumnData::DateTime2(Some(moment)) => moment_of(*moment, policy)?,
+        _ => return Ok(None),
+    }))
+}
+
+#[inline]
+fn moment_of(moment: tiberius::time::DateTime2, policy: SubMicrosecond) -> Result<(i64, bool), CellError> {
+    let time = moment.time();
+    temporal::timestamp_from_increments(moment.date().days(), time.increments(), time.scale(), policy)
 }
 
 pub(super) fn integer(data: &ColumnData<'_>) -> Option<i64> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
 use tiberius::{ColumnData, Row};
 
 use super::cell::write_cell;
@@ -21,6 +22,8 @@ pub struct ColumnDecoder {
     pub encoding: Encoding,
     /// Whether NULL is refused.
     pub required: bool,
+    /// Where times without a zone were written, for [`Encoding::TimestampTzOfLocal`].
+    pub zone: Option<TimeZone>,
     /// What the bytes of its text are at the source, where it is text.
     pub(super) text: Option<TextForm>,
     /// Values changed so far, by [`Change`].
@@ -235,7 +238,12 @@ fn remedy(error: &CellError) -> &'static str {
         CellError::Doubtful(_) | CellError::LoneSurrogate(_) | CellError::BrokenBytes { .. } => {
             "Correct the value at the source, or choose on_bad_unicode \"strip\" or \"replace\""
         }
-        CellError::SubMicrosecond => "Choose on_submicrosecond \"truncate\" or \"round\"",
+        CellError::SubMicrosecond | CellError::RoundedOut(_) => "Choose another on_submicrosecond",
+        CellError::Gap(_) => "Correct the value at the source, or source_time_zone",
+        CellError::Json(_) | CellError::NotUuid | CellError::NotDate => {
+            "Correct the value at the source, or make the target column one of text"
+        }
+        CellError::Spatial(_) => "Correct the value at the source, or leave the column out of \"columns\"",
         CellError::Unexpected { .. } => "Please report it, with the column's type",
         CellError::TooLong { .. } | CellError::Scale(_) | CellError::Precision(..) | CellError::SecondDigits(_) => {
             "Correct the value at the source, or widen the target column"

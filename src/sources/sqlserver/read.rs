@@ -137,10 +137,11 @@ impl Rows<'_> {
 
 fn decoders(selection: &Selection, described: &SqlServerTable) -> Vec<ColumnDecoder> {
     let decoder = |column: &super::select::SelectColumn| ColumnDecoder {
-        name: column.name.clone(),
+        name: column.label(),
         encoding: column.encoding,
         required: column.required,
-        text: described.text(&column.name).map(|text| text.form),
+        zone: selection.time_zone.clone(),
+        text: described.text(column).map(|text| text.form),
         changed: Default::default(),
         last_change: 0,
     };
@@ -151,7 +152,7 @@ impl SqlServerTable {
     /// Whether the text is better decoded here from the start: the driver ends the stream at a broken character of a code page, and some are expected.
     fn is_decoded_here(&self, selection: &Selection, on_bad_unicode: BadText) -> bool {
         let in_code_page =
-            |column: &super::select::SelectColumn| self.text(&column.name).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)));
+            |column: &super::select::SelectColumn| self.text(column).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)));
         match on_bad_unicode {
             BadText::Fail => false,
             BadText::Strip | BadText::Replace => selection.columns.iter().any(in_code_page),

@@ -1,10 +1,12 @@
 //! The SELECT list, column by column from the catalogue: what the driver cannot decode exactly is converted on the server.
 
+use jiff::tz::TimeZone;
+
 use super::types::{SqlServerTable, TextColumn};
 use crate::copy::Encoding;
-use crate::table::{Isolation, SourceTable, TsqlIdent};
+use crate::table::{ColumnPart, Isolation, SourceTable, TsqlIdent};
 
-/// How one column is selected.
+/// How the value of one column is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SelectForm {
     /// As it is.
@@ -13,24 +15,75 @@ pub(super) enum SelectForm {
     Cast(&'static str),
     /// Converted to `nvarchar` of this many characters, or `max`.
     CastText(Option<u32>),
+    /// A `sql_variant` as text, by the type of each value.
+    Variant,
+    /// A `hierarchyid` as text.
+    Path,
+    /// A `geometry` as well-known binary.
+    Geometry,
+    /// A `geography` as well-known binary, which for the whole globe holds its number alone.
+    Geography,
 }
 
 impl SelectForm {
-    /// What is selected of the quoted `column`, without a name.
-    pub(super) fn value(self, column: &str) -> String {
+    /// The expression of a value that is written as `encoding`.
+    fn value(self, column: &str, encoding: Encoding) -> String {
         match self {
             SelectForm::Plain => column.to_owned(),
             SelectForm::Cast(as_type) => format!("CAST({column} AS {as_type})"),
             SelectForm::CastText(Some(chars)) => format!("CAST({column} AS nvarchar({}))", chars.max(1)),
             SelectForm::CastText(None) => format!("CAST({column} AS nvarchar(max))"),
+            SelectForm::Variant => variant(column),
+            SelectForm::Path => format!("{column}.ToString()"),
+            SelectForm::Geometry => with_srid(column, format!("{column}.AsBinaryZM()"), encoding),
+            SelectForm::Geography => {
+                let wkb = format!("CASE WHEN {column}.STGeometryType() = N'FullGlobe' THEN 0x017E000000 ELSE {column}.AsBinaryZM() END");
+                with_srid(column, wkb, encoding)
+            }
         }
     }
 
-    pub(super) fn expression(self, name: &str) -> String {
-        let column = TsqlIdent(name).to_string();
-        let value = self.value(&column);
-        if value == column { column } else { format!("{value} AS {column}") }
+    /// What the server does to a value before it sends it, for the plan.
+    pub(super) fn sentence(self) -> Option<String> {
+        match self {
+            SelectForm::Plain => None,
+            SelectForm::Cast(as_type) => Some(format!("cast to {as_type} at the source")),
+            SelectForm::CastText(Some(chars)) => Some(format!("cast to nvarchar({}) at the source", chars.max(1))),
+            SelectForm::CastText(None) => Some("cast to nvarchar(max) at the source".to_owned()),
+            SelectForm::Variant => Some("made text at the source, by each value's own type".to_owned()),
+            SelectForm::Path => Some("made text at the source".to_owned()),
+            SelectForm::Geometry | SelectForm::Geography => Some("made well-known binary at the source".to_owned()),
+        }
     }
+}
+
+/// The types that a `sql_variant`'s value may have and whose text would lose something, or follow the server's language, without a style: each with the
+/// type to cast to and the style, which are those of
+/// <https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql>. Style 3 has all digits of a float since SQL Server 2016.
+const STYLED: [(&str, &str, u8); 10] = [
+    ("N'real'", "real", 3),
+    ("N'float'", "float", 3),
+    ("N'money', N'smallmoney'", "money", 2),
+    ("N'binary', N'varbinary'", "varbinary(8000)", 1),
+    ("N'date'", "date", 121),
+    ("N'time'", "time", 121),
+    ("N'datetime'", "datetime", 121),
+    ("N'smalldatetime'", "smalldatetime", 121),
+    ("N'datetime2'", "datetime2", 121),
+    ("N'datetimeoffset'", "datetimeoffset", 121),
+];
+
+fn variant(column: &str) -> String {
+    let base_type = format!("CAST(SQL_VARIANT_PROPERTY({column}, 'BaseType') AS nvarchar(128))");
+    let styled = STYLED.map(|(names, as_type, style)| {
+        format!("WHEN {base_type} IN ({names}) THEN CONVERT(nvarchar(max), CAST({column} AS {as_type}), {style})")
+    });
+    format!("CASE {} ELSE CONVERT(nvarchar(max), {column}) END", styled.join(" "))
+}
+
+/// PostGIS's form needs the SRID with the shape: four bytes before it.
+fn with_srid(column: &str, wkb: String, encoding: Encoding) -> String {
+    if encoding == Encoding::Ewkb { format!("CAST({column}.STSrid AS varbinary(4)) + {wkb}") } else { wkb }
 }
 
 /// One column to read: its name in the catalogue, and the form it is written in.
@@ -38,6 +91,8 @@ impl SelectForm {
 pub struct SelectColumn {
     /// The name.
     pub name: String,
+    /// What of it.
+    pub part: ColumnPart,
     /// The form.
     pub encoding: Encoding,
     /// Whether the target column takes no NULL.
@@ -46,9 +101,24 @@ pub struct SelectColumn {
 
 impl SelectColumn {
     /// The bytes of the column's text, as they are stored or as the server converts them.
-    pub(super) fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
+    fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
         let column = TsqlIdent(&self.name).to_string();
-        format!("CAST({} AS {}) AS {column}", form.value(&column), text.bytes_type)
+        format!("CAST({} AS {}) AS {column}", form.value(&column, self.encoding), text.bytes_type)
+    }
+
+    /// What messages call it, and the server's result.
+    pub(super) fn label(&self) -> String {
+        format!("{}{}", self.name, self.part.suffix())
+    }
+
+    pub(super) fn expression(&self, form: SelectForm) -> String {
+        let column = TsqlIdent(&self.name).to_string();
+        let expression = match self.part {
+            ColumnPart::Value => form.value(&column, self.encoding),
+            ColumnPart::Offset => format!("DATEPART(TZOFFSET, {column})"),
+            ColumnPart::Srid => format!("{column}.STSrid"),
+        };
+        if expression == column { column } else { format!("{expression} AS {}", TsqlIdent(&self.label())) }
     }
 }
 
@@ -63,6 +133,8 @@ pub struct Selection {
     pub key: Vec<usize>,
     /// How the read is isolated.
     pub isolation: Isolation,
+    /// Where times without a zone were written, where that is configured.
+    pub time_zone: Option<TimeZone>,
 }
 
 impl Selection {
@@ -70,9 +142,9 @@ impl Selection {
     ///
     /// With `text_as_bytes` the driver decodes no text.
     pub(super) fn sql(&self, described: &SqlServerTable, text_as_bytes: bool) -> String {
-        let expression = |column: &SelectColumn| match described.text(&column.name).filter(|_| text_as_bytes) {
+        let expression = |column: &SelectColumn| match described.text(column).filter(|_| text_as_bytes) {
             Some(text) => column.bytes_expression(described.form(&column.name), text),
-            None => described.form(&column.name).expression(&column.name),
+            None => column.expression(described.form(&column.name)),
         };
         let columns: Vec<_> = self.columns.iter().map(expression).collect();
         format!("SELECT {} FROM {}{}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table, self.hint())
@@ -82,7 +154,7 @@ impl Selection {
     pub(super) fn sql_of_row(&self, described: &SqlServerTable, columns: &[usize], conditions: &[String]) -> String {
         let expression = |&position: &usize| {
             let column = &self.columns[position];
-            Some(column.bytes_expression(described.form(&column.name), described.text(&column.name)?))
+            Some(column.bytes_expression(described.form(&column.name), described.text(column)?))
         };
         let columns: Vec<_> = columns.iter().filter_map(expression).collect();
         format!("SELECT {} FROM {}{} WHERE {}", columns.join(", "), self.table, self.hint(), conditions.join(" AND "))
@@ -100,14 +172,38 @@ impl Selection {
 mod tests {
     use super::*;
 
+    fn column(name: &str, part: ColumnPart, encoding: Encoding) -> SelectColumn {
+        SelectColumn { name: name.to_owned(), part, encoding, required: false }
+    }
+
+    #[test]
+    fn a_columns_parts_have_expressions_and_names_of_their_own() {
+        let selected = |part, encoding, form| column("c", part, encoding).expression(form);
+        let (text, bytes) = (Encoding::Text { chars_max: None }, Encoding::Wkb);
+        assert_eq!(selected(ColumnPart::Offset, Encoding::Int2, SelectForm::Plain), "DATEPART(TZOFFSET, [c]) AS [c_offset]");
+        assert_eq!(selected(ColumnPart::Srid, Encoding::Int4, SelectForm::Geometry), "[c].STSrid AS [c_srid]");
+        assert_eq!(selected(ColumnPart::Value, bytes, SelectForm::Geometry), "[c].AsBinaryZM() AS [c]");
+        assert_eq!(
+            selected(ColumnPart::Value, Encoding::Ewkb, SelectForm::Geography),
+            "CAST([c].STSrid AS varbinary(4)) + CASE WHEN [c].STGeometryType() = N'FullGlobe' THEN 0x017E000000 ELSE [c].AsBinaryZM() END AS [c]"
+        );
+        assert_eq!(selected(ColumnPart::Value, text, SelectForm::Path), "[c].ToString() AS [c]");
+        let variant = selected(ColumnPart::Value, text, SelectForm::Variant);
+        let float = "WHEN CAST(SQL_VARIANT_PROPERTY([c], 'BaseType') AS nvarchar(128)) IN (N'float') THEN CONVERT(nvarchar(max), CAST([c] AS float), 3)";
+        assert!(
+            variant.starts_with("CASE WHEN") && variant.contains(float) && variant.ends_with("ELSE CONVERT(nvarchar(max), [c]) END AS [c]")
+        );
+    }
+
     #[test]
     fn names_are_quoted_and_a_dirty_read_is_only_a_choice() {
         let described = SqlServerTable::new(Vec::new(), Vec::new(), None);
         let mut selection = Selection {
             table: "db.s.t".parse().unwrap(),
-            columns: vec![SelectColumn { name: "a]b".to_owned(), encoding: Encoding::Int4, required: false }],
+            columns: vec![column("a]b", ColumnPart::Value, Encoding::Int4)],
             key: vec![0],
             isolation: Isolation::ReadCommitted,
+            time_zone: None,
         };
         assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
         selection.isolation = Isolation::NoLock;

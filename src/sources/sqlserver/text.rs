@@ -21,7 +21,6 @@ impl TextForm {
             874 => encoding_rs::WINDOWS_874,
             932 => encoding_rs::SHIFT_JIS,
             936 => encoding_rs::GB18030,
-            949 => encoding_rs::EUC_KR,
             1250 => encoding_rs::WINDOWS_1250,
             1251 => encoding_rs::WINDOWS_1251,
             1252 => encoding_rs::WINDOWS_1252,

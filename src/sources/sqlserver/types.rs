@@ -1,8 +1,8 @@
 //! SQL Server's types: from a catalogue row to what the values are and how they are selected.
 
-use super::select::SelectForm;
+use super::select::{SelectColumn, SelectForm};
 use super::text::TextForm;
-use crate::table::{SourceColumn, SourceDescription, ValueKind};
+use crate::table::{ColumnPart, SourceColumn, SourceDefinition, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.
 #[derive(Debug, Clone)]
@@ -42,7 +42,8 @@ impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
         let texts = raw.iter().map(text_column).collect();
         let (columns, forms) = raw.into_iter().map(describe).unzip();
-        Self { description: SourceDescription { columns, primary_key, rows_estimate }, forms, texts }
+        let description = SourceDescription { columns, primary_key, rows_estimate, definition: SourceDefinition::default() };
+        Self { description, forms, texts }
     }
 
     /// How the column of this name (as the catalogue spells it) is selected.
@@ -51,10 +52,13 @@ impl SqlServerTable {
         position.map_or(SelectForm::Plain, |position| self.forms[position])
     }
 
-    /// What the text of the column of this name is, where it is text.
-    pub(super) fn text(&self, name: &str) -> Option<TextColumn> {
-        let position = self.description.columns.iter().position(|column| column.name == name)?;
-        self.texts[position]
+    /// What the text of a column is, where it is text.
+    pub(super) fn text(&self, column: &SelectColumn) -> Option<TextColumn> {
+        let position = self.description.columns.iter().position(|other| other.name == column.name)?;
+        match column.part {
+            ColumnPart::Value => self.texts[position],
+            ColumnPart::Offset | ColumnPart::Srid => None,
+        }
     }
 }
 
@@ -69,7 +73,7 @@ fn text_column(raw: &RawColumn) -> Option<TextColumn> {
             None => utf16("varbinary(max)"),
         },
         "nvarchar" | "nchar" => utf16(bytes_type),
-        "text" | "ntext" | "xml" => utf16("varbinary(max)"),
+        "text" | "ntext" | "xml" | "json" | "vector" | "sql_variant" | "hierarchyid" => utf16("varbinary(max)"),
         _ => None,
     }
 }
@@ -80,8 +84,9 @@ fn describe(raw: RawColumn) -> (SourceColumn, SelectForm) {
         Ok((kind, form)) => (Ok(kind), form),
         Err(reason) => (Err(reason), SelectForm::Plain),
     };
+    let second_digits = second_digits(&raw);
     let RawColumn { column_id, name, nullable, collation, .. } = raw;
-    (SourceColumn { column_id, name, declared, kind, nullable, collation }, form)
+    (SourceColumn { column_id, name, declared, kind, nullable, collation, converted: form.sentence(), second_digits }, form)
 }
 
 /// The type as T-SQL declares it; an alias type by its own name.
@@ -100,8 +105,17 @@ fn declared(raw: &RawColumn) -> String {
     }
 }
 
+fn second_digits(raw: &RawColumn) -> Option<u8> {
+    match raw.base_type.as_str() {
+        "datetime2" | "datetimeoffset" | "time" => Some(raw.scale),
+        "datetime" => Some(3),
+        "smalldatetime" => Some(0),
+        _ => None,
+    }
+}
+
 fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
-    use SelectForm::{Cast, CastText, Plain};
+    use SelectForm::{Cast, CastText, Geography, Geometry, Path, Plain, Variant};
     if raw.encrypted {
         return Err("it is encrypted by Always Encrypted, and its keys are not here".to_owned());
     }
@@ -126,11 +140,19 @@ fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
         "nvarchar" | "nchar" => (ValueKind::Text { chars_max: chars(raw, 2) }, Plain),
         "varchar" | "char" => (ValueKind::Text { chars_max: chars(raw, 1) }, code_page_form(raw)),
         "text" | "ntext" => (ValueKind::Text { chars_max: None }, CastText(None)),
-        "binary" | "varbinary" | "timestamp" => (ValueKind::Bytes, Plain),
+        "binary" | "varbinary" => (ValueKind::Bytes, Plain),
+        "timestamp" => (ValueKind::RowVersion { as_bigint: false }, Plain),
         "image" => (ValueKind::Bytes, Cast("varbinary(max)")),
         "uniqueidentifier" => (ValueKind::Uuid, Plain),
         "xml" => (ValueKind::Xml, CastText(None)),
-        other => return Err(format!("values of type {other} cannot be brought over exactly yet")),
+        "json" => (ValueKind::Json, CastText(None)),
+        "vector" => (ValueKind::Text { chars_max: None }, CastText(None)),
+        "sql_variant" => (ValueKind::Text { chars_max: None }, Variant),
+        "hierarchyid" => (ValueKind::Text { chars_max: None }, Path),
+        "geometry" => (ValueKind::Spatial, Geometry),
+        "geography" => (ValueKind::Spatial, Geography),
+        "" => return Err("it is of a CLR type of the database's own".to_owned()),
+        other => return Err(format!("values of type {other} cannot be brought over exactly")),
     };
     Ok(understood)
 }
@@ -140,7 +162,8 @@ fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
     u32::try_from(raw.max_length / bytes_each).ok().filter(|_| raw.max_length >= 0)
 }
 
-/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar.
+/// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar, and so do the users'
+/// own characters of Korean's (0xC9 and 0xFE lead to U+E000 to U+E0BB), which it does not know.
 fn code_page_form(raw: &RawColumn) -> SelectForm {
     match raw.code_page.and_then(TextForm::of_code_page) {
         Some(_) => SelectForm::Plain,
@@ -151,6 +174,7 @@ fn code_page_form(raw: &RawColumn) -> SelectForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::copy::Encoding;
 
     fn raw(base_type: &str, max_length: i16, precision: u8, scale: u8) -> RawColumn {
         RawColumn {
@@ -191,6 +215,7 @@ mod tests {
                 "CAST([c] AS nvarchar(30)) AS [c]",
                 "varchar(30)",
             ),
+            (RawColumn { code_page: Some(949), ..raw("char", 10, 0, 0) }, "char(10)", "CAST([c] AS nvarchar(10)) AS [c]", "varchar(10)"),
             (
                 RawColumn { code_page: Some(850), ..raw("varchar", 8000, 0, 0) },
                 "varchar(8000)",
@@ -201,19 +226,27 @@ mod tests {
             (raw("image", 16, 0, 0), "image", "CAST([c] AS varbinary(max)) AS [c]", "bytea"),
             (raw("timestamp", 8, 0, 0), "timestamp", "[c]", "bytea"),
             (raw("xml", -1, 0, 0), "xml", "CAST([c] AS nvarchar(max)) AS [c]", "xml"),
+            (raw("json", -1, 0, 0), "json", "CAST([c] AS nvarchar(max)) AS [c]", "jsonb"),
+            (raw("vector", 20, 0, 0), "vector", "CAST([c] AS nvarchar(max)) AS [c]", "text"),
+            (raw("hierarchyid", 892, 0, 0), "hierarchyid", "[c].ToString() AS [c]", "text"),
+            (raw("geometry", -1, 0, 0), "geometry", "[c].AsBinaryZM() AS [c]", "bytea"),
         ];
         for (raw, declared, selected, created) in cases {
             let (column, form) = describe(raw);
             assert_eq!(column.declared, declared);
-            assert_eq!(form.expression("c"), selected);
+            let selects = SelectColumn { name: "c".to_owned(), part: ColumnPart::Value, encoding: Encoding::Wkb, required: false };
+            assert_eq!(selects.expression(form), selected);
             assert_eq!(column.kind.unwrap().natural_type().to_string(), created);
         }
     }
 
     #[test]
     fn what_cannot_be_brought_over_is_refused_with_its_type() {
-        let (column, _) = describe(raw("sql_variant", 8016, 0, 0));
-        assert!(column.kind.unwrap_err().contains("sql_variant"));
+        let (column, _) = describe(raw("tomorrow", 8016, 0, 0));
+        assert!(column.kind.unwrap_err().contains("tomorrow"));
+        let (column, _) = describe(RawColumn { user_type: "Amount".to_owned(), ..raw("", 8016, 0, 0) });
+        assert_eq!(column.declared, "Amount");
+        assert!(column.kind.unwrap_err().contains("CLR"));
         let (column, _) = describe(RawColumn { encrypted: true, ..raw("int", 4, 10, 0) });
         assert!(column.kind.unwrap_err().contains("Always Encrypted"));
     }

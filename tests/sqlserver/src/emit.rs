@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use crate::data::Table;
 use crate::types::SqlType;
+use crate::types::collation::Collation;
 use crate::types::format::text_units;
-use crate::types::value::Value;
+use crate::types::value::{Value, variant_base};
 
 /// Rows of one INSERT: SQL Server takes a thousand at most.
 const ROWS_PER_INSERT: u64 = 500;
@@ -64,11 +65,15 @@ fn quoted(name: &str) -> String {
     format!("[{}]", name.replace(']', "]]"))
 }
 
+fn text(value: &Value, ty: SqlType, collation: &Collation, style: i32) -> String {
+    text_units(value, ty, collation, Some(style)).map(|units| String::from_utf16_lossy(&units)).unwrap_or_default()
+}
+
 /// A value as a literal that keeps all of it: text beyond plain UTF-16, and narrow text, by its bytes.
 fn literal(table: &Table, at: usize, value: &Value) -> String {
     let column = &table.columns[at];
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
-    let shown = |style| String::from_utf16_lossy(&text_units(value, column.ty, column.collation, Some(style)));
+    let shown = |style| text(value, column.ty, column.collation, style);
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Wide(units) => match String::from_utf16(units) {
@@ -83,14 +88,22 @@ fn literal(table: &Table, at: usize, value: &Value) -> String {
         }
         Value::Narrow(bytes) => format!("N'{}'", String::from_utf16_lossy(&column.collation.decode(bytes)).replace('\'', "''")),
         Value::Binary(bytes) => format!("0x{}", hex(bytes)),
+        Value::Spatial(shape) => format!("0x{}", hex(&shape.raw)),
         Value::Variant(base, inner) => {
-            let ty = SqlType::parse(base).unwrap_or(SqlType::Int);
-            format!("CAST(N'{}' AS {base})", String::from_utf16_lossy(&text_units(inner, ty, column.collation, Some(126))))
+            let (ty, collation) = variant_base(base).unwrap_or((SqlType::Int, column.collation));
+            let style = match **inner {
+                Value::Money(_) => 2,
+                Value::Real(_) | Value::Float(_) => 3,
+                Value::Binary(_) => return format!("CONVERT({ty}, '{}', 1)", text(inner, ty, collation, 1)),
+                _ => 126,
+            };
+            let collate = if ty.has_collation() { format!(" COLLATE {}", collation.name) } else { String::new() };
+            format!("CAST(N'{}' AS {ty}){collate}", text(inner, ty, collation, style).replace('\'', "''"))
         }
         Value::Bit(_) | Value::Int(_) | Value::Decimal(..) => shown(0),
         Value::Real(_) | Value::Float(_) => shown(3),
         Value::Money(_) => shown(2),
-        Value::Guid(_) | Value::Date(_) | Value::Time(_) => format!("'{}'", shown(0)),
+        Value::Guid(_) | Value::Date(_) | Value::Time(_) => format!("'{}'", shown(121)),
         Value::DateTime(..) | Value::SmallDateTime(..) | Value::DateTime2(..) | Value::DateTimeOffset(..) => {
             format!("'{}'", shown(126))
         }

@@ -1,9 +1,11 @@
 //! What can be made to go wrong while a table is read.
 
-use std::sync::Mutex;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::handle::TableHandle;
 use crate::sql::error::SqlError;
 
 /// A fault of a table's stream.
@@ -19,6 +21,25 @@ pub enum Fault {
     ErrorAfterRows(u64, SqlError),
     /// Waits before each row.
     DelayPerRow(Duration),
+    /// Once this many rows have been sent, changes something, once, and goes on: the rows of this read stay as they were when it began.
+    ChangeAfterRows(u64, Change),
+}
+
+impl Fault {
+    /// A [`Fault::ChangeAfterRows`] that does this to the table, or to what the closure holds.
+    pub fn change_after_rows(rows: u64, change: impl Fn(&TableHandle) + Send + Sync + 'static) -> Fault {
+        Fault::ChangeAfterRows(rows, Change(Arc::new(change)))
+    }
+}
+
+/// What a test does while a table is read.
+#[derive(Clone)]
+pub struct Change(pub(crate) Arc<dyn Fn(&TableHandle) + Send + Sync>);
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a change")
+    }
 }
 
 /// The fault of a table, shared by all its readers.

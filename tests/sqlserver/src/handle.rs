@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::data::{Row, Rows, Table};
-use crate::faults::Fault;
+use crate::faults::{Fault, Faults};
 use crate::server::Shared;
 use crate::sql::error::SqlError;
 use crate::types::value::Value;
@@ -17,7 +17,16 @@ pub struct TableHandle {
 }
 
 impl TableHandle {
-    fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
+    /// The table that these faults belong to, as it is now.
+    pub(crate) fn of_faults(shared: &Arc<Shared>, faults: &Arc<Faults>) -> Option<TableHandle> {
+        let world = shared.world();
+        world.databases.iter().find_map(|database| {
+            let table = database.tables.iter().find(|table| Arc::ptr_eq(&table.faults, faults))?;
+            Some(TableHandle { shared: Arc::clone(shared), database: database.name.clone(), object_id: table.object_id })
+        })
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
         let mut world = self.shared.world_mut();
         let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
         change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
@@ -87,33 +96,6 @@ impl TableHandle {
         self.change(|table| {
             if let Rows::Generated(generated) = &mut table.rows {
                 generated.changed = (percent * 100.0).round().clamp(0.0, 10_000.0) as u64;
-            }
-            Ok(())
-        })
-    }
-
-    /// Renames a column.
-    pub fn rename_column(&self, column: &str, name: &str) -> Result<(), SqlError> {
-        self.change(|table| {
-            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
-            table.columns[at].name = name.to_owned();
-            Ok(())
-        })
-    }
-
-    /// Drops a column that is not part of the key.
-    pub fn drop_column(&self, column: &str) -> Result<(), SqlError> {
-        self.change(|table| {
-            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
-            table.columns.remove(at);
-            table.key.iter_mut().filter(|key| **key > at).for_each(|key| *key -= 1);
-            match &mut table.rows {
-                Rows::Generated(generated) => {
-                    Arc::make_mut(&mut generated.columns).remove(at);
-                }
-                Rows::Stored(rows) => Arc::make_mut(rows).iter_mut().for_each(|row| {
-                    row.remove(at);
-                }),
             }
             Ok(())
         })

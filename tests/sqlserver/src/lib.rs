@@ -5,13 +5,14 @@
 //!
 //! `wire` is bytes, `types` is values, `data` is tables, `catalog` the system
 //! views, `sql` statements and expressions; `connection` logs a client in,
-//! `session` answers it and `sending` streams the rows; `server` and `handle` are
-//! what a test holds.
+//! `session` answers it and `sending` streams the rows; `server`, `handle`
+//! and `drift` are what a test holds.
 
 mod account;
 mod catalog;
 mod connection;
 mod data;
+mod drift;
 mod emit;
 mod faults;
 mod handle;
@@ -25,8 +26,10 @@ mod types;
 mod wire;
 
 pub use data::builder::TableDef;
-pub use faults::Fault;
+pub use data::definition::{ForeignKeyDef, IndexDef};
+pub use faults::{Change, Fault};
 pub use handle::TableHandle;
 pub use server::{Builder, StandIn, Stats, TlsMode};
 pub use sql::error::SqlError;
+pub use types::spatial::Spatial;
 pub use types::value::Value;

@@ -1,11 +1,13 @@
 //! Results on their way to the client: rows as they are computed, faults where a table has one, and an ear for the client's attention.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use crate::faults::Fault;
+use crate::faults::{Fault, Faults};
+use crate::handle::TableHandle;
 use crate::session::{Client, Stop};
 use crate::sql::fast::FastRows;
 use crate::sql::select::{Output, Query, Scan};
@@ -21,10 +23,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
         put_columns(&mut self.body, &query.columns);
         let rows = match query.rows {
             _ if self.metadata_only => 0,
-            Output::Ready(rows) => {
-                for row in &rows {
+            Output::Ready(rows, faults) => {
+                let start = self.sent + self.body.len() as u64;
+                for (sent, row) in (0..).zip(&rows) {
+                    if let Some(faults) = faults.as_ref().filter(|faults| faults.armed()) {
+                        self.fault(faults, sent, start).await?;
+                    }
                     put_row(&mut self.body, &query.columns, row);
                     self.flush(false).await?;
+                }
+                if let Some(faults) = faults.as_ref().filter(|faults| faults.armed()) {
+                    self.fault(faults, rows.len() as u64, start).await?;
                 }
                 rows.len() as u64
             }
@@ -47,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 break;
             }
             if faults.armed() {
-                self.fault(faults.get(), rows, start).await?;
+                self.fault(faults, rows, start).await?;
             }
             if let Some(fast) = &fast {
                 fast.put(&mut self.body, at);
@@ -70,13 +79,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
             }
         }
         if faults.armed() {
-            self.fault(faults.get(), rows, start).await?;
+            self.fault(faults, rows, start).await?;
         }
         Ok(rows)
     }
 
-    async fn fault(&mut self, fault: Option<Fault>, rows: u64, start: u64) -> Result<(), Stop> {
-        match fault {
+    /// What the table's fault does at this row; `start` is where the answer began.
+    async fn fault(&mut self, faults: &Arc<Faults>, rows: u64, start: u64) -> Result<(), Stop> {
+        match faults.get() {
             Some(Fault::CutAfterRows(limit)) if rows >= limit => {
                 self.flush(true).await?;
                 Err(Stop::Closed)
@@ -93,6 +103,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                     Some((packet::ATTENTION, _)) => Err(Stop::Cancelled),
                     _ => Err(Stop::Closed),
                 }
+            }
+            Some(Fault::ChangeAfterRows(limit, change)) if rows >= limit => {
+                self.flush(true).await?;
+                faults.set(None);
+                if let Some(table) = TableHandle::of_faults(&self.shared, faults) {
+                    (change.0)(&table);
+                }
+                Ok(())
             }
             Some(Fault::ErrorAfterRows(limit, error)) if rows >= limit => Err(error.into()),
             Some(Fault::DelayPerRow(delay)) => {

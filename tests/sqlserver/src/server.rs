@@ -36,6 +36,7 @@ pub struct Builder {
     accounts: Vec<Account>,
     databases: Vec<String>,
     tables: Vec<TableDef>,
+    denied: Vec<(String, String)>,
 }
 
 /// What the server has seen so far.
@@ -127,6 +128,12 @@ impl Builder {
         self
     }
 
+    /// Denies a login a table or view, `sys.foreign_keys`: error 229.
+    pub fn deny(mut self, user: &str, object: &str) -> Self {
+        self.denied.push((user.to_owned(), object.to_owned()));
+        self
+    }
+
     /// Adds an empty database.
     pub fn database(mut self, name: &str) -> Self {
         self.databases.push(name.to_owned());
@@ -147,7 +154,7 @@ impl Builder {
 
     /// Listens and serves until the returned server is dropped.
     pub async fn start(mut self) -> io::Result<StandIn> {
-        let mut world = World::default();
+        let mut world = World { denied: self.denied, ..World::default() };
         for name in ["master", "tempdb", "model", "msdb"] {
             world.ensure_database(name, collation::DEFAULT);
         }
@@ -264,6 +271,16 @@ impl StandIn {
     /// Refuses every login from now on (error 18456), or stops doing so.
     pub fn refuse_logins(&self, refuse: bool) {
         self.shared.refusing.store(refuse, Ordering::Relaxed);
+    }
+
+    /// Denies a login a table or view from now on, as [`Builder::deny`] does.
+    pub fn deny(&self, user: &str, object: &str) {
+        self.shared.world_mut().denied.push((user.to_owned(), object.to_owned()));
+    }
+
+    /// Takes back every [`StandIn::deny`] of this table or view.
+    pub fn allow(&self, object: &str) {
+        self.shared.world_mut().denied.retain(|(_, denied)| !denied.eq_ignore_ascii_case(object));
     }
 
     /// Adds a table, and its database where it is new.

@@ -1,5 +1,6 @@
 //! The catalogue views, built as ordinary tables when a query names them.
 
+mod constraints;
 mod objects;
 pub(crate) mod types;
 
@@ -26,6 +27,11 @@ pub(crate) fn view(world: &World, database: &Database, schema: &str, name: &str)
         is_view: true,
         columns: columns.split(", ").filter_map(column).collect(),
         key: Vec::new(),
+        key_name: None,
+        indexes: Vec::new(),
+        foreign_keys: Vec::new(),
+        comment: None,
+        next_column_id: 0,
         rows: Rows::Stored(Arc::new(rows)),
         faults: Arc::default(),
     })
@@ -35,16 +41,8 @@ pub(crate) fn view(world: &World, database: &Database, schema: &str, name: &str)
 fn column(declaration: &str) -> Option<Column> {
     let (name, ty) = declaration.split_once(' ')?;
     let nullable = ty.ends_with('?');
-    Some(Column {
-        name: name.to_owned(),
-        ty: SqlType::parse(ty.trim_end_matches('?'))?,
-        collation: collation::DEFAULT,
-        nullable,
-        identity: false,
-        computed: None,
-        alias_type: None,
-        encrypted: false,
-    })
+    let ty = SqlType::parse(ty.trim_end_matches('?'))?;
+    Some(Column::new(name, ty, collation::DEFAULT, nullable))
 }
 
 /// A view's columns and rows.

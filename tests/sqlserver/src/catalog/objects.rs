@@ -1,5 +1,6 @@
 //! The views about databases, tables, columns, keys and sizes.
 
+use super::constraints::default_id;
 use super::types::alias_id;
 use super::{Contents, int, narrow};
 use crate::data::{Database, Row, Table, World};
@@ -13,17 +14,6 @@ precision tinyint, scale tinyint, collation_name sysname?, is_nullable bit?, is_
 is_computed bit, is_filestream bit, is_xml_document bit, xml_collection_id int, default_object_id int, rule_object_id int, \
 is_sparse bit?, is_column_set bit?, generated_always_type tinyint?, generated_always_type_desc nvarchar(60)?, encryption_type int?, \
 encryption_type_desc nvarchar(64)?, is_hidden bit, is_masked bit";
-const INDEXES: &str = "object_id int, name sysname?, index_id int, type tinyint, type_desc nvarchar(60)?, is_unique bit?, data_space_id int, \
-ignore_dup_key bit?, is_primary_key bit?, is_unique_constraint bit?, fill_factor tinyint, is_padded bit?, is_disabled bit?, \
-is_hypothetical bit?, has_filter bit?, filter_definition nvarchar(max)?";
-const INDEX_COLUMNS: &str = "object_id int, index_id int, index_column_id int, column_id int, key_ordinal tinyint, partition_ordinal tinyint, \
-is_descending_key bit?, is_included_column bit?";
-const PARTITIONS: &str = "partition_id bigint, object_id int, index_id int, partition_number int, hobt_id bigint, rows bigint?, \
-data_compression tinyint, data_compression_desc nvarchar(60)?";
-const KEYS: &str = "name sysname, object_id int, schema_id int, parent_object_id int, type char(2)?, type_desc nvarchar(60)?, unique_index_id int?, is_system_named bit";
-const IDENTITIES: &str = "object_id int, name sysname?, column_id int, seed_value sql_variant?, increment_value sql_variant?, last_value sql_variant?, is_not_for_replication bit?";
-const COMPUTED: &str =
-    "object_id int, name sysname?, column_id int, definition nvarchar(max)?, uses_database_collation bit, is_persisted bit";
 const DATABASES: &str = "name sysname, database_id int, create_date datetime, compatibility_level tinyint, collation_name sysname?, user_access tinyint?, \
 is_read_only bit?, state tinyint?, state_desc nvarchar(60)?, snapshot_isolation_state tinyint?, snapshot_isolation_state_desc nvarchar(60)?, \
 is_read_committed_snapshot_on bit?, recovery_model tinyint?, is_cdc_enabled bit, is_encrypted bit?";
@@ -63,33 +53,15 @@ pub(super) fn sys(database: &Database, name: &str) -> Option<Contents> {
         "tables" => (OBJECTS, tables().filter(|table| !table.is_view).map(|table| object(database, table)).collect()),
         "views" => (OBJECTS, tables().filter(|table| table.is_view).map(|table| object(database, table)).collect()),
         "columns" | "all_columns" => (COLUMNS, tables().flat_map(|table| columns(database, table)).collect()),
-        "indexes" => (INDEXES, tables().filter(|table| !table.is_view).map(index).collect()),
-        "index_columns" => (INDEX_COLUMNS, tables().flat_map(index_columns).collect()),
-        "partitions" => (PARTITIONS, tables().filter(|table| !table.is_view).map(partition).collect()),
-        "key_constraints" => (KEYS, tables().filter(|table| !table.key.is_empty()).map(|table| key(database, table)).collect()),
-        "identity_columns" => (IDENTITIES, tables().flat_map(identities).collect()),
-        "computed_columns" => (COMPUTED, tables().flat_map(computed).collect()),
-        "default_constraints" | "check_constraints" => (
-            "name sysname, object_id int, schema_id int, parent_object_id int, parent_column_id int, definition nvarchar(max)?",
-            Vec::new(),
-        ),
-        "extended_properties" => {
-            ("class tinyint, class_desc nvarchar(60)?, major_id int, minor_id int, name sysname, value sql_variant?", Vec::new())
-        }
-        "foreign_keys" => ("name sysname, object_id int, schema_id int, parent_object_id int, referenced_object_id int?", Vec::new()),
-        "foreign_key_columns" => (
-            "constraint_object_id int, constraint_column_id int, parent_object_id int, parent_column_id int, referenced_object_id int, referenced_column_id int",
-            Vec::new(),
-        ),
-        _ => return None,
+        _ => return super::constraints::sys(database, name),
     })
 }
 
-fn created() -> Value {
+pub(super) fn created() -> Value {
     Value::DateTime(date::DAYS_TO_1900 / 16, 0)
 }
 
-fn schema_id(database: &Database, table: &Table) -> Value {
+pub(super) fn schema_id(database: &Database, table: &Table) -> Value {
     let schemas = database.schemas();
     schemas.iter().find(|(_, name)| name.eq_ignore_ascii_case(&table.schema)).map_or(Value::Null, |(id, _)| int(*id))
 }
@@ -113,14 +85,14 @@ fn object(database: &Database, table: &Table) -> Row {
 }
 
 fn columns(database: &Database, table: &Table) -> Vec<Row> {
-    let rows = (1i64..).zip(&table.columns).map(|(id, column)| {
+    let rows = table.columns.iter().map(|column| {
         let (size, precision, scale) = column.ty.sizes();
         let user_type = column.alias_type.as_ref().map_or(column.ty.user_type_id(), |alias| alias_id(database, alias));
         let collation = if column.ty.has_collation() { Value::text(column.collation.name) } else { Value::Null };
         vec![
             int(table.object_id),
             Value::text(&column.name),
-            int(id),
+            int(column.id),
             int(column.ty.system_type_id()),
             int(user_type),
             int(size),
@@ -129,94 +101,23 @@ fn columns(database: &Database, table: &Table) -> Vec<Row> {
             collation,
             Value::Bit(column.nullable),
             Value::Bit(true),
-            Value::Bit(false),
+            Value::Bit(column.row_guid),
             Value::Bit(column.identity),
             Value::Bit(column.computed.is_some()),
             Value::Bit(false),
             Value::Bit(false),
             int(0),
-            int(0),
+            int(if column.default.is_some() { default_id(table, column) } else { 0 }),
             int(0),
             Value::Bit(false),
             Value::Bit(false),
-            int(0),
-            Value::text("NOT_APPLICABLE"),
+            int(column.generated_always),
+            Value::text(["NOT_APPLICABLE", "AS_ROW_START", "AS_ROW_END"][usize::from(column.generated_always.min(2))]),
             if column.encrypted { int(1) } else { Value::Null },
             if column.encrypted { Value::text("DETERMINISTIC") } else { Value::Null },
-            Value::Bit(false),
+            Value::Bit(column.hidden),
             Value::Bit(false),
         ]
-    });
-    rows.collect()
-}
-
-fn key_name(table: &Table) -> String {
-    format!("PK_{}", table.name)
-}
-
-fn index(table: &Table) -> Row {
-    let keyed = !table.key.is_empty();
-    let (name, description) = if keyed { (Value::text(&key_name(table)), "CLUSTERED") } else { (Value::Null, "HEAP") };
-    let no = Value::Bit(false);
-    vec![
-        int(table.object_id),
-        name,
-        int(i64::from(keyed)),
-        int(i64::from(keyed)),
-        Value::text(description),
-        Value::Bit(keyed),
-        int(1),
-        no.clone(),
-        Value::Bit(keyed),
-        no.clone(),
-        int(0),
-        no.clone(),
-        no.clone(),
-        no.clone(),
-        no,
-        Value::Null,
-    ]
-}
-
-fn index_columns(table: &Table) -> Vec<Row> {
-    let rows = (1i64..).zip(&table.key).map(|(ordinal, &at)| {
-        vec![int(table.object_id), int(1), int(ordinal), int(at as i64 + 1), int(ordinal), int(0), Value::Bit(false), Value::Bit(false)]
-    });
-    rows.collect()
-}
-
-fn partition(table: &Table) -> Row {
-    let id = 72_057_594_000_000_000 + i64::from(table.object_id);
-    let index = i64::from(!table.key.is_empty());
-    vec![int(id), int(table.object_id), int(index), int(1), int(id), int(table.rows.len() as i64), int(0), Value::text("NONE")]
-}
-
-fn key(database: &Database, table: &Table) -> Row {
-    vec![
-        Value::text(&key_name(table)),
-        int(table.object_id + 1),
-        schema_id(database, table),
-        int(table.object_id),
-        narrow("PK"),
-        Value::text("PRIMARY_KEY_CONSTRAINT"),
-        int(1),
-        Value::Bit(false),
-    ]
-}
-
-fn identities(table: &Table) -> Vec<Row> {
-    let one = || Value::Variant("int".into(), Box::new(int(1)));
-    let rows = (1i64..).zip(&table.columns).filter(|(_, column)| column.identity).map(|(id, column)| {
-        let last = Value::Variant("bigint".into(), Box::new(int(table.rows.len() as i64)));
-        vec![int(table.object_id), Value::text(&column.name), int(id), one(), one(), last, Value::Bit(false)]
-    });
-    rows.collect()
-}
-
-fn computed(table: &Table) -> Vec<Row> {
-    let rows = (1i64..).zip(&table.columns).filter_map(|(id, column)| {
-        let definition = Value::text(column.computed.as_ref()?);
-        Some(vec![int(table.object_id), Value::text(&column.name), int(id), definition, Value::Bit(false), Value::Bit(false)])
     });
     rows.collect()
 }
@@ -248,9 +149,10 @@ NUMERIC_SCALE int?, DATETIME_PRECISION smallint?, COLLATION_NAME sysname?",
                 .tables
                 .iter()
                 .flat_map(|table| {
-                    (1i64..)
-                        .zip(&table.columns)
-                        .map(|(at, column)| {
+                    table
+                        .columns
+                        .iter()
+                        .map(|column| {
                             let (size, precision, scale) = column.ty.sizes();
                             let text = column.ty.has_collation() || column.ty.is_binary();
                             let number = column.ty.number_rank().is_some() && column.ty != SqlType::Bit;
@@ -263,8 +165,8 @@ NUMERIC_SCALE int?, DATETIME_PRECISION smallint?, COLLATION_NAME sysname?",
                                 Value::text(&table.schema),
                                 Value::text(&table.name),
                                 Value::text(&column.name),
-                                int(at),
-                                Value::Null,
+                                int(column.id),
+                                column.default.as_deref().map_or(Value::Null, Value::text),
                                 narrow(if column.nullable { "YES" } else { "NO" }),
                                 Value::text(column.ty.name()),
                                 or_null(text, characters.into()),

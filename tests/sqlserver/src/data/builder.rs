@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::generated::{Formula, Generated, Source};
 use super::{Column, Row, Rows, Table};
 use crate::types::SqlType;
 use crate::types::collation::{self, Collation};
@@ -14,7 +15,7 @@ pub struct TableDef {
     pub(crate) database: String,
     pub(crate) collation: &'static Collation,
     pub(crate) mistake: Option<String>,
-    table: Table,
+    pub(super) table: Table,
     key: Vec<String>,
     given: Vec<Row>,
 }
@@ -33,6 +34,11 @@ impl TableDef {
                 is_view: false,
                 columns: Vec::new(),
                 key: Vec::new(),
+                key_name: None,
+                indexes: Vec::new(),
+                foreign_keys: Vec::new(),
+                comment: None,
+                next_column_id: 1,
                 rows: Rows::Stored(Arc::default()),
                 faults: Arc::default(),
             },
@@ -62,16 +68,7 @@ impl TableDef {
 
     fn push(mut self, name: &str, ty: &str, nullable: bool) -> Self {
         match SqlType::parse(ty) {
-            Some(ty) => self.table.columns.push(Column {
-                name: name.to_owned(),
-                ty,
-                collation: self.collation,
-                nullable,
-                identity: false,
-                computed: None,
-                alias_type: None,
-                encrypted: false,
-            }),
+            Some(ty) => self.table.add_column(Column::new(name, ty, self.collation, nullable)),
             None => self.mistake = Some(format!("unknown type {ty} of column {name}")),
         }
         self
@@ -97,7 +94,7 @@ impl TableDef {
         self.last(|column| column.encrypted = true)
     }
 
-    fn last(mut self, change: impl FnOnce(&mut Column)) -> Self {
+    pub(super) fn last(mut self, change: impl FnOnce(&mut Column)) -> Self {
         if let Some(column) = self.table.columns.last_mut() {
             change(column);
         }
@@ -122,6 +119,14 @@ impl TableDef {
         self
     }
 
+    /// So many rows, of which `value` computes each value when it is asked for, from the row's position and the column's, both from 0. It must fit its
+    /// column as it is, and the rows must come in the order of the key.
+    pub fn generated(self, rows: u64, value: impl Fn(u64, usize) -> Value + Send + Sync + 'static) -> Self {
+        let formula = Formula(Arc::new(value));
+        let columns = self.table.columns.iter().map(|_| Source::Formula(formula.clone())).collect();
+        self.with_rows(Rows::Generated(Generated { rows, columns: Arc::new(columns), changed: 0 }))
+    }
+
     pub(crate) fn with_rows(mut self, rows: Rows) -> Self {
         self.table.rows = rows;
         self
@@ -129,8 +134,9 @@ impl TableDef {
 
     /// The table, or what is wrong with its definition.
     pub(crate) fn build(self) -> Result<Table, String> {
+        let misnamed = self.misnamed();
         let mut table = self.table;
-        if let Some(mistake) = self.mistake {
+        if let Some(mistake) = self.mistake.or(misnamed) {
             return Err(format!("table {}: {mistake}", table.name));
         }
         for name in &self.key {

@@ -1,6 +1,7 @@
 //! Tables whose rows are computed from the row number, so that millions of them
 //! cost no memory: a key made from the number, everything else drawn from pools.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::types::value::Value;
@@ -23,6 +24,18 @@ pub(crate) enum Source {
     Code,
     /// One of these, picked by a hash of the row's number.
     Pool(u64, Vec<Value>),
+    /// Whatever a test computes from the row's position and the column's.
+    Formula(Formula),
+}
+
+/// A test's own function from a row's position and a column's to the value there.
+#[derive(Clone)]
+pub(crate) struct Formula(pub(crate) Arc<dyn Fn(u64, usize) -> Value + Send + Sync>);
+
+impl fmt::Debug for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Formula")
+    }
 }
 
 impl Generated {
@@ -35,6 +48,7 @@ impl Generated {
             Source::Number => Value::Int(at as i64 + 1),
             Source::Code => Value::Wide(code(at).map(u16::from).to_vec()),
             Source::Pool(salt, values) => values[pick(at, *salt, self.is_changed(at), values.len())].clone(),
+            Source::Formula(Formula(value)) => value(at, column),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Databases, their tables and rows: what the server holds.
 
 pub(crate) mod builder;
+pub(crate) mod definition;
+mod described;
 pub(crate) mod generated;
 pub(crate) mod sample;
 
@@ -10,8 +12,9 @@ use crate::faults::Faults;
 use crate::sql::error::SqlError;
 use crate::types::cast::{Conversion, cast};
 use crate::types::collation::{self, Collation};
-use crate::types::value::Value;
+use crate::types::value::{Value, variant_base};
 use crate::types::{Length, SqlType};
+use definition::{ForeignKeyDef, IndexDef};
 use generated::Generated;
 
 /// A row in memory.
@@ -21,6 +24,8 @@ pub(crate) type Row = Vec<Value>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
     pub(crate) databases: Vec<Database>,
+    /// What a login may not read: its name and the object's, `sys.foreign_keys`.
+    pub(crate) denied: Vec<(String, String)>,
 }
 
 /// One database.
@@ -43,6 +48,11 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     /// Positions of the primary key's columns: the clustered index.
     pub(crate) key: Vec<usize>,
+    pub(crate) key_name: Option<String>,
+    pub(crate) indexes: Vec<IndexDef>,
+    pub(crate) foreign_keys: Vec<ForeignKeyDef>,
+    pub(crate) comment: Option<String>,
+    pub(crate) next_column_id: i32,
     pub(crate) rows: Rows,
     pub(crate) faults: Arc<Faults>,
 }
@@ -50,12 +60,22 @@ pub(crate) struct Table {
 /// A column of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
+    /// Kept when the column is renamed, never given to another.
+    pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) ty: SqlType,
     pub(crate) collation: &'static Collation,
     pub(crate) nullable: bool,
     pub(crate) identity: bool,
+    pub(crate) identity_of: (i64, i64),
+    pub(crate) identity_last: Option<i64>,
     pub(crate) computed: Option<String>,
+    pub(crate) persisted: bool,
+    pub(crate) default: Option<String>,
+    pub(crate) comment: Option<String>,
+    pub(crate) generated_always: u8,
+    pub(crate) hidden: bool,
+    pub(crate) row_guid: bool,
     pub(crate) alias_type: Option<String>,
     pub(crate) encrypted: bool,
 }
@@ -130,7 +150,8 @@ impl Database {
     /// Adds a table under the next object id.
     pub(crate) fn add(&mut self, mut table: Table) {
         table.object_id = self.next_object_id;
-        self.next_object_id += 16;
+        // The ids between belong to the table's constraints.
+        self.next_object_id += 4096;
         self.tables.push(Arc::new(table));
     }
 
@@ -147,6 +168,13 @@ impl Database {
 }
 
 impl Table {
+    /// Adds a column under the next id.
+    pub(crate) fn add_column(&mut self, mut column: Column) {
+        column.id = self.next_column_id;
+        self.next_column_id += 1;
+        self.columns.push(column);
+    }
+
     /// The position of a column.
     pub(crate) fn position(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
@@ -183,6 +211,28 @@ impl Table {
 }
 
 impl Column {
+    pub(crate) fn new(name: &str, ty: SqlType, collation: &'static Collation, nullable: bool) -> Column {
+        Column {
+            id: 0,
+            name: name.to_owned(),
+            ty,
+            collation,
+            nullable,
+            identity: false,
+            identity_of: (1, 1),
+            identity_last: None,
+            computed: None,
+            persisted: false,
+            default: None,
+            comment: None,
+            generated_always: 0,
+            hidden: false,
+            row_guid: false,
+            alias_type: None,
+            encrypted: false,
+        }
+    }
+
     pub(crate) fn fit(&self, value: Value) -> Result<Value, SqlError> {
         if value.is_null() {
             return if self.nullable {
@@ -195,13 +245,17 @@ impl Column {
                 ))
             };
         }
+        if let (SqlType::Variant, Value::Variant(base, inner)) = (self.ty, &value) {
+            let unknown = || SqlError::new(243, 16, format!("Type {base} is not a defined system type."));
+            let (ty, collation) = variant_base(base).ok_or_else(unknown)?;
+            return Ok(Value::variant(base, Column::new(&self.name, ty, collation, false).fit((**inner).clone())?));
+        }
         // Raw bytes of narrow text and exact times are taken as they are.
+        let natural = value.natural_type().unwrap_or(self.ty);
         let (from, from_collation) = match &value {
-            Value::Bit(_) => (SqlType::Bit, collation::DEFAULT),
+            _ if self.ty == SqlType::Variant => (natural, collation::DEFAULT),
             Value::Int(_) => (SqlType::BigInt, collation::DEFAULT),
-            Value::Real(_) => (SqlType::Real, collation::DEFAULT),
-            Value::Float(_) => (SqlType::Float, collation::DEFAULT),
-            Value::Decimal(_, scale) => (SqlType::Decimal(38, *scale), collation::DEFAULT),
+            Value::Bit(_) | Value::Real(_) | Value::Float(_) | Value::Decimal(..) => (natural, collation::DEFAULT),
             Value::Wide(_) => (crate::types::NVARCHAR_MAX, collation::DEFAULT),
             Value::Narrow(_) => (SqlType::VarChar(Length::Max), self.collation),
             Value::Binary(_) => (SqlType::VarBinary(Length::Max), collation::DEFAULT),

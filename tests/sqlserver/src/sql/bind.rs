@@ -9,9 +9,11 @@ use sqlparser::ast::{
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node, Operator};
 use super::functions::{self, Session};
+use super::methods;
 use super::refuse;
 use super::settle::{UNTYPED, combine, common_type, comparable_type, literal};
 use crate::types::cast::Conversion;
+use crate::types::collation::Collation;
 use crate::types::value::Value;
 use crate::types::{NVARCHAR_MAX, SqlType, collation};
 use crate::wire::decode::Parameter;
@@ -22,6 +24,8 @@ pub(crate) struct Visible {
     pub(crate) table: String,
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    /// Whether `*` leaves it out.
+    pub(crate) hidden: bool,
 }
 
 /// An aggregate found while binding the select list.
@@ -52,11 +56,8 @@ impl Binder<'_> {
         match ast {
             Ast::Nested(inner) => self.bind(inner),
             Ast::Identifier(name) => self.name(None, &name.value),
-            Ast::CompoundIdentifier(parts) => match parts.as_slice() {
-                [.., table, column] => self.name(Some(&table.value), &column.value),
-                _ => Err(SqlError::syntax(".")),
-            },
-            Ast::Value(value) => literal(&value.value),
+            Ast::CompoundIdentifier(parts) => self.path(&parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>()),
+            Ast::Value(value) => literal(&value.value, self.collation()),
             Ast::UnaryOp { op, expr } => self.unary(*op, expr),
             Ast::BinaryOp { left, op, right } => self.binary(left, op, right),
             Ast::IsNull(inner) => Ok(truth(Node::IsNull(Box::new(self.bind(inner)?)))),
@@ -122,6 +123,26 @@ impl Binder<'_> {
         }
     }
 
+    /// The collation of literals and parameters: the database's.
+    fn collation(&self) -> &'static Collation {
+        self.session.world.database(&self.session.database).map_or(collation::DEFAULT, |database| database.collation)
+    }
+
+    /// A name of several parts: a column, or a property of one.
+    fn path(&self, parts: &[&str]) -> Result<Expr, SqlError> {
+        match parts {
+            [] => Err(SqlError::syntax(".")),
+            [name] => self.name(None, name),
+            [owner @ .., table, column] => match self.name(Some(table), column) {
+                Err(unbound) if unbound.number == 4104 => match self.path(&[owner, &[*table]].concat()) {
+                    Ok(object) if object.kind.ty.is_clr() => methods::property(object, column),
+                    _ => Err(unbound),
+                },
+                found => found,
+            },
+        }
+    }
+
     fn name(&self, table: Option<&str>, column: &str) -> Result<Expr, SqlError> {
         if column.starts_with("@@") {
             return functions::global(column, self.session).ok_or_else(|| undeclared(column));
@@ -130,7 +151,7 @@ impl Binder<'_> {
             let found = self.parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(column));
             let parameter = found.ok_or_else(|| undeclared(column))?;
             let mut expr = Expr::constant(parameter.value.clone(), parameter.ty);
-            expr.kind.collation = parameter.collation;
+            expr.kind.collation = if parameter.ty.is_wide() { self.collation() } else { parameter.collation };
             return Ok(expr);
         }
         let matches = |seen: &&(usize, &Visible)| {
@@ -200,9 +221,18 @@ impl Binder<'_> {
     }
 
     fn compare(&mut self, left: &Ast, accepts: fn(Ordering) -> bool, right: &Ast) -> Result<Expr, SqlError> {
+        let named = [is_collated(left), is_collated(right)];
         let (left, right) = (self.bind(left)?, self.bind(right)?);
+        // A COLLATE decides, then a column, then what is left.
+        let collation = match named {
+            [true, _] => left.kind.collation,
+            [false, true] => right.kind.collation,
+            _ if !left.reads_column() && right.reads_column() => right.kind.collation,
+            _ => left.kind.collation,
+        };
         let ty = comparable_type(left.kind.ty, right.kind.ty);
-        Ok(truth(Node::Compare(accepts, Box::new(left.into_type(ty)?), Box::new(right.into_type(ty)?))))
+        let (left, right) = (left.into_collated(ty, collation)?, right.into_collated(ty, collation)?);
+        Ok(truth(Node::Compare(accepts, Box::new(left), Box::new(right))))
     }
 
     fn cast(&mut self, inner: &Ast, data_type: &DataType, style: Option<i32>, is_try: bool) -> Result<Expr, SqlError> {
@@ -210,8 +240,7 @@ impl Binder<'_> {
         let to =
             SqlType::parse_for_cast(&name).ok_or_else(|| SqlError::new(243, 16, format!("Type {name} is not a defined system type.")))?;
         let expr = self.bind(inner)?;
-        let database = self.session.world.database(&self.session.database).map_or(collation::DEFAULT, |d| d.collation);
-        let to_collation = if expr.kind.ty.has_collation() { expr.kind.collation } else { database };
+        let to_collation = if expr.kind.ty.has_collation() { expr.kind.collation } else { self.collation() };
         let how = Conversion { from: expr.kind.ty, from_collation: expr.kind.collation, to, to_collation, style };
         let kind = Kind { ty: to, collation: to_collation, nullable: expr.kind.nullable || is_try, identity: false };
         Ok(Expr { node: Node::Cast(Box::new(expr), how, is_try), kind })
@@ -242,6 +271,27 @@ impl Binder<'_> {
             FunctionArguments::List(list) => list.args.as_slice(),
             _ => &[],
         };
+        if let [.., owner, method] = function.name.0.iter().filter_map(|part| part.as_ident()).collect::<Vec<_>>().as_slice() {
+            let owners: Vec<&str> = function.name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
+            return match self.path(&owners[..owners.len() - 1]) {
+                Ok(object) if list.is_empty() => methods::call(object, &method.value),
+                Ok(_) => Err(SqlError::syntax(&method.value)),
+                Err(_) => Err(SqlError::new(
+                    4121,
+                    16,
+                    format!(
+                        "Cannot find either column \"{owner}\" or the user-defined function or aggregate \"{name}\", or the name is ambiguous."
+                    ),
+                )),
+            };
+        }
+        if let (
+            "datepart",
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(word))), FunctionArg::Unnamed(FunctionArgExpr::Expr(value))],
+        ) = (name.as_str(), list)
+        {
+            return methods::date_part(&word.value, self.bind(value)?);
+        }
         if matches!(name.as_str(), "count" | "count_big" | "sum" | "min" | "max") {
             return self.aggregate(name, list);
         }
@@ -291,6 +341,14 @@ impl Binder<'_> {
         self.aggregates.push(Aggregate { name, argument });
         let at = self.groups.len() + self.aggregates.len() - 1;
         Ok(Expr { node: Node::Column(at), kind: Kind { ty, nullable: true, identity: false, ..inner } })
+    }
+}
+
+/// Whether a COLLATE stands at the outside.
+fn is_collated(ast: &Ast) -> bool {
+    match ast {
+        Ast::Nested(inner) => is_collated(inner),
+        other => matches!(other, Ast::Collate { .. }),
     }
 }
 

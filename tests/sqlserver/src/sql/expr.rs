@@ -88,6 +88,26 @@ impl Expr {
         Ok(Expr { node: Node::Cast(Box::new(self), how, false), kind })
     }
 
+    /// As [`Expr::into_type`]; text also in this collation's code page.
+    pub(crate) fn into_collated(self, ty: SqlType, to_collation: &'static Collation) -> Result<Expr, SqlError> {
+        let mut expr = if ty.is_narrow() && self.kind.ty.is_narrow() && self.kind.collation.code_page != to_collation.code_page {
+            let how = Conversion { from: self.kind.ty, from_collation: self.kind.collation, to: ty, to_collation, style: None };
+            let kind = Kind { ty, identity: false, ..self.kind };
+            Expr { node: Node::Cast(Box::new(self), how, false), kind }
+        } else {
+            self.into_type(ty)?
+        };
+        expr.kind.collation = to_collation;
+        Ok(expr)
+    }
+
+    /// Whether it depends on a row.
+    pub(crate) fn reads_column(&self) -> bool {
+        let mut read = Vec::new();
+        self.columns(&mut read);
+        !read.is_empty()
+    }
+
     pub(crate) fn eval(&self, row: &[Value]) -> Result<Value, SqlError> {
         match &self.node {
             Node::Column(at) => Ok(row.get(*at).cloned().unwrap_or(Value::Null)),
@@ -139,8 +159,7 @@ impl Expr {
             Node::IsNull(inner) => Some(inner.eval(row)?.is_null()),
             Node::Compare(accepts, left, right) => {
                 let (a, b) = (left.eval(row)?, right.eval(row)?);
-                let collation = if matches!(left.node, Node::Column(_)) { left.kind.collation } else { right.kind.collation };
-                (!a.is_null() && !b.is_null()).then(|| accepts(compare(&a, &b, collation)))
+                (!a.is_null() && !b.is_null()).then(|| accepts(compare(&a, &b, left.kind.collation)))
             }
             Node::Like(text, pattern, escape) => match (text.eval(row)?, pattern.eval(row)?) {
                 (Value::Wide(text), Value::Wide(pattern)) => {
@@ -227,6 +246,7 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value, kind: Kind) -> Re
         }
         (Value::Wide(a), Value::Wide(b)) if operator == Operator::Add => Ok(Value::Wide([a.as_slice(), b].concat())),
         (Value::Narrow(a), Value::Narrow(b)) if operator == Operator::Add => Ok(Value::Narrow([a.as_slice(), b].concat())),
+        (Value::Binary(a), Value::Binary(b)) if operator == Operator::Add => Ok(Value::Binary([a.as_slice(), b].concat())),
         _ => Ok(Value::Null),
     }
 }

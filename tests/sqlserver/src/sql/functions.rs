@@ -7,7 +7,7 @@ use super::expr::{Expr, Kind, Node};
 use crate::account::Account;
 use crate::data::World;
 use crate::types::collation;
-use crate::types::value::Value;
+use crate::types::value::{Value, variant_base};
 use crate::types::{Length, SqlType, date};
 
 /// What functions may ask about the session.
@@ -20,6 +20,21 @@ pub(crate) struct Session {
     pub(crate) spid: u16,
     pub(crate) transactions: i64,
     pub(crate) last_rows: i64,
+}
+
+impl Session {
+    /// Error 229 where the login is denied a table or view.
+    pub(crate) fn may_select(&self, database: &str, schema: &str, name: &str) -> Result<(), SqlError> {
+        let object = format!("{schema}.{name}");
+        let is_it =
+            |(user, denied): &(String, String)| user.eq_ignore_ascii_case(&self.account.user) && denied.eq_ignore_ascii_case(&object);
+        if !self.world.denied.iter().any(is_it) {
+            return Ok(());
+        }
+        let home = if schema.eq_ignore_ascii_case("sys") { "mssqlsystemresource" } else { database };
+        let message = format!("The SELECT permission was denied on the object '{name}', database '{home}', schema '{schema}'.");
+        Err(SqlError { state: 5, ..SqlError::new(229, 14, message) })
+    }
 }
 
 pub(crate) const VERSION: &str = "Microsoft SQL Server 2016 (SP2) (KB4052908) - 13.0.5026.0 (X64) \n\tMar 18 2018 09:11:49 \n\tCopyright (c) Microsoft Corporation\n\tDeveloper Edition (64-bit) on Windows Server 2016 Standard 10.0 <X64> (Build 14393: ) (Hypervisor)\n";
@@ -273,7 +288,7 @@ fn variant_property(values: &[Value]) -> Value {
     let Value::Variant(base, _) = &values[0] else {
         return Value::Null;
     };
-    let Some(ty) = SqlType::parse(base) else {
+    let Some((ty, collation)) = variant_base(base) else {
         return Value::Null;
     };
     let (size, precision, scale) = ty.sizes();
@@ -282,6 +297,7 @@ fn variant_property(values: &[Value]) -> Value {
         "precision" => variant_int(precision.into()),
         "scale" => variant_int(scale.into()),
         "maxlength" => variant_int(size.into()),
+        "collation" if ty.has_collation() => variant_text(collation.name),
         _ => Value::Null,
     }
 }
@@ -304,7 +320,7 @@ fn length(kind: Kind) -> super::expr::Apply {
         Ok(match &values[0] {
             Value::Null => Value::Null,
             Value::Wide(units) => Value::Int(trimmed(units)),
-            other => Value::Int(trimmed(&crate::types::format::text_units(other, kind.ty, kind.collation, None))),
+            other => Value::Int(trimmed(&crate::types::format::text_units(other, kind.ty, kind.collation, None)?)),
         })
     })
 }

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod expr;
 pub(crate) mod fast;
 pub(crate) mod functions;
+mod methods;
 pub(crate) mod options;
 mod range;
 mod refuse;

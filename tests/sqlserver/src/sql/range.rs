@@ -6,12 +6,15 @@ use std::ops::Range;
 use super::error::SqlError;
 use super::expr::{Expr, Node};
 use crate::data::Table;
+use crate::types::SqlType;
 use crate::types::value::Value;
 
 /// Whether the rows come in this order as they lie.
 pub(super) fn follows_key(order: &[(Expr, bool)], table: &Table) -> bool {
     order.len() <= table.key.len()
-        && order.iter().zip(&table.key).all(|((expr, descending), key)| matches!(expr.node, Node::Column(at) if at == *key) && !descending)
+        && order.iter().zip(&table.key).all(|((expr, descending), key)| {
+            matches!(expr.node, Node::Column(at) if at == *key) && !descending && expr.kind.collation == table.columns[*key].collation
+        })
 }
 
 /// Takes comparisons of the first key column with constants out of the filter: a range of rows, found by bisection.
@@ -25,7 +28,7 @@ pub(super) fn key_range(table: &Table, filter: Option<Expr>) -> Result<(Range<u6
     let mut rest = Vec::new();
     let mut probe = vec![Value::Null; table.columns.len()];
     for conjunct in conjuncts {
-        match key_comparison(&conjunct, key) {
+        match key_comparison(&conjunct, key).filter(|_| in_key_order(&conjunct, table, key)) {
             Some(bounds) => {
                 for (first_true, bound) in bounds {
                     let (mut low, mut high) = (range.start, range.end);
@@ -52,6 +55,12 @@ pub(super) fn key_range(table: &Table, filter: Option<Expr>) -> Result<(Range<u6
     Ok((range, filter))
 }
 
+/// Whether a comparison sees the key in the order in which the rows lie.
+fn in_key_order(comparison: &Expr, table: &Table, key: usize) -> bool {
+    let column = &table.columns[key];
+    !column.ty.has_collation() || matches!(&comparison.node, Node::Compare(_, left, _) if left.kind.collation == column.collation)
+}
+
 fn split(expr: Expr, into: &mut Vec<Expr>) {
     match expr.node {
         Node::And(left, right) => {
@@ -70,8 +79,16 @@ fn key_comparison(expr: &Expr, key: usize) -> Option<Vec<(bool, Expr)>> {
     let is_key = |side: &Expr| match &side.node {
         Node::Column(at) => *at == key,
         Node::Cast(inner, how, _) => {
-            let widening = how.from.is_wide() && how.to.is_wide()
-                || how.from.number_rank().is_some() && how.to.number_rank() >= how.from.number_rank();
+            // Conversions that keep the order of the values.
+            let moment = |ty: SqlType| matches!(ty, SqlType::Date | SqlType::DateTime2(_) | SqlType::DateTime | SqlType::SmallDateTime);
+            let widening = how.from.has_collation() && how.to.has_collation() && how.from_collation == how.to_collation
+                || how.from.number_rank().is_some() && how.to.number_rank() >= how.from.number_rank()
+                || moment(how.from) && matches!(how.to, SqlType::DateTime2(7))
+                || matches!(
+                    (how.from, how.to),
+                    (SqlType::DateTimeOffset(_), SqlType::DateTimeOffset(7)) | (SqlType::Time(_), SqlType::Time(7))
+                )
+                || how.from.is_binary() && how.to.is_binary();
             widening && matches!(inner.node, Node::Column(at) if at == key)
         }
         _ => false,

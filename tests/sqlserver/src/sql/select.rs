@@ -12,7 +12,7 @@ use sqlparser::ast::{
 };
 
 use super::bind::{Binder, Visible};
-use super::collect::{grouped, joined, sort};
+use super::collect::{grouped, joined, sort, totals};
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node};
 use super::functions::Session;
@@ -20,6 +20,7 @@ use super::range::{follows_key, key_range};
 use super::refuse;
 use super::settle::UNTYPED;
 use crate::data::{Row, Table};
+use crate::faults::Faults;
 use crate::types::SqlType;
 use crate::types::value::Value;
 use crate::wire::decode::Parameter;
@@ -35,7 +36,8 @@ pub(crate) struct Query {
 /// Where the rows of a result come from.
 #[derive(Debug)]
 pub(crate) enum Output {
-    Ready(Vec<Row>),
+    /// With the faults of the table they come from, where it is one.
+    Ready(Vec<Row>, Option<Arc<Faults>>),
     Scan(Scan),
 }
 
@@ -89,10 +91,13 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
         let scan = Scan { table: Arc::clone(&source.table), range, filter, projection, limit };
         return Ok(Query { columns, rows: Output::Scan(scan) });
     }
-    let mut rows = joined(&sources, &joins, filter.as_ref(), session, parameters)?;
-    if !groups.is_empty() || !aggregates.is_empty() {
-        rows = grouped(rows, &groups, &aggregates)?;
-    }
+    let mut rows = match sources.as_slice() {
+        [source] if groups.is_empty() && !aggregates.is_empty() => vec![totals(&source.table, filter, &aggregates)?],
+        _ => {
+            let rows = joined(&sources, &joins, filter.as_ref(), session, parameters)?;
+            if groups.is_empty() && aggregates.is_empty() { rows } else { grouped(rows, &groups, &aggregates)? }
+        }
+    };
     sort(&mut rows, &order)?;
     let mut output = Vec::new();
     for row in rows {
@@ -102,7 +107,8 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
         }
     }
     output.truncate(limit as usize);
-    Ok(Query { columns, rows: Output::Ready(output) })
+    let faults = sources.first().filter(|_| plain).map(|source| Arc::clone(&source.table.faults));
+    Ok(Query { columns, rows: Output::Ready(output, faults) })
 }
 
 pub(super) fn binder<'a>(session: &'a Session, parameters: &'a [Parameter], sources: &[Source]) -> Binder<'a> {
@@ -111,6 +117,7 @@ pub(super) fn binder<'a>(session: &'a Session, parameters: &'a [Parameter], sour
             table: source.alias.clone(),
             name: column.name.clone(),
             kind: Kind { ty: column.ty, collation: column.collation, nullable: column.nullable, identity: column.identity },
+            hidden: column.hidden,
         })
     });
     Binder { session, parameters, visible: visible.collect(), groups: Vec::new(), aggregates: Vec::new(), grouping: false }
@@ -170,6 +177,7 @@ fn table(name: &ObjectName, session: &Session) -> Result<Arc<Table>, SqlError> {
     };
     let home = session.world.database(database).ok_or_else(|| SqlError::unknown_object(&shown))?;
     session.account.enter(&home.name)?;
+    session.may_select(&home.name, schema, table)?;
     if let Some(view) = crate::catalog::view(&session.world, home, schema, table) {
         return Ok(Arc::new(view));
     }
@@ -220,7 +228,7 @@ fn plain_name(ast: &Ast) -> String {
 
 fn star(table: Option<&str>, binder: &Binder<'_>, names: &mut Vec<String>, bound: &mut Vec<Expr>) {
     for (at, column) in binder.visible.iter().enumerate() {
-        if table.is_none_or(|table| table.eq_ignore_ascii_case(&column.table)) {
+        if !column.hidden && table.is_none_or(|table| table.eq_ignore_ascii_case(&column.table)) {
             names.push(column.name.clone());
             bound.push(Expr { node: Node::Column(at), kind: column.kind });
         }

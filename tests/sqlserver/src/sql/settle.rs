@@ -4,13 +4,14 @@ use sqlparser::ast::Value as Literal;
 
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node, Operator};
+use crate::types::collation::Collation;
 use crate::types::value::Value;
-use crate::types::{Length, NVARCHAR_MAX, SqlType, collation};
+use crate::types::{Length, NVARCHAR_MAX, SqlType};
 
 /// The type of a bare NULL until something beside it gives it one: the lowest precedence.
 pub(super) const UNTYPED: SqlType = SqlType::Binary(1);
 
-pub(super) fn literal(value: &Literal) -> Result<Expr, SqlError> {
+pub(super) fn literal(value: &Literal, database: &'static Collation) -> Result<Expr, SqlError> {
     let length = |count: usize| {
         if count > 4000 { Length::Max } else { Length::Up(count.max(1) as u16) }
     };
@@ -21,9 +22,11 @@ pub(super) fn literal(value: &Literal) -> Result<Expr, SqlError> {
             Expr::constant(value, SqlType::NVarChar(length(text.encode_utf16().count())))
         }
         Literal::SingleQuotedString(text) | Literal::DoubleQuotedString(text) => {
-            let bytes = collation::DEFAULT.encode(&text.encode_utf16().collect::<Vec<_>>());
+            let bytes = database.encode(&text.encode_utf16().collect::<Vec<_>>());
             let ty = SqlType::VarChar(length(bytes.len()));
-            Expr::constant(Value::Narrow(bytes), ty)
+            let mut text = Expr::constant(Value::Narrow(bytes), ty);
+            text.kind.collation = database;
+            text
         }
         Literal::HexStringLiteral(text) => {
             let padded = if text.len() % 2 == 1 { format!("0{text}") } else { text.clone() };
@@ -60,6 +63,7 @@ pub(super) fn combine(operator: Operator, left: Expr, right: Expr) -> Result<Exp
         SqlType::Real => SqlType::Float,
         SqlType::Char(_) | SqlType::VarChar(_) => SqlType::VarChar(Length::Max),
         SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::SysName => NVARCHAR_MAX,
+        SqlType::Binary(_) | SqlType::VarBinary(_) if operator == Operator::Add => SqlType::VarBinary(Length::Max),
         other if other.number_rank().is_some() => other,
         other => {
             let message = format!("Operand data type {} is invalid for {operator:?} operator.", other.name());
@@ -76,7 +80,8 @@ pub(super) fn common_type(left: SqlType, right: SqlType) -> SqlType {
     match (high, low) {
         (SqlType::NVarChar(_) | SqlType::NChar(_) | SqlType::SysName, _) if low.has_collation() => {
             let units = |ty: SqlType| {
-                if ty.is_wide() { ty.sizes().0 / 2 } else { ty.sizes().0 }
+                let bytes = ty.sizes().0;
+                if ty.is_wide() && bytes > 0 { bytes / 2 } else { bytes }
             };
             if units(high) < 0 || units(low) < 0 { NVARCHAR_MAX } else { SqlType::NVarChar(Length::Up(units(high).max(units(low)) as u16)) }
         }
@@ -84,6 +89,17 @@ pub(super) fn common_type(left: SqlType, right: SqlType) -> SqlType {
             let (a, b) = (high.sizes().0, low.sizes().0);
             if a < 0 || b < 0 { SqlType::VarChar(Length::Max) } else { SqlType::VarChar(Length::Up(a.max(b) as u16)) }
         }
+        (SqlType::VarBinary(_) | SqlType::Binary(_), SqlType::VarBinary(_) | SqlType::Binary(_)) => {
+            let (a, b) = (high.sizes().0, low.sizes().0);
+            match (high, a < 0 || b < 0) {
+                (_, true) => SqlType::VarBinary(Length::Max),
+                (SqlType::Binary(_), false) => SqlType::Binary(a.max(b) as u16),
+                _ => SqlType::VarBinary(Length::Up(a.max(b) as u16)),
+            }
+        }
+        (SqlType::DateTime2(s), SqlType::DateTime2(t)) => SqlType::DateTime2(s.max(t)),
+        (SqlType::DateTimeOffset(s), SqlType::DateTimeOffset(t)) => SqlType::DateTimeOffset(s.max(t)),
+        (SqlType::Time(s), SqlType::Time(t)) => SqlType::Time(s.max(t)),
         (SqlType::Decimal(p, s) | SqlType::Numeric(p, s), SqlType::Decimal(q, t) | SqlType::Numeric(q, t)) => {
             let scale = s.max(t);
             SqlType::Decimal(((p - s).max(q - t) + scale).min(38), scale)
@@ -101,6 +117,10 @@ pub(super) fn comparable_type(left: SqlType, right: SqlType) -> SqlType {
         SqlType::VarBinary(_) | SqlType::Binary(_) => SqlType::VarBinary(Length::Max),
         SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int => SqlType::BigInt,
         SqlType::Decimal(_, s) | SqlType::Numeric(_, s) => SqlType::Decimal(38, s),
+        // Whatever is compared with a moment keeps its digits.
+        SqlType::DateTime2(_) => SqlType::DateTime2(7),
+        SqlType::DateTimeOffset(_) => SqlType::DateTimeOffset(7),
+        SqlType::Time(_) => SqlType::Time(7),
         other => other,
     }
 }

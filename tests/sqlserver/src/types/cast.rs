@@ -1,10 +1,10 @@
 //! CAST and CONVERT between scalar types, with SQL Server's overflows and refusals.
 
-use super::collation::Collation;
+use super::collation::{self, Collation};
 use super::date::{DAYS_TO_1900, LAST_DAY, TICKS_PER_DAY, TICKS_PER_SECOND, round_ticks, ticks_from_300ths, ticks_to_300ths};
 use super::parse::{self, Moment};
-use super::value::Value;
-use super::{Length, SqlType, format};
+use super::value::{Value, variant_base};
+use super::{Length, SqlType, format, hierarchy};
 use crate::sql::error::SqlError;
 
 /// What a value is converted from and to.
@@ -23,8 +23,8 @@ pub(crate) fn cast(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         if how.to == SqlType::Variant {
             return Ok(value.clone());
         }
-        let from = SqlType::parse(base).unwrap_or(SqlType::Int);
-        return cast(inner, &Conversion { from, ..*how });
+        let (from, from_collation) = variant_base(base).unwrap_or((SqlType::Int, how.from_collation));
+        return cast(inner, &Conversion { from, from_collation, ..*how });
     }
     if value.is_null() {
         return Ok(Value::Null);
@@ -34,8 +34,14 @@ pub(crate) fn cast(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
     }
     let to = how.to;
     match to {
-        SqlType::Variant => Ok(Value::Variant(how.from.to_string(), Box::new(value.clone()))),
-        _ if to.is_wide() => fit_wide(format::text_units(value, how.from, how.from_collation, how.style), how),
+        SqlType::Variant => to_variant(value, how),
+        SqlType::HierarchyId => to_hierarchy(value, how),
+        SqlType::Geography | SqlType::Geometry => match value {
+            Value::Spatial(_) if how.from == to => Ok(value.clone()),
+            _ => Err(SqlError::not_allowed(how.from.name(), to.name())),
+        },
+        _ if matches!(value, Value::Spatial(_)) && !to.is_binary() => Err(SqlError::not_allowed(how.from.name(), to.name())),
+        _ if to.is_wide() => fit_wide(format::text_units(value, how.from, how.from_collation, how.style)?, how),
         _ if to.is_narrow() => {
             if let (Value::Binary(bytes), None | Some(0)) = (value, how.style) {
                 return fit_bytes(bytes.clone(), how, b' ').map(Value::Narrow);
@@ -43,7 +49,7 @@ pub(crate) fn cast(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
             if let (Value::Narrow(bytes), true) = (value, how.from_collation.code_page == how.to_collation.code_page) {
                 return fit_bytes(bytes.clone(), how, b' ').map(Value::Narrow);
             }
-            let units = format::text_units(value, how.from, how.from_collation, how.style);
+            let units = format::text_units(value, how.from, how.from_collation, how.style)?;
             fit_bytes(how.to_collation.encode(&units), how, b' ').map(Value::Narrow)
         }
         _ if to.is_binary() => to_binary(value, how),
@@ -51,6 +57,30 @@ pub(crate) fn cast(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         SqlType::UniqueIdentifier => to_guid(value, how),
         _ => to_time(value, how),
     }
+}
+
+/// Text keeps its collation: nothing else would say what its bytes mean.
+fn to_variant(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
+    if how.from.sizes().0 < 0
+        || how.from.is_clr()
+        || matches!(how.from, SqlType::Text | SqlType::NText | SqlType::Image | SqlType::RowVersion)
+    {
+        return Err(SqlError::new(206, 16, format!("Operand type clash: {} is incompatible with sql_variant", how.from)));
+    }
+    let collation = if how.from.has_collation() && how.from_collation != collation::DEFAULT {
+        format!(" COLLATE {}", how.from_collation.name)
+    } else {
+        String::new()
+    };
+    Ok(Value::Variant(format!("{}{collation}", how.from), Box::new(value.clone())))
+}
+
+fn to_hierarchy(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
+    let bytes = match value {
+        Value::Binary(bytes) => Some(bytes.clone()),
+        _ => text_of(value, how).and_then(|text| hierarchy::bytes(&text)),
+    };
+    bytes.map(Value::Binary).ok_or_else(|| SqlError::new(6522, 16, "A .NET Framework error occurred: the hierarchyid is not valid."))
 }
 
 fn text_of(value: &Value, how: &Conversion) -> Option<String> {
@@ -105,12 +135,16 @@ fn to_binary(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
     let width = usize::from(how.from.sizes().0.unsigned_abs().min(8));
     let bytes = match value {
         Value::Binary(bytes) => bytes.clone(),
+        Value::Spatial(shape) => shape.raw.clone(),
         Value::Narrow(_) | Value::Wide(_) if matches!(how.style, Some(1 | 2)) => {
             let text = text_of(value, how).unwrap_or_default();
             let digits = if how.style == Some(1) { text.strip_prefix("0x").unwrap_or("?") } else { &text };
             parse::hex(digits).ok_or_else(|| SqlError::new(8114, 16, "Error converting data type varchar to varbinary."))?
         }
         Value::Narrow(bytes) => bytes.clone(),
+        Value::Wide(_) if matches!(how.from, SqlType::Json | SqlType::Vector(_)) => {
+            return Err(SqlError::not_allowed(how.from.name(), how.to.name()));
+        }
         Value::Wide(units) => units.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
         Value::Int(number) | Value::Money(number) => number.to_be_bytes()[8 - width..].to_vec(),
         Value::Bit(bit) => vec![u8::from(*bit)],

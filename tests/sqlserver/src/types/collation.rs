@@ -27,19 +27,22 @@ const fn collation(name: &'static str, lcid: u32, sort_id: u8, flags: u8, versio
 /// The collation of a server and a database that say nothing else.
 pub(crate) const DEFAULT: &Collation = &ALL[0];
 
+/// The collation of `json`.
+pub(crate) const UTF8_BIN2: &Collation = &ALL[2];
+
 /// The collation of the two sample databases.
 pub(crate) const JAPANESE: &Collation = &ALL[1];
 
 static ALL: &[Collation] = &[
     collation("SQL_Latin1_General_CP1_CI_AS", 0x0409, 52, CI_AS, 0, 1252),
     collation("Japanese_CI_AS", 0x0411, 0, CI_AS, 0, 932),
+    collation("Latin1_General_100_BIN2_UTF8", 0x0409, 0, BIN2 | UTF8, 2, 65001),
     collation("SQL_Latin1_General_CP1_CS_AS", 0x0409, 51, CS_AS, 0, 1252),
     collation("Latin1_General_CI_AS", 0x0409, 0, CI_AS, 0, 1252),
     collation("Latin1_General_CS_AS", 0x0409, 0, CS_AS, 0, 1252),
     collation("Latin1_General_BIN2", 0x0409, 0, BIN2, 0, 1252),
     collation("Latin1_General_100_CI_AS", 0x0409, 0, CI_AS, 2, 1252),
     collation("Latin1_General_100_CI_AS_SC_UTF8", 0x0409, 0, CI_AS | UTF8, 2, 65001),
-    collation("Latin1_General_100_BIN2_UTF8", 0x0409, 0, BIN2 | UTF8, 2, 65001),
     collation("Japanese_CS_AS", 0x0411, 0, CS_AS, 0, 932),
     collation("Japanese_BIN2", 0x0411, 0, BIN2, 0, 932),
     collation("Japanese_XJIS_100_CI_AS", 0x0411, 0, CI_AS, 2, 932),
@@ -58,6 +61,21 @@ static ALL: &[Collation] = &[
     collation("Estonian_CI_AS", 0x0425, 0, CI_AS, 0, 1257),
     collation("Vietnamese_CI_AS", 0x042A, 0, CI_AS, 0, 1258),
     collation("Thai_CI_AS", 0x041E, 0, CI_AS, 0, 874),
+    collation("SQL_Latin1_General_CP437_CS_AS", 0x0409, 31, CS_AS, 0, 437),
+    collation("SQL_Latin1_General_CP850_CS_AS", 0x0409, 41, CS_AS, 0, 850),
+    collation("SQL_Latin1_General_CP1250_CI_AS", 0x0409, 82, CI_AS, 0, 1250),
+    collation("SQL_Latin1_General_CP1251_CI_AS", 0x0409, 106, CI_AS, 0, 1251),
+    collation("SQL_Latin1_General_CP1253_CI_AS", 0x0409, 114, CI_AS, 0, 1253),
+    collation("SQL_Latin1_General_CP1254_CI_AS", 0x0409, 130, CI_AS, 0, 1254),
+    collation("SQL_Latin1_General_CP1255_CI_AS", 0x0409, 138, CI_AS, 0, 1255),
+    collation("SQL_Latin1_General_CP1256_CI_AS", 0x0409, 146, CI_AS, 0, 1256),
+    collation("SQL_Latin1_General_CP1257_CI_AS", 0x0409, 154, CI_AS, 0, 1257),
+    collation("Chinese_PRC_BIN2", 0x0804, 0, BIN2, 0, 936),
+    collation("Chinese_Taiwan_Stroke_BIN2", 0x0404, 0, BIN2, 0, 950),
+    collation("Korean_Wansung_BIN2", 0x0412, 0, BIN2, 0, 949),
+    collation("Latin1_General_100_CS_AS", 0x0409, 0, CS_AS, 2, 1252),
+    collation("Latin1_General_100_CS_AS_SC_UTF8", 0x0409, 0, CS_AS | UTF8, 2, 65001),
+    collation("Latin1_General_100_BIN2", 0x0409, 0, BIN2, 2, 1252),
 ];
 const HIGH_437: &str =
     "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
@@ -119,10 +137,16 @@ impl Collation {
         }
     }
 
-    /// Narrow bytes as UTF-16; what is invalid becomes U+FFFD.
+    /// Narrow bytes as UTF-16, as the server converts them: what is invalid becomes the code page's own replacement, U+FFFD in UTF-8 alone.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Vec<u16> {
         let Some(high) = self.high_half() else {
-            return self.encoding().decode_without_bom_handling(bytes).0.encode_utf16().collect();
+            let text = self.encoding().decode_without_bom_handling(bytes).0;
+            let replacement = match self.code_page {
+                65001 => 0xFFFD,
+                932 => 0x30FB,
+                _ => 0x3F,
+            };
+            return text.encode_utf16().map(|unit| if unit == 0xFFFD { replacement } else { unit }).collect();
         };
         let of_high = |byte: u8| high.chars().nth(usize::from(byte) - 128).map_or(0xFFFD, |c| c as u16);
         bytes.iter().map(|&byte| if byte < 128 { u16::from(byte) } else { of_high(byte) }).collect()

@@ -5,7 +5,10 @@ pub(crate) mod collation;
 pub(crate) mod compare;
 pub(crate) mod date;
 pub(crate) mod format;
+pub(crate) mod hierarchy;
+mod moments;
 pub(crate) mod parse;
+pub(crate) mod spatial;
 pub(crate) mod value;
 
 use std::fmt;
@@ -56,6 +59,9 @@ pub(crate) enum SqlType {
     Geography,
     Geometry,
     SysName,
+    Json,
+    /// Of this many dimensions.
+    Vector(u16),
 }
 
 /// `nvarchar(max)`, the type of long text.
@@ -112,6 +118,8 @@ impl SqlType {
             "geography" => SqlType::Geography,
             "geometry" => SqlType::Geometry,
             "sysname" => SqlType::SysName,
+            "json" => SqlType::Json,
+            "vector" => SqlType::Vector(first?),
             _ => return None,
         })
     }
@@ -147,6 +155,7 @@ impl SqlType {
             SqlType::Geometry => 129,
             SqlType::Geography => 130,
             SqlType::SysName => 256,
+            SqlType::Vector(_) => 255,
             other => i32::from(other.system_type_id()),
         }
     }
@@ -187,6 +196,8 @@ impl SqlType {
             SqlType::Geography => ("geography", 240),
             SqlType::Geometry => ("geometry", 240),
             SqlType::SysName => ("sysname", 231),
+            SqlType::Json => ("json", 244),
+            SqlType::Vector(_) => ("vector", 165),
         }
     }
 
@@ -214,7 +225,8 @@ impl SqlType {
             SqlType::VarChar(Length::Up(n)) | SqlType::VarBinary(Length::Up(n)) => (n as i16, 0, 0),
             SqlType::NVarChar(Length::Up(n)) => ((n * 2) as i16, 0, 0),
             SqlType::VarChar(Length::Max) | SqlType::VarBinary(Length::Max) => (-1, 0, 0),
-            SqlType::NVarChar(Length::Max) | SqlType::Xml | SqlType::Geography | SqlType::Geometry => (-1, 0, 0),
+            SqlType::NVarChar(Length::Max) | SqlType::Xml | SqlType::Json | SqlType::Geography | SqlType::Geometry => (-1, 0, 0),
+            SqlType::Vector(n) => ((8 + n * 4) as i16, 0, 0),
             SqlType::Text | SqlType::NText | SqlType::Image | SqlType::UniqueIdentifier => (16, 0, 0),
             SqlType::RowVersion => (8, 0, 0),
             SqlType::Variant => (8016, 0, 0),
@@ -230,12 +242,22 @@ impl SqlType {
 
     /// Whether values are UTF-16 text.
     pub(crate) fn is_wide(self) -> bool {
-        matches!(self, SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::NText | SqlType::SysName | SqlType::Xml)
+        matches!(self, SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::NText | SqlType::SysName) || self.is_document()
+    }
+
+    /// Whether values are text without a collation.
+    pub(crate) fn is_document(self) -> bool {
+        matches!(self, SqlType::Xml | SqlType::Json | SqlType::Vector(_))
+    }
+
+    /// Whether values have methods.
+    pub(crate) fn is_clr(self) -> bool {
+        matches!(self, SqlType::HierarchyId | SqlType::Geography | SqlType::Geometry)
     }
 
     /// Whether the catalogue gives the column a collation.
     pub(crate) fn has_collation(self) -> bool {
-        self.is_narrow() || (self.is_wide() && self != SqlType::Xml)
+        self.is_narrow() || (self.is_wide() && !self.is_document())
     }
 
     /// Whether values are raw bytes.
@@ -274,7 +296,7 @@ impl SqlType {
         match self {
             SqlType::HierarchyId | SqlType::Geography | SqlType::Geometry => 60,
             SqlType::Variant => 50,
-            SqlType::Xml => 49,
+            SqlType::Xml | SqlType::Json | SqlType::Vector(_) => 49,
             SqlType::DateTimeOffset(_) => 48,
             SqlType::DateTime2(_) => 47,
             SqlType::DateTime => 46,
@@ -324,7 +346,7 @@ impl fmt::Display for SqlType {
             SqlType::Time(s) | SqlType::DateTime2(s) | SqlType::DateTimeOffset(s) => {
                 write!(f, "({s})")
             }
-            SqlType::Char(n) | SqlType::NChar(n) | SqlType::Binary(n) => write!(f, "({n})"),
+            SqlType::Char(n) | SqlType::NChar(n) | SqlType::Binary(n) | SqlType::Vector(n) => write!(f, "({n})"),
             SqlType::VarChar(length) | SqlType::NVarChar(length) | SqlType::VarBinary(length) => match length {
                 Length::Up(n) => write!(f, "({n})"),
                 Length::Max => f.write_str("(max)"),

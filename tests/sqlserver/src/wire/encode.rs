@@ -1,9 +1,9 @@
 //! Column descriptions and values as the server sends them.
 
 use super::{put_long_text, put_short_text};
-use crate::types::collation::Collation;
+use crate::types::collation::{self, Collation};
 use crate::types::date::TICKS_PER_DAY;
-use crate::types::value::Value;
+use crate::types::value::{Value, variant_base};
 use crate::types::{Length, SqlType, decimal_bytes, time_bytes};
 
 /// A column of a result.
@@ -73,6 +73,8 @@ fn put_type(out: &mut Vec<u8>, ty: SqlType, collation: &Collation, nullable: boo
         SqlType::Image => put_huge(out, 0x22, i32::MAX, None),
         SqlType::Variant => put_huge(out, 0x62, 8009, None),
         SqlType::Xml => out.extend([0xF1, 0]),
+        // To clients that know neither type, both are varchar(max) in UTF-8.
+        SqlType::Json | SqlType::Vector(_) => put_sized(out, 0xA7, u16::MAX, Some(collation::UTF8_BIN2)),
         SqlType::HierarchyId | SqlType::Geography | SqlType::Geometry => put_clr_type(out, ty),
     }
 }
@@ -179,6 +181,8 @@ pub(crate) fn put_value(out: &mut Vec<u8>, ty: SqlType, nullable: bool, value: &
         | SqlType::NVarChar(Length::Max)
         | SqlType::VarBinary(Length::Max)
         | SqlType::Xml
+        | SqlType::Json
+        | SqlType::Vector(_)
         | SqlType::HierarchyId
         | SqlType::Geography
         | SqlType::Geometry => put_chunks(out, ty, value),
@@ -259,8 +263,10 @@ fn put_bare(out: &mut Vec<u8>, ty: SqlType, value: &Value) {
             put_days(out, *days);
             out.extend(minutes.to_le_bytes());
         }
+        Value::Wide(units) if matches!(ty, SqlType::Json | SqlType::Vector(_)) => out.extend(collation::UTF8_BIN2.encode(units)),
         Value::Wide(units) => out.extend(units.iter().flat_map(|unit| unit.to_le_bytes())),
         Value::Narrow(bytes) | Value::Binary(bytes) => out.extend_from_slice(bytes),
+        Value::Spatial(shape) => out.extend_from_slice(&shape.raw),
         Value::Guid(bytes) => out.extend(guid_to_wire(*bytes)),
         Value::Variant(..) => {}
     }
@@ -280,8 +286,7 @@ fn put_variant(out: &mut Vec<u8>, value: &Value) {
     let Value::Variant(base, inner) = value else {
         return out.extend([0; 4]);
     };
-    let ty = SqlType::parse(base).unwrap_or(SqlType::Int);
-    let collation = crate::types::collation::DEFAULT;
+    let (ty, collation) = variant_base(base).unwrap_or((SqlType::Int, collation::DEFAULT));
     let at = out.len();
     out.extend([0; 4]);
     let (size, precision, scale) = ty.sizes();
@@ -301,6 +306,7 @@ fn put_variant(out: &mut Vec<u8>, value: &Value) {
             out.extend(collation.wire());
             out.extend([low, high]);
         }
+        SqlType::Bit => out.extend([0x32, 0]),
         _ => out.extend([ty.system_type_id(), 0]),
     }
     put_bare(out, ty, inner);
