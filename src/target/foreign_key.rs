@@ -13,7 +13,7 @@ use crate::table::{PgIdent, TargetTable, quoted_list};
 
 /// By which a foreign key of our own making is known.
 pub(super) const MARK: &str =
-    "Made by tablesync from the source's foreign key; a refresh that it would stop takes it down until the end of the run";
+    "Made by tablesync after a foreign key of the source; a refresh that it would stop takes it down until the end of the run";
 
 /// A foreign key that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
