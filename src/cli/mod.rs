@@ -8,6 +8,7 @@ mod output;
 mod progress;
 mod refused;
 mod signals;
+mod verify_output;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -97,7 +98,7 @@ fn exit_code(report: &Report, answer: &Answer) -> u8 {
     match report {
         Report::Refused(_) => WRONG,
         Report::Failed(error) if error.kind() == ErrorKind::Config => WRONG,
-        Report::Failed(_) | Report::Run(_) | Report::Test(_) | Report::Info(_) => {
+        Report::Failed(_) | Report::Run(_) | Report::Test(_) | Report::Verify(_) | Report::Info(_) => {
             if answer.success() {
                 SUCCESS
             } else {

@@ -7,9 +7,11 @@ mod pump;
 mod run;
 mod stop;
 mod test_connections;
+mod verify;
 
 pub use full_refresh::{RunContext, TableJob};
 pub use plan::{PlannedColumn, SyncPlan, plan};
 pub use run::run_tables;
 pub use stop::{Stop, StopReason};
 pub use test_connections::{TestJob, test_connections};
+pub use verify::verify_tables;

@@ -8,6 +8,7 @@ mod guards;
 mod lock;
 mod merge;
 mod publish;
+mod read_out;
 mod sequence;
 mod session;
 mod staging;

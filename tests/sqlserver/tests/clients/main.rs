@@ -8,6 +8,8 @@
     reason = "a test may stop where it stands; clippy's own exception does not reach helpers and async bodies"
 )]
 
+mod catalogue;
+mod expressions;
 mod faults;
 mod freetds;
 mod memory;
@@ -15,3 +17,4 @@ mod planted;
 mod pymssql;
 mod refusals;
 mod tiberius;
+mod variants;
