@@ -4,6 +4,7 @@
 //! The text is worked out beside the value, by code that knows nothing of the product's. It is loaded as text, and PostgreSQL says whether what
 //! arrived is the value of that text and is written like it. `PROPERTY_VALUES` is the number of values per type (100,000 unless set), `PROPERTY_SEED`
 //! repeats a run: every message names the seed.
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "values are drawn inside the range of their type")]
 
 mod binaries;
 mod code_pages;
