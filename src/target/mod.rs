@@ -4,6 +4,7 @@ mod catalog;
 mod create;
 mod error;
 mod guards;
+mod history;
 mod lock;
 mod merge;
 mod publish;
@@ -14,7 +15,7 @@ mod staging;
 mod state;
 mod tls;
 
-pub use catalog::TargetDescription;
+pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_key, is_transient};
 pub use guards::Guards;
