@@ -151,9 +151,16 @@ fn simple_filters_are_translated_and_others_drop_the_index() {
     for (filter, expected) in translated {
         assert_eq!(filtered(filter).as_deref(), Some(expected), "{filter}");
     }
-    for filter in
-        ["([Note]=N'x')", "([Id] IN ((1), (2)))", "([Open]>(0))", "([Missing] IS NULL)", "([Id]=[Number])", "([Id]=(1) OR [Id]=(2))", "("]
-    {
+    for filter in [
+        "([Note]=N'x')",
+        "([Id] IN ((1), (2)))",
+        "([Open]>(0))",
+        "([Missing] IS NULL)",
+        "([Id]=[Number])",
+        "([Id]=(1) OR [Id]=(2))",
+        "(",
+        "",
+    ] {
         assert_eq!(filtered(filter), None, "{filter}");
     }
 }
