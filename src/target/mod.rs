@@ -5,6 +5,7 @@ mod create;
 mod error;
 mod foreign_key;
 mod guards;
+mod history;
 mod lock;
 mod merge;
 mod publish;
@@ -15,7 +16,7 @@ mod staging;
 mod state;
 mod tls;
 
-pub use catalog::TargetDescription;
+pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_key, is_transient};
 pub use foreign_key::NewForeignKey;

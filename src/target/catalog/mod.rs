@@ -1,5 +1,8 @@
 //! Every catalogue query of the target.
 
+mod dependents;
+
+pub use dependents::{Dependent, DependentKind, OnDelete};
 use tokio_postgres::{Client, Row, Transaction};
 
 use super::error::target_error;
