@@ -105,7 +105,7 @@ impl Session {
         let transaction = self.client.transaction().await.map_err(failed)?;
         match &publication.way {
             PublishWay::Straight { create: Some(table) } => {
-                transaction.batch_execute(&table.create(target)).await.map_err(failed)?;
+                transaction.batch_execute(&table.create(target).join("; ")).await.map_err(failed)?;
                 transaction.batch_execute(&table.comments(target).join("; ")).await.map_err(failed)?;
             }
             _ => {
