@@ -5,6 +5,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use indicatif::HumanCount;
 
+use super::{plan_output, verify_output};
 use crate::error::SyncError;
 use crate::report::body::{reason_name, status_name};
 use crate::report::{Answer, InfoReport, Outcome, Report, RunReport, TableReport, TestReport};
@@ -30,6 +31,16 @@ pub(super) fn show(report: &Report, answer: &Answer) -> Shown {
             for (name, table) in &test.tables {
                 let errors = [table.source.as_ref().err(), table.target.as_ref().err()];
                 errors.into_iter().flatten().for_each(|error| shown.stderr.push_str(&failure(Some(name), error)));
+            }
+        }
+        Report::Verify(report) => {
+            shown.stdout = verify_output::verified(report);
+            shown.stderr.push_str(&verify_output::failures(report));
+        }
+        Report::Plan(plan) => {
+            shown.stdout = plan_output::planned(plan);
+            for (name, table) in &plan.tables {
+                table.error.iter().for_each(|error| shown.stderr.push_str(&failure(Some(name), error)));
             }
         }
         Report::Info(info) => shown.stdout = informed(info),
@@ -115,7 +126,7 @@ fn informed(info: &InfoReport) -> String {
 }
 
 /// A borderless table; columns from `numbers` on are numbers.
-fn table<const N: usize>(header: [&str; N], numbers: usize) -> Table {
+pub(super) fn table<const N: usize>(header: [&str; N], numbers: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─'))).set_header(header);
     for index in numbers..N {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
+use super::{PlanReport, VerifyReport};
 use crate::error::SyncError;
 use crate::request::Refusal;
 use crate::table::Refresh;
@@ -182,6 +183,10 @@ pub enum Report {
     Run(RunReport),
     /// Connections were tested.
     Test(TestReport),
+    /// Source and target were compared.
+    Verify(VerifyReport),
+    /// What a run would do was told.
+    Plan(PlanReport),
     /// The configuration was shown.
     Info(InfoReport),
     /// The configuration failed; nothing was begun.

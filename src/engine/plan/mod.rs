@@ -113,6 +113,22 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
     Ok(SyncPlan { columns, key, publication, rows_estimate: source.rows_estimate, warnings })
 }
 
+/// Which columns of both sides belong together, and the key's positions among them, whatever a refresh would need besides: for comparing.
+///
+/// # Errors
+/// As [`plan`], where columns do not fit.
+pub(super) fn pair(
+    config: &TableConfig,
+    source: &SourceDescription,
+    target: &TargetDescription,
+) -> Result<(Vec<PlannedColumn>, Vec<usize>)> {
+    let chosen = choose_columns(config, source)?;
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target))?;
+    let (columns, _) = fit_columns(config, &wanted, target)?;
+    let key = find_key(config, source, &columns)?;
+    Ok((columns, key))
+}
+
 /// The source columns to read, in order; every missing one is named at once.
 fn choose_columns<'a>(config: &TableConfig, source: &'a SourceDescription) -> Result<Vec<&'a SourceColumn>> {
     let Some(wanted) = &config.columns else { return Ok(source.columns.iter().collect()) };
