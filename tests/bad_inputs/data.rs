@@ -113,6 +113,7 @@ fn checked_values() -> Vec<Bad> {
         bad("nvarchar(max)", "jsonb", wide("\"\""), wide("\"\\u0000\""), "JSON"),
         bad("nvarchar(max)", "jsonb", wide("\"\""), wide("\"\\ud800\""), "JSON"),
         bad("nvarchar(max)", "jsonb", wide("1e10"), wide("1e200000"), "JSON"),
+        bad("nvarchar(max)", "jsonb", wide("[]"), wide(&[["["; 20_000].concat(), ["]"; 20_000].concat()].concat()), "deep"),
         bad("varchar(max)", "json", Narrow(b"[]".into()), Narrow(b"[".into()), "not JSON"),
         bad("json", "jsonb", wide("{}"), wide("[\"\\u0000\"]"), "JSON"),
         bad("json", "varchar(5)", wide("[]"), wide("[1234]"), "takes 5"),
