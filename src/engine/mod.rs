@@ -1,5 +1,6 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod foreign_keys;
 mod full_refresh;
 mod plan;
 mod plan_tables;

@@ -3,6 +3,7 @@
 mod catalog;
 mod create;
 mod error;
+mod foreign_key;
 mod guards;
 mod history;
 mod lock;
@@ -19,6 +20,7 @@ mod tls;
 pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_key, is_transient};
+pub use foreign_key::NewForeignKey;
 pub use guards::Guards;
 pub use lock::LockOutcome;
 pub use publish::{Publication, PublishWay, Published, StraightLoad};
