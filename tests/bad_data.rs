@@ -1,10 +1,11 @@
 //! Values and rows that PostgreSQL cannot hold: refused by column and key with the target as it was, or changed, counted and put aside as configured.
 
 use serde_json::{Value as Json, json};
+use tds_stand_in::TableHandle;
 
 use crate::support::body::Body;
 use crate::support::site::Site;
-use crate::support::source::{Planted, Value};
+use crate::support::source::{Fault, Planted, Value};
 
 const COLUMNS: &[(&str, &str)] = &[("Id", "int"), ("Name", "nvarchar(50)"), ("Note", "nvarchar(max)")];
 /// `a`, half a pair, `b`.
@@ -239,4 +240,35 @@ async fn keys_are_shown_as_hashes_where_they_must_not_be_logged() {
         let body = refused(&site, &["not unique", hash]).await;
         assert!(!body.to_string().contains("secret-key"), "{body}");
     }
+}
+
+/// What is read again must be what was delivered: a row that was changed or deleted in between does not count, and the table is read once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubtful_row_that_changes_while_it_is_read_is_read_again_with_the_whole_table() {
+    let planted = || vec![row(1, Value::text("\u{FFFD}"), "x"), row(2, Value::text("fine"), "x")];
+    let changes: [(fn(&TableHandle), &[(&str, &str)]); 2] = [
+        (
+            |table| assert_eq!(table.update("Name", Value::text("other"), |row| row[0] == Value::Int(1)).unwrap(), 1),
+            &[("1", "other"), ("2", "fine")],
+        ),
+        (|table| assert_eq!(table.delete(|row| row[0] == Value::Int(1)).unwrap(), 1), &[("2", "fine")]),
+    ];
+    for (change, left) in changes {
+        let site = site(COLUMNS, planted(), json!({})).await;
+        site.source.fault("Odd", Fault::change_after_rows(0, change));
+        site.sync().await;
+        assert_eq!(rows(&site).await, pairs(left));
+        assert!(
+            site.source.has_seen("CAST([Name] AS varbinary(8000)) AS [Name], CAST([Note] AS varbinary(max)) AS [Note] FROM [dbo].[Odd]; ")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stripped_or_is_the_sources_own_is_no_difference_to_verify() {
+    let planted = vec![row(1, Value::text("\u{FFFD}"), "a\0b"), row(2, broken(), "x")];
+    let site = site(COLUMNS, planted, json!({"on_nul": "strip", "on_bad_unicode": "replace"})).await;
+    site.sync().await;
+    let body = site.json(&["verify"]).await;
+    assert_eq!((body.code, &body["success"]), (Some(0), &json!(true)), "{body}");
 }
