@@ -245,8 +245,9 @@ async fn keys_are_shown_as_hashes_where_they_must_not_be_logged() {
 /// What is read again must be what was delivered: a row that was changed or deleted in between does not count, and the table is read once more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_doubtful_row_that_changes_while_it_is_read_is_read_again_with_the_whole_table() {
+    type Case = (fn(&TableHandle), &'static [(&'static str, &'static str)]);
     let planted = || vec![row(1, Value::text("\u{FFFD}"), "x"), row(2, Value::text("fine"), "x")];
-    let changes: [(fn(&TableHandle), &[(&str, &str)]); 2] = [
+    let changes: [Case; 2] = [
         (
             |table| assert_eq!(table.update("Name", Value::text("other"), |row| row[0] == Value::Int(1)).unwrap(), 1),
             &[("1", "other"), ("2", "fine")],
