@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
-use crate::engine::{PlanJob, RunContext, Stop, TableJob, TestJob, plan_tables, run_tables, test_connections};
+use crate::engine::{PlanJob, RunContext, Stop, TableJob, TestJob, plan_tables, run_tables, test_connections, verify_tables};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{InfoReport, LastSync, PlanReport, Progress, Report, TableInfo, TestReport};
 use crate::request::{Mode, Request, select_tables};
@@ -77,6 +77,13 @@ impl App {
                 }
                 Err(error) => Report::Failed(error),
             },
+            Mode::Verify => {
+                let run = context(request, &settings, stop, progress);
+                match jobs(&settings, &tables, &run) {
+                    Ok(jobs) => Report::Verify(verify_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
+                    Err(error) => Report::Failed(error),
+                }
+            }
             Mode::Info => Report::Info(info(&settings).await),
         }
     }

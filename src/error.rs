@@ -102,6 +102,11 @@ impl SyncError {
         self.kind
     }
 
+    /// The sentence, without the remedy.
+    pub fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
     /// The causes below the sentence, outermost first, joined for one log field; empty when there is none.
     pub fn chain(&self) -> String {
         let mut causes = Vec::new();

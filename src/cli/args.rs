@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::parse_duration;
-use crate::request::{Mode, Request, split_names};
+use crate::request::{Mode, Request, Sampling, split_names};
 
 const ABOUT: &str = "Brings SQL Server tables into PostgreSQL, each checked before its change becomes visible.";
 
@@ -18,6 +18,7 @@ Examples:
   tablesync plan                                  what a run would do, and at which price
   tablesync multi_sync                            every table of default_sync_order
   tablesync multi_sync --tables=customer,orders   these, in this order
+  tablesync verify                                do source and target agree, row by row?
   tablesync single_sync --table=customer --json   one table; the result as one line of JSON
 
 Exit codes:
@@ -123,6 +124,16 @@ pub(super) enum Command {
         #[command(flatten)]
         deadline: Deadline,
     },
+    /// Compare source and target row by row and name what differs; writes nothing
+    #[command(name = "verify")]
+    Verify {
+        #[command(flatten)]
+        tables: Tables,
+        #[command(flatten)]
+        sampling: HowMuch,
+        #[command(flatten)]
+        deadline: Deadline,
+    },
     /// Show what is configured, and when each table last ran
     #[command(name = "info")]
     Info,
@@ -160,6 +171,26 @@ pub(super) struct Sync {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct HowMuch {
+    /// Compare a share of the rows, as in 0.05 or 5%, where key ranges can be chosen
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "full")]
+    sample: Option<Sampling>,
+    /// Compare every row of large tables too
+    #[arg(long)]
+    full: bool,
+}
+
+fn share(text: &str) -> Result<Sampling, String> {
+    Sampling::parse(text).ok_or_else(|| "expected a share above 0 and up to 1, such as 0.05 or 5%".to_owned())
+}
+
+impl HowMuch {
+    fn sampling(&self) -> Sampling {
+        if self.full { Sampling::Full } else { self.sample.unwrap_or_default() }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Deadline {
     /// Stop cleanly when this long has (nearly) passed, as in 90s, 15m, 1h
     #[arg(long, value_name = "TIME", value_parser = deadline)]
@@ -182,6 +213,7 @@ impl Command {
             Self::SingleSync { .. } => Some(Mode::SingleSync),
             Self::MultiTest { .. } => Some(Mode::MultiTest),
             Self::Plan { .. } => Some(Mode::Plan),
+            Self::Verify { .. } => Some(Mode::Verify),
             Self::Info => Some(Mode::Info),
             Self::Config { .. } => None,
         }
@@ -197,6 +229,9 @@ impl Command {
             Self::SingleSync { table, sync } => (with(table.iter().cloned().collect(), sync), sync.deadline.deadline),
             Self::MultiTest { tables, deadline } | Self::Plan { tables, deadline } => {
                 (Request { tables: tables.names(), ..base }, deadline.deadline)
+            }
+            Self::Verify { tables, sampling, deadline } => {
+                (Request { tables: tables.names(), sampling: sampling.sampling(), ..base }, deadline.deadline)
             }
             Self::Info | Self::Config { .. } => (base, None),
         })

@@ -98,7 +98,7 @@ impl TableJob {
             report.outcome = Outcome::Locked { held_by };
             return Ok(());
         }
-        let done = match self.load_and_publish(&mut session, so_far).await {
+        let done = match Box::pin(self.load_and_publish(&mut session, so_far)).await {
             Ok(published) => {
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
@@ -126,8 +126,9 @@ impl TableJob {
 
     async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
-        let (connection, described) = self.run.stop.or_done(self.describe_source()).await?;
+        let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         let standing = session.describe(&self.config.pg_table).await?;
+        self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings.extend(plan.warnings.iter().cloned());
@@ -150,6 +151,16 @@ impl TableJob {
         connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
         let described = connection.describe(&self.config.sql_table).await?;
         Ok((connection, described))
+    }
+
+    /// Reads what a table that is to be made takes over from the source.
+    async fn define(&self, connection: &mut Connection, described: &mut SqlServerTable, missing: bool) -> Result<()> {
+        let options = &self.config.options;
+        if missing && options.create_tables {
+            let defining = Box::pin(connection.define(&self.config.sql_table, options.create_indexes));
+            described.description.definition = self.run.stop.or_done(defining).await?;
+        }
+        Ok(())
     }
 
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
@@ -219,8 +230,9 @@ impl TableJob {
     async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
         let counting = async {
             let session = Session::open(&self.target, &self.application()).await?;
-            let (mut connection, described) = self.describe_source().await?;
+            let (mut connection, mut described) = self.describe_source().await?;
             let standing = session.describe(&self.config.pg_table).await?;
+            self.define(&mut connection, &mut described, standing.is_none()).await?;
             let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
             let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = session.count(&self.config.pg_table).await?;

@@ -8,6 +8,7 @@ mod run;
 mod sources;
 mod stop;
 mod test_connections;
+mod verify;
 
 pub use full_refresh::{RunContext, TableJob};
 pub use plan::{PlannedColumn, SyncPlan, plan};
@@ -15,3 +16,4 @@ pub use plan_tables::{PlanJob, plan_tables};
 pub use run::run_tables;
 pub use stop::{Stop, StopReason};
 pub use test_connections::{TestJob, test_connections};
+pub use verify::verify_tables;

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::request::{Mode, Refusal, Request, split_names, tidy_names};
+use crate::request::{Mode, Refusal, Request, Sampling, split_names, tidy_names};
 
 /// What an EventBridge envelope brings besides `detail`: <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>.
 const ENVELOPE_FIELDS: [&str; 9] = ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"];
-const FIELDS: [&str; 7] = ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "trigger"];
+const FIELDS: [&str; 9] = ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "sample", "full", "trigger"];
 
 /// An event as understood; who sent it is known even when the request is refused.
 #[derive(Debug)]
@@ -99,6 +99,7 @@ fn read_request(fields: &Map<String, Value>, warnings: &mut Vec<String>) -> Resu
     let table = text(fields, "table")?;
     let dry_run = flag(fields, "dry_run")?;
     let allow_shrink = flag(fields, "allow_shrink")?;
+    let sampling = sampling(fields)?;
     text(fields, "trigger")?;
     let single = [table_name, table].into_iter().flatten().map(str::trim).find(|name| !name.is_empty());
     let tables = match (mode, single) {
@@ -114,7 +115,7 @@ fn read_request(fields: &Map<String, Value>, warnings: &mut Vec<String>) -> Resu
         }
         (_, None) => tables,
     };
-    Ok(Request { mode, tables, dry_run, allow_shrink, ..Request::default() })
+    Ok(Request { mode, tables, dry_run, allow_shrink, sampling, ..Request::default() })
 }
 
 /// A field's value; null is absent.
@@ -135,6 +136,19 @@ fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
         None => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
         Some(other) => Err(wrong_type(name, other, "true or false")),
+    }
+}
+
+fn sampling(fields: &Map<String, Value>) -> Result<Sampling, Refusal> {
+    let full = flag(fields, "full")?;
+    match present(fields, "sample") {
+        Some(share) => {
+            let wrong = || Refusal::new(format!("field \"sample\" is {share}, expected a share above 0 and up to 1"));
+            let sampling = share.as_f64().and_then(Sampling::share).ok_or_else(wrong)?;
+            Ok(if full { Sampling::Full } else { sampling })
+        }
+        None if full => Ok(Sampling::Full),
+        None => Ok(Sampling::Auto),
     }
 }
 

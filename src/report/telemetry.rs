@@ -4,7 +4,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use super::{Answer, Outcome, Report};
+use super::{Answer, Outcome, Report, TableVerification, Verified};
 use crate::config::Env;
 use crate::error::SyncError;
 
@@ -76,6 +76,7 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
                 table.target.as_ref().err().into_iter().for_each(|cause| log_failure(Some(name), cause));
             }
         }
+        Some(Report::Verify(report)) => report.tables.iter().for_each(|(name, table)| log_verification(name, table)),
         Some(Report::Failed(cause)) => log_failure(None, cause),
         Some(Report::Refused(_)) | None => error!(kind = "RequestError", "{}", answer.error()),
         Some(Report::Plan(plan)) => {
@@ -91,6 +92,18 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
     let (mode, seconds) = (answer.body["mode"].as_str(), answer.body["execution_time"].as_f64());
     let run_id = if let Some(Report::Run(run)) = report { Some(tracing::field::display(run.run_id)) } else { None };
     info!(mode, run_id, status = answer.status, success = answer.success(), seconds, "answered");
+}
+
+fn log_verification(name: &str, table: &TableVerification) {
+    match &table.verified {
+        Verified::Compared(comparison) => {
+            if let Some(sentence) = comparison.sentence() {
+                error!(table = %name, kind = "DifferenceError", "{sentence}");
+            }
+        }
+        Verified::Failed(cause) => log_failure(Some(name), cause),
+        Verified::NotStarted(_) => error!(table = %name, "not started"),
+    }
 }
 
 fn log_failure(table: Option<&str>, failure: &SyncError) {

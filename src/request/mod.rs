@@ -1,9 +1,11 @@
 //! What was asked: the mode, the tables, the flags. Pure.
 
 mod mode;
+mod sampling;
 mod selection;
 
 pub use mode::Mode;
+pub use sampling::Sampling;
 pub use selection::{select_tables, split_names, tidy_names};
 
 /// One request, from an event or from the command line, not yet checked against the configuration.
@@ -17,6 +19,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Publish although a guard would refuse.
     pub allow_shrink: bool,
+    /// How much of a table is compared.
+    pub sampling: Sampling,
     /// Whether a schedule sent it.
     pub scheduled: bool,
     /// What the caller should know about the request itself (unknown fields, for instance).

@@ -20,11 +20,13 @@ pub enum Mode {
     Info,
     /// What a run would do with every table, and at which price; writes nothing.
     Plan,
+    /// Whether source and target agree, row by row; writes nothing.
+    Verify,
 }
 
 impl Mode {
     /// Every mode, in the order in which a refusal lists them.
-    pub const ALL: [Self; 5] = [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info, Self::Plan];
+    pub const ALL: [Self; 6] = [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info, Self::Plan, Self::Verify];
 
     /// Its name in events and on the command line.
     pub fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Mode {
             Self::MultiTest => "multi_test",
             Self::Info => "info",
             Self::Plan => "plan",
+            Self::Verify => "verify",
         }
     }
 

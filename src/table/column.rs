@@ -1,6 +1,6 @@
 //! Columns as both ends describe them, free of any driver.
 
-use super::PgType;
+use super::{PgType, SourceDefinition};
 
 /// What a source column's values are, whatever the source calls its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,8 @@ pub struct SourceDescription {
     pub primary_key: Vec<String>,
     /// The catalogue's row count, an estimate.
     pub rows_estimate: Option<u64>,
+    /// What a target that is to be made takes over; read only when one is.
+    pub definition: SourceDefinition,
 }
 
 /// One column of a target table.

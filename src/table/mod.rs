@@ -2,6 +2,7 @@
 
 mod choice;
 mod column;
+mod definition;
 mod fold;
 mod name;
 mod nearest;
@@ -9,6 +10,7 @@ mod pg_type;
 
 pub use choice::{BadText, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
+pub use definition::{ColumnDefinition, IndexForm, SourceDefinition, SourceForeignKey, SourceIdentity, SourceIndex};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};

@@ -1,18 +1,22 @@
 //! PostgreSQL as the target: sessions, what stands there, staging, and how a change becomes visible.
 
 mod catalog;
+mod create;
 mod error;
 mod guards;
 mod history;
 mod lock;
 mod merge;
 mod publish;
+mod read_out;
+mod sequence;
 mod session;
 mod staging;
 mod state;
 mod tls;
 
 pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
+pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_key, is_transient};
 pub use guards::Guards;
 pub use lock::LockOutcome;

@@ -5,15 +5,17 @@
 
 use tokio_postgres::{GenericClient, Row, Transaction};
 
+use super::create::{NewTable, add_primary_key};
 use super::error::{breaks_key, target_error};
 use super::guards::Guards;
 use super::merge::{Statements, bad_keys};
+use super::sequence::advance_sequences;
 use super::session::Session;
 use super::staging::Load;
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::{PgType, TargetTable, quoted_list};
+use crate::table::TargetTable;
 
 /// What is published, and how.
 #[derive(Debug, Clone)]
@@ -41,8 +43,8 @@ pub struct Publication {
 pub enum PublishWay {
     /// COPY straight into a target that is empty or made first.
     Straight {
-        /// The columns' types and whether they are NOT NULL, when the table is to be made.
-        create: Option<Vec<(String, PgType, bool)>>,
+        /// The table, when it is to be made.
+        create: Option<Box<NewTable>>,
     },
     /// The rows that differ are written.
     Merge {
@@ -94,8 +96,9 @@ impl Session {
         let state_schema = self.state_schema.clone();
         let transaction = self.client.transaction().await.map_err(failed)?;
         match &publication.way {
-            PublishWay::Straight { create: Some(columns) } => {
-                transaction.batch_execute(&create_table(target, columns)).await.map_err(failed)?;
+            PublishWay::Straight { create: Some(table) } => {
+                transaction.batch_execute(&table.create(target)).await.map_err(failed)?;
+                transaction.batch_execute(&table.comments(target).join("; ")).await.map_err(failed)?;
             }
             _ => {
                 transaction.batch_execute(&format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")).await.map_err(failed)?;
@@ -262,10 +265,10 @@ impl StraightLoad<'_> {
     pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
         let Self { mut transaction, publication, state_schema } = self;
         let target = &publication.target;
-        let created = matches!(publication.way, PublishWay::Straight { create: Some(_) });
-        let warnings = publication.guards.check(run.rows.read, 0, 0)?;
-        if created {
+        let mut warnings = publication.guards.check(run.rows.read, 0, 0)?;
+        if let PublishWay::Straight { create: Some(table) } = &publication.way {
             publication.add_primary_key(&mut transaction).await?;
+            warnings.extend(Box::pin(table.finish(&mut transaction, target)).await?);
         } else if !publication.key_is_enforced {
             publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;
         }
@@ -282,6 +285,10 @@ async fn commit(
     run: &RunRow<'_>,
     changes: Changes,
 ) -> Result<Published> {
+    if changes.rows.inserted > 0 || changes.rows.updated > 0 {
+        let columns: Vec<_> = publication.columns.iter().map(String::as_str).collect();
+        advance_sequences(&transaction, &publication.target, &columns, &[]).await?;
+    }
     let stands = count(&transaction, &publication.target).await?;
     if stands != run.rows.read {
         return Err(SyncError::new(
@@ -309,17 +316,6 @@ enum Whose {
 }
 
 impl Publication {
-    /// The DDL that publishing runs on the target, in order.
-    pub fn ddl(&self) -> Vec<String> {
-        let PublishWay::Straight { create: Some(columns) } = &self.way else { return Vec::new() };
-        let made = create_table(&self.target, columns);
-        if self.key.is_empty() { vec![made] } else { vec![made, self.primary_key()] }
-    }
-
-    fn primary_key(&self) -> String {
-        format!("ALTER TABLE {} ADD PRIMARY KEY ({})", self.target, quoted_list("", self.key.iter().map(String::as_str)))
-    }
-
     /// Names the first five keys in `table` that are NULL or not unique.
     async fn refuse_bad_keys(&self, client: &impl GenericClient, table: &TargetTable, whose: Whose) -> Result<()> {
         if self.key.is_empty() {
@@ -353,8 +349,9 @@ impl Publication {
             return Ok(());
         }
         let failed = |error| target_error(&format!("add the primary key of {}", self.target), error);
+        let sql = add_primary_key(&self.target, &self.key);
         let attempt = transaction.transaction().await.map_err(failed)?;
-        match attempt.batch_execute(&self.primary_key()).await.map_err(failed) {
+        match attempt.batch_execute(&sql).await.map_err(failed) {
             Ok(()) => attempt.commit().await.map_err(failed),
             Err(error) if breaks_key(&error) => {
                 attempt.rollback().await.map_err(failed)?;
@@ -363,26 +360,5 @@ impl Publication {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-fn create_table(target: &TargetTable, columns: &[(String, PgType, bool)]) -> String {
-    let columns: Vec<_> = columns
-        .iter()
-        .map(|(name, pg_type, not_null)| {
-            format!("{} {pg_type}{}", quoted_list("", [name.as_str()]), if *not_null { " NOT NULL" } else { "" })
-        })
-        .collect();
-    format!("CREATE TABLE {target} ({})", columns.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_made_with_its_types_and_constraints() {
-        let columns = [("a".to_owned(), PgType::Int4, true), ("b".to_owned(), PgType::Varchar(Some(20)), false)];
-        assert_eq!(create_table(&"s.t".parse().unwrap(), &columns), r#"CREATE TABLE "s"."t" ("a" integer NOT NULL, "b" varchar(20))"#);
     }
 }

@@ -11,7 +11,7 @@ use super::body::Body;
 use super::lambda::Function;
 use super::postgres::Database;
 use super::process::{Finished, Running};
-use super::source::{Planted, Source};
+use super::source::{Planted, Source, TableDef};
 
 /// The command.
 pub(crate) const TABLESYNC: &str = env!("CARGO_BIN_EXE_tablesync");
@@ -55,6 +55,17 @@ impl Site {
     pub(crate) async fn planted(tables: Vec<Planted>, options: Value) -> Self {
         let names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
         let mut site = Self::over(Source::planted(tables).await).await;
+        site.keep(&[]);
+        for name in names {
+            site.configure(&name.to_lowercase(), &format!("dbo.{name}"), &options);
+        }
+        site
+    }
+
+    /// Tables in database McTM, schema `dbo`, with more than columns and rows; named and targeted in lower case.
+    pub(crate) async fn defined(tables: Vec<(&str, TableDef)>, options: Value) -> Self {
+        let (names, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+        let mut site = Self::over(Source::defined(tables).await).await;
         site.keep(&[]);
         for name in names {
             site.configure(&name.to_lowercase(), &format!("dbo.{name}"), &options);

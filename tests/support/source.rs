@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tds_stand_in::{Builder, SqlError, StandIn, TableDef, TableHandle};
-pub(crate) use tds_stand_in::{Fault, TlsMode as Tls, Value};
+use tds_stand_in::{Builder, SqlError, StandIn, TableHandle};
+pub(crate) use tds_stand_in::{Fault, IndexDef, TableDef, TlsMode as Tls, Value};
 use tokio::net::TcpListener;
 
 use super::real::RealServer;
@@ -117,6 +117,16 @@ impl Source {
     pub(crate) async fn planted(tables: Vec<Planted>) -> Self {
         let builder = tables.into_iter().fold(StandIn::builder().database("VoipDB"), |builder, table| builder.table(table.definition()));
         Self::serve(builder).await
+    }
+
+    /// Tables with more than columns and rows.
+    pub(crate) async fn defined(tables: Vec<TableDef>) -> Self {
+        Self::serve(tables.into_iter().fold(StandIn::builder().database("VoipDB"), Builder::table)).await
+    }
+
+    /// Denies the product a catalogue view.
+    pub(crate) fn deny(&self, view: &str) {
+        self.stand_in().deny("sync", view);
     }
 
     /// A port that only counts who comes.

@@ -50,6 +50,9 @@ async fn texts_and_identifiers_widen_without_loss() {
         ("uniqueidentifier", guid, "char(38)", "abcdef01-0203-0405-0607-08090a0b0c0d  "),
         ("xml", Value::text("<a/>"), "text", "<a/>"),
         ("xml", Value::text("<a/>"), "varchar", "<a/>"),
+        ("json", Value::text("{}"), "text", "{}"),
+        ("json", Value::text("[1]"), "json", "[1]"),
+        ("vector(1)", Value::text("[1.0000000e+000]"), "varchar", "[1.0000000e+000]"),
     ])
     .await;
 }

@@ -11,6 +11,7 @@ async fn nul_in_text_is_refused_with_column_and_row() {
         ("nvarchar(max)", Value::text("\0")),
         ("varchar(10)", Value::Narrow(b"ab\0".to_vec())),
         ("nchar(2)", Value::text("\0x")),
+        ("sql_variant", Value::variant("nvarchar(4)", Value::text("a\0"))),
     ];
     for (sql_type, value) in cases {
         fails_its_table(sql_type, value, &["column V", "Id=3", "U+0000"]).await;
@@ -50,7 +51,8 @@ async fn always_encrypted_columns_are_refused_by_name_before_a_row_moves() {
 
 /// A table with a good value and a NULL is brought over; with `value` beside them it fails, `named` in its error, and the target stays.
 async fn fails_its_table(sql_type: &'static str, value: Value, named: &[&str]) {
-    let planted = Planted::of("T", sql_type, vec![Value::text("ab")]).await;
+    let good = if sql_type == "sql_variant" { Value::variant("nvarchar(4)", Value::text("ab")) } else { Value::text("ab") };
+    let planted = Planted::of("T", sql_type, vec![good]).await;
     refuses(&planted, value, named, sql_type).await;
 }
 

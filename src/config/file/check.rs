@@ -129,7 +129,8 @@ fn check_columns(
         let message = format!("{column:?} is longer than the {IDENTIFIER_BYTES_MAX} bytes that PostgreSQL keeps");
         problems.add([at("pg_columns"), vec![Step::Item(i)]].concat(), message);
     }
-    let columns = raw.columns.as_ref()?;
+    // Without columns, the catalogue says what pg_columns pairs up with.
+    let Some(columns) = &raw.columns else { return raw.pg_columns.clone() };
     for key in raw.primary_key.iter().flatten().filter(|key| !contains(columns, key)) {
         let hint = did_you_mean(key, columns.iter().map(String::as_str));
         problems.add(at("primary_key"), format!("{key:?} is not in columns{hint}; a key column has to be copied"));

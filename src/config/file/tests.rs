@@ -29,6 +29,13 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn target_columns_are_kept_where_the_catalogue_names_the_sources() {
+    let configs = parse(&one_table(r#""pg_columns": ["a", "b"]"#)).unwrap();
+    let table = &configs.tables["customer"];
+    assert_eq!((&table.columns, table.pg_columns.as_deref()), (&None, Some(&["a".to_owned(), "b".to_owned()][..])));
+}
+
+#[test]
 fn the_tables_own_option_wins_over_the_defaults() {
     let text = r#"{
         "defaults": {"refresh": "truncate", "create_tables": true, "isolation": "nolock", "min_rows": 5, "max_shrink": 0.5,

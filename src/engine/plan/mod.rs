@@ -1,5 +1,6 @@
 //! From configuration and two catalogues to what a refresh will do. Pure.
 
+mod create;
 mod fit;
 mod form;
 #[cfg(test)]
@@ -49,9 +50,12 @@ pub struct SyncPlan {
 }
 
 impl SyncPlan {
-    /// The DDL that the refresh runs on the target, in order.
+    /// The statements that make the table, in the order in which they run; none where it stands. The rows are loaded after the first.
     pub fn ddl(&self) -> Vec<String> {
-        self.publication.ddl()
+        match &self.publication.way {
+            PublishWay::Straight { create: Some(table) } => table.statements(&self.publication.target, &self.publication.key),
+            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => Vec::new(),
+        }
     }
 }
 
@@ -78,7 +82,14 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         // The primary key makes them NOT NULL once the rows are there; until then a NULL can be named with its fellows.
         key.iter().for_each(|&position| columns[position].not_null = false);
     }
-    let way = choose_way(config, target, &columns, &key_names)?;
+    let way = match target {
+        Some(target) => choose_way(config, target, &columns, &key_names)?,
+        None => {
+            let (table, notes) = create::new_table(config, source, &columns, &key);
+            warnings.extend(notes);
+            PublishWay::Straight { create: Some(Box::new(table)) }
+        }
+    };
     if let Some(target) = target {
         check_privileges(config, target, &way)?;
         check_unnamed_columns(config, target, &names)?;
@@ -100,6 +111,22 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         guards: Guards { min_rows: config.options.min_rows, max_shrink: config.options.max_shrink, allow_shrink },
     };
     Ok(SyncPlan { columns, key, publication, rows_estimate: source.rows_estimate, warnings })
+}
+
+/// Which columns of both sides belong together, and the key's positions among them, whatever a refresh would need besides: for comparing.
+///
+/// # Errors
+/// As [`plan`], where columns do not fit.
+pub(super) fn pair(
+    config: &TableConfig,
+    source: &SourceDescription,
+    target: &TargetDescription,
+) -> Result<(Vec<PlannedColumn>, Vec<usize>)> {
+    let chosen = choose_columns(config, source)?;
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target))?;
+    let (columns, _) = fit_columns(config, &wanted, target)?;
+    let key = find_key(config, source, &columns)?;
+    Ok((columns, key))
 }
 
 /// The source columns to read, in order; every missing one is named at once.
@@ -168,13 +195,8 @@ fn find_key(config: &TableConfig, source: &SourceDescription, columns: &[Planned
     }
 }
 
-fn choose_way(config: &TableConfig, target: Option<&TargetDescription>, columns: &[PlannedColumn], key: &[String]) -> Result<PublishWay> {
-    let refresh = config.options.refresh;
-    let Some(target) = target else {
-        let create = columns.iter().map(|column| (column.target.clone(), column.pg_type.clone(), column.not_null)).collect();
-        return Ok(PublishWay::Straight { create: Some(create) });
-    };
-    match refresh {
+fn choose_way(config: &TableConfig, target: &TargetDescription, columns: &[PlannedColumn], key: &[String]) -> Result<PublishWay> {
+    match config.options.refresh {
         Refresh::Auto if target.empty => Ok(PublishWay::Straight { create: None }),
         Refresh::Auto | Refresh::Merge if !key.is_empty() => merge_way(config, target, columns, key),
         Refresh::Merge => Err(SyncError::new(ErrorKind::TargetSchema, "refresh is \"merge\", and the table has no key")

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::TableOptions;
-use crate::table::ValueKind;
+use crate::table::{SourceDefinition, ValueKind};
 
 fn config() -> TableConfig {
     TableConfig {
@@ -45,6 +45,7 @@ fn source() -> SourceDescription {
         ],
         primary_key: vec!["CD".to_owned()],
         rows_estimate: Some(3),
+        definition: SourceDefinition::default(),
     }
 }
 
@@ -92,9 +93,10 @@ fn a_missing_table_is_made_only_when_asked() {
     let mut config = config();
     config.options.create_tables = true;
     let planned = plan(&config, &source(), None, false).unwrap();
-    let PublishWay::Straight { create: Some(columns) } = planned.publication.way else { panic!("not made") };
-    assert_eq!(columns[0], ("cd".to_owned(), PgType::Varchar(Some(20)), false));
-    assert_eq!(columns[1], ("count".to_owned(), PgType::Int4, false));
+    let PublishWay::Straight { create: Some(table) } = planned.publication.way else { panic!("not made") };
+    let made = |at: usize| (table.columns[at].name.clone(), table.columns[at].pg_type.clone(), table.columns[at].not_null);
+    assert_eq!(made(0), ("cd".to_owned(), PgType::Varchar(Some(20)), false));
+    assert_eq!(made(1), ("count".to_owned(), PgType::Int4, false));
 }
 
 #[test]
@@ -203,6 +205,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
         ],
         primary_key: vec!["Id".to_owned()],
         rows_estimate: None,
+        definition: SourceDefinition::default(),
     };
     let planned = plan(&config, &source, None, false).unwrap();
     let expected = [
@@ -227,6 +230,7 @@ fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_sri
         columns: vec![source_column("CD", ValueKind::Int32), source_column("Place", ValueKind::Spatial)],
         primary_key: Vec::new(),
         rows_estimate: None,
+        definition: SourceDefinition::default(),
     };
     let mut target = target();
     target.columns = vec![target_column("cd", PgType::Int4), target_column("place", PgType::Bytea)];

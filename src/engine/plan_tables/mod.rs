@@ -47,11 +47,15 @@ pub async fn plan_tables(jobs: Vec<PlanJob>, target: TargetSettings, idle_timeou
 }
 
 async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &PlanJob) -> Result<Foreseen> {
-    let described = describe(sources, job).await;
-    sources.asked(&job.source, &job.config, &described);
-    let (session, described) = (session.as_ref().map_err(again)?, described?);
     let config = &job.config;
-    let standing = session.describe(&config.pg_table).await?;
+    let standing = match session {
+        Ok(session) => session.describe(&config.pg_table).await,
+        Err(error) => Err(again(error)),
+    };
+    let described = describe(sources, job, matches!(standing, Ok(None))).await;
+    sources.asked(&job.source, config, &described);
+    let (described, standing) = (described?, standing?);
+    let session = session.as_ref().map_err(again)?;
     let plan = plan(config, &described.description, standing.as_ref(), false)?;
     let dependents = session.dependents(&config.pg_table).await?;
     let last = session.last_success(&config.name).await?;
@@ -59,9 +63,13 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
     Ok(foresee(&asked, &plan))
 }
 
-async fn describe(sources: &mut Sources, job: &PlanJob) -> Result<SqlServerTable> {
+async fn describe(sources: &mut Sources, job: &PlanJob, missing: bool) -> Result<SqlServerTable> {
     let config = &job.config;
     let connection = sources.connection(&job.source, config).await?;
     connection.check_isolation(config.options.isolation, config.sql_table.database.as_deref()).await?;
-    connection.describe(&config.sql_table).await
+    let mut described = connection.describe(&config.sql_table).await?;
+    if missing && config.options.create_tables {
+        described.description.definition = connection.define(&config.sql_table, config.options.create_indexes).await?;
+    }
+    Ok(described)
 }

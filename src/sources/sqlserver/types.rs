@@ -1,7 +1,7 @@
 //! SQL Server's types: from a catalogue row to what the values are and how they are selected.
 
 use super::select::SelectForm;
-use crate::table::{SourceColumn, SourceDescription, ValueKind};
+use crate::table::{SourceColumn, SourceDefinition, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct SqlServerTable {
 impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
         let (columns, forms) = raw.into_iter().map(describe).unzip();
-        Self { description: SourceDescription { columns, primary_key, rows_estimate }, forms }
+        Self { description: SourceDescription { columns, primary_key, rows_estimate, definition: SourceDefinition::default() }, forms }
     }
 
     /// How the column of this name (as the catalogue spells it) is selected.
@@ -114,6 +114,7 @@ fn understand(raw: &RawColumn) -> Result<(ValueKind, SelectForm), String> {
         "hierarchyid" => (ValueKind::Text { chars_max: None }, Path),
         "geometry" => (ValueKind::Spatial, Geometry),
         "geography" => (ValueKind::Spatial, Geography),
+        "" => return Err("it is of a CLR type of the database's own".to_owned()),
         other => return Err(format!("values of type {other} cannot be brought over exactly")),
     };
     Ok(understood)
@@ -206,8 +207,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_brought_over_is_refused_with_its_type() {
-        let (column, _) = describe(raw("Money.Amount", 8016, 0, 0));
-        assert!(column.kind.unwrap_err().contains("Money.Amount"));
+        let (column, _) = describe(raw("tomorrow", 8016, 0, 0));
+        assert!(column.kind.unwrap_err().contains("tomorrow"));
+        let (column, _) = describe(RawColumn { user_type: "Amount".to_owned(), ..raw("", 8016, 0, 0) });
+        assert_eq!(column.declared, "Amount");
+        assert!(column.kind.unwrap_err().contains("CLR"));
         let (column, _) = describe(RawColumn { encrypted: true, ..raw("int", 4, 10, 0) });
         assert!(column.kind.unwrap_err().contains("Always Encrypted"));
     }

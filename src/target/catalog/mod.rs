@@ -3,12 +3,13 @@
 mod dependents;
 
 pub use dependents::{Dependent, DependentKind, OnDelete};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Transaction};
 
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgType, TargetColumn, TargetTable};
 use crate::target::Session;
 use crate::target::error::target_error;
+use crate::target::sequence::IdentitySequence;
 
 /// Relation kind and the role's privileges.
 const RELATION: &str = "SELECT c.oid, c.relkind::text, has_table_privilege(c.oid, 'SELECT') AS may_select, \
@@ -34,6 +35,14 @@ const UNIQUE_KEYS: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.ind
 /// Foreign keys of other tables that point here, and whether deleting a row here reaches into them.
 const REFERENCES: &str = "SELECT c.conrelid::regclass::text AS from_table, bool_or(c.confdeltype IN ('c', 'n', 'd')) AS deletes_reach \
      FROM pg_catalog.pg_constraint c WHERE c.confrelid = $1 AND c.contype = 'f' AND c.conrelid <> $1 GROUP BY c.conrelid";
+
+/// The sequences behind identity columns that the role may set.
+const IDENTITY_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text AS name, s.seqincrement, s.seqmin, s.seqmax FROM pg_catalog.pg_attribute a \
+     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
+     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype = 'i' \
+     JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid \
+     WHERE a.attrelid = $1::text::regclass AND a.attidentity <> '' AND a.attname = ANY($2::text[]) \
+     AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'SELECT') ORDER BY a.attnum";
 
 /// What stands in the target under a table's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +133,34 @@ impl Session {
         let row = self.client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.map_err(failed)?;
         Ok(Some(row.get::<_, i64>(0).cast_unsigned()))
     }
+}
+
+/// The sequences behind the identity columns among `columns` that the role may set.
+pub(super) async fn identity_sequences(
+    transaction: &Transaction<'_>,
+    target: &TargetTable,
+    columns: &[&str],
+) -> Result<Vec<IdentitySequence>> {
+    let rows = transaction
+        .query(IDENTITY_SEQUENCES, &[&target.to_string(), &columns])
+        .await
+        .map_err(|error| target_error(&format!("read the sequences of {target}"), error))?;
+    let sequence = |row: &Row| IdentitySequence {
+        column: row.get("attname"),
+        name: row.get("name"),
+        increment: row.get("seqincrement"),
+        min: row.get("seqmin"),
+        max: row.get("seqmax"),
+    };
+    Ok(rows.iter().map(sequence).collect())
+}
+
+/// Whether a table, index or the like has this name.
+pub(super) async fn relation_exists(transaction: &Transaction<'_>, schema: &str, name: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2)";
+    let row = transaction.query_one(sql, &[&schema, &name]).await.map_err(|error| target_error("look for a name", error))?;
+    Ok(row.get(0))
 }
 
 fn column(row: &Row) -> TargetColumn {

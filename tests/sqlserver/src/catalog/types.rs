@@ -9,7 +9,7 @@ const COLUMNS: &str = "name sysname, system_type_id tinyint, user_type_id int, s
 max_length smallint, precision tinyint, scale tinyint, collation_name sysname?, is_nullable bit?, is_user_defined bit, \
 is_assembly_type bit, default_object_id int, rule_object_id int, is_table_type bit";
 
-const ALL: [&str; 34] = [
+const ALL: [&str; 36] = [
     "image",
     "text",
     "uniqueidentifier",
@@ -44,6 +44,8 @@ const ALL: [&str; 34] = [
     "hierarchyid",
     "geometry",
     "geography",
+    "json",
+    "vector(1998)",
 ];
 
 /// The first `user_type_id` of alias types.

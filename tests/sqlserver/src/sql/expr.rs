@@ -246,6 +246,7 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value, kind: Kind) -> Re
         }
         (Value::Wide(a), Value::Wide(b)) if operator == Operator::Add => Ok(Value::Wide([a.as_slice(), b].concat())),
         (Value::Narrow(a), Value::Narrow(b)) if operator == Operator::Add => Ok(Value::Narrow([a.as_slice(), b].concat())),
+        (Value::Binary(a), Value::Binary(b)) if operator == Operator::Add => Ok(Value::Binary([a.as_slice(), b].concat())),
         _ => Ok(Value::Null),
     }
 }

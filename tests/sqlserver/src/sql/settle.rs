@@ -63,6 +63,7 @@ pub(super) fn combine(operator: Operator, left: Expr, right: Expr) -> Result<Exp
         SqlType::Real => SqlType::Float,
         SqlType::Char(_) | SqlType::VarChar(_) => SqlType::VarChar(Length::Max),
         SqlType::NChar(_) | SqlType::NVarChar(_) | SqlType::SysName => NVARCHAR_MAX,
+        SqlType::Binary(_) | SqlType::VarBinary(_) if operator == Operator::Add => SqlType::VarBinary(Length::Max),
         other if other.number_rank().is_some() => other,
         other => {
             let message = format!("Operand data type {} is invalid for {operator:?} operator.", other.name());
@@ -79,7 +80,8 @@ pub(super) fn common_type(left: SqlType, right: SqlType) -> SqlType {
     match (high, low) {
         (SqlType::NVarChar(_) | SqlType::NChar(_) | SqlType::SysName, _) if low.has_collation() => {
             let units = |ty: SqlType| {
-                if ty.is_wide() { ty.sizes().0 / 2 } else { ty.sizes().0 }
+                let bytes = ty.sizes().0;
+                if ty.is_wide() && bytes > 0 { bytes / 2 } else { bytes }
             };
             if units(high) < 0 || units(low) < 0 { NVARCHAR_MAX } else { SqlType::NVarChar(Length::Up(units(high).max(units(low)) as u16)) }
         }

@@ -2,8 +2,10 @@
 
 use std::cmp::Ordering;
 
+use super::cast::{Conversion, cast};
 use super::collation::Collation;
-use super::value::Value;
+use super::value::{Value, variant_base};
+use super::{Length, NVARCHAR_MAX, SqlType};
 
 /// Compares two values of the same type, neither NULL. Text follows the
 /// collation's rules for case, width and kana, then code points: the linguistic
@@ -25,9 +27,41 @@ pub(crate) fn compare(left: &Value, right: &Value, collation: &Collation) -> Ord
         (Value::Narrow(a), Value::Narrow(b)) => compare_text(&collation.decode(a), &collation.decode(b), collation),
         (Value::Binary(a), Value::Binary(b)) => a.cmp(b),
         (Value::Guid(a), Value::Guid(b)) => guid_order(a).cmp(&guid_order(b)),
-        (Value::Variant(_, a), Value::Variant(_, b)) => compare(a, b, collation),
+        (Value::Variant(first, a), Value::Variant(second, b)) => compare_variants((first, a), (second, b)),
         (Value::Spatial(a), Value::Spatial(b)) => a.raw.cmp(&b.raw),
         _ => Ordering::Equal,
+    }
+}
+
+/// Values of one family of types compare in its widest type; of two, the family decides.
+fn compare_variants((first, a): (&str, &Value), (second, b): (&str, &Value)) -> Ordering {
+    let (Some((first, first_collation)), Some((second, second_collation))) = (variant_base(first), variant_base(second)) else {
+        return Ordering::Equal;
+    };
+    let widest = match (family(first), family(second)) {
+        (one, other) if one != other => return one.cmp(&other),
+        (0, _) => SqlType::UniqueIdentifier,
+        (1, _) => SqlType::VarBinary(Length::Max),
+        (2, _) => NVARCHAR_MAX,
+        (3, _) => SqlType::Decimal(38, first.sizes().2.max(second.sizes().2)),
+        (4, _) => SqlType::Float,
+        _ => SqlType::DateTimeOffset(7),
+    };
+    let widened = |value: &Value, from, from_collation| {
+        cast(value, &Conversion { from, from_collation, to: widest, to_collation: first_collation, style: None }).unwrap_or(Value::Null)
+    };
+    compare(&widened(a, first, first_collation), &widened(b, second, second_collation), first_collation)
+}
+
+/// The place of a type's family in the hierarchy of sql_variant.
+fn family(ty: SqlType) -> u8 {
+    match ty {
+        SqlType::UniqueIdentifier => 0,
+        SqlType::Float | SqlType::Real => 4,
+        _ if ty.is_binary() => 1,
+        _ if ty.has_collation() => 2,
+        _ if ty.number_rank().is_some() => 3,
+        _ => 5,
     }
 }
 

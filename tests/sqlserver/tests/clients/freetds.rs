@@ -10,7 +10,7 @@ use crate::planted;
 
 const MISSING: &str = "FreeTDS's tools are needed: apt-get install freetds-bin";
 
-async fn tsql(server: &StandIn, sql: &str) -> String {
+pub(crate) async fn tsql(server: &StandIn, sql: &str) -> String {
     let mut command = Command::new("tsql");
     command.args(["-H", "127.0.0.1", "-p", &server.port().to_string(), "-U", "sync", "-P", "secret", "-o", "q"]);
     let mut child =
@@ -52,7 +52,7 @@ async fn freebcp_reads_every_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tsql_is_told_what_is_wrong() {
+pub(crate) async fn tsql_is_told_what_is_wrong() {
     let server = planted::server(TlsMode::LoginOnly).await;
     for (sql, number) in [
         ("bogus", "Msg 102"),

@@ -8,6 +8,7 @@
     reason = "a test may stop where it stands; clippy's own exception does not reach helpers and async bodies"
 )]
 
+mod expressions;
 mod faults;
 mod freetds;
 mod memory;
@@ -15,3 +16,4 @@ mod planted;
 mod pymssql;
 mod refusals;
 mod tiberius;
+mod variants;

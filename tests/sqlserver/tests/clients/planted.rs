@@ -1,6 +1,6 @@
 //! Every type at both ends of its range, with what each client must read.
 
-use tds_stand_in::{StandIn, TableDef, TlsMode, Value};
+use tds_stand_in::{Spatial, StandIn, TableDef, TlsMode, Value};
 
 /// One column: its type, the two ends, and how the clients show them.
 pub(crate) struct Planted {
@@ -197,20 +197,124 @@ pub(crate) fn all() -> Vec<Planted> {
             ["'<a/>'", "'<日>本</日>'"],
             ["<a/>", "<日>本</日>"],
         ),
+        collated("json", "Japanese_CI_AS", ["{}".into(), r#"{"a":[1,2]}"#.into()], ["{}", r#"{"a":[1,2]}"#], ["'{}'", r#"'{"a":[1,2]}'"#]),
+        collated(
+            "vector(2)",
+            "Japanese_CI_AS",
+            ["[0.0000000e+000,0.0000000e+000]".into(), "[1.0000000e+000,-2.5000000e+000]".into()],
+            ["[0.0000000e+000,0.0000000e+000]", "[1.0000000e+000,-2.5000000e+000]"],
+            ["'[0.0000000e+000,0.0000000e+000]'", "'[1.0000000e+000,-2.5000000e+000]'"],
+        ),
     ]
 }
 
-/// Table `Everything`: the low ends, the high ends, and NULL in every column.
+/// The columns of table `Shapes`: the CLR types, as their bytes. freebcp converts none of them.
+pub(crate) fn shapes() -> Vec<Planted> {
+    let point = Spatial::geography_point(4326, (139.5, -35.25), None, None);
+    vec![
+        planted("hierarchyid", ["/".into(), "/1/-2.18/".into()], ["", "59fb0540"], ["b''", "b'Y\\xfb\\x05@'"], ["", "59fb0540"]),
+        planted(
+            "geography",
+            [point.into(), Spatial::full_globe(4326).into()],
+            ["e6100000010c0000000000a041c00000000000706140", "e61000000224000000000000000001000000ffffffffffffffff0b"],
+            [
+                "b'\\xe6\\x10\\x00\\x00\\x01\\x0c\\x00\\x00\\x00\\x00\\x00\\xa0A\\xc0\\x00\\x00\\x00\\x00\\x00pa@'",
+                "b'\\xe6\\x10\\x00\\x00\\x02$\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x0b'",
+            ],
+            ["e6100000010c0000000000a041c00000000000706140", "e61000000224000000000000000001000000ffffffffffffffff0b"],
+        ),
+    ]
+}
+
+/// What table `Variants` holds, in rows: both ends of each base type. Python shows FreeTDS's own structures where it knows no better.
+pub(crate) fn variants() -> Vec<Planted> {
+    let of = |first: (&str, Value), second: (&str, Value)| [Value::variant(first.0, first.1), Value::variant(second.0, second.1)];
+    let variant =
+        |ends: [Value; 2], freetds: Shown, python: Shown, tiberius: Shown| planted("sql_variant", ends, freetds, python, tiberius);
+    vec![
+        variant(
+            of(("int", Value::Int(-1)), ("bigint", Value::Int(i64::MAX))),
+            ["-1", "9223372036854775807"],
+            ["b'\\xff\\xff\\xff\\xff'", "b'\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x7f'"],
+            ["-1", "9223372036854775807"],
+        ),
+        variant(of(("bit", Value::Bit(true)), ("tinyint", Value::Int(255))), ["1", "255"], ["b'\\x01'", "b'\\xff'"], ["true", "255"]),
+        variant(
+            of(("float", Value::Float(0.1)), ("real", Value::Real(-1.5))),
+            ["0.10000000000000001", "-1.5"],
+            ["b'\\x9a\\x99\\x99\\x99\\x99\\x99\\xb9?'", "b'\\x00\\x00\\xc0\\xbf'"],
+            ["1e-1", "-1.5e0"],
+        ),
+        variant(
+            of(("decimal(38,10)", Value::Decimal(-12_345_678_901, 10)), ("numeric(5,2)", Value::Decimal(100, 2))),
+            ["-1.2345678901", "1.00"],
+            ["b'&\\n\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\xdf\\xdc'", "b'\\x05\\x02\\x00\\x00\\x00'"],
+            ["-12345678901/10", "100/2"],
+        ),
+        variant(
+            of(("nvarchar(20)", "日本😀".into()), ("varchar(20) COLLATE Japanese_CI_AS", Value::Narrow(vec![0x8a, 0xbf, 0x8e, 0x9a]))),
+            ["日本😀", "漢字"],
+            ["b'\\xe6\\x97\\xa5\\xe6\\x9c\\xac\\xf0\\x9f\\x98\\x80'", "b'\\xe6\\xbc\\xa2\\xe5\\xad\\x97'"],
+            ["日本😀", "漢字"],
+        ),
+        variant(
+            of(("varbinary(10)", Value::Binary(vec![0, 255])), ("binary(2)", Value::Binary(vec![1, 2]))),
+            ["00ff", "0102"],
+            ["b'\\x00\\xff'", "b'\\x01\\x02'"],
+            ["00ff", "0102"],
+        ),
+        variant(
+            of(("datetime2(7)", Value::DateTime2(730_119, 1_234_567)), ("datetime", Value::DateTime(0, 300))),
+            ["Jan  1 2000 12:00AM", "Jan  1 1900 12:00AM"],
+            ["b'\\x87\\xd6\\x12\\x00\\x00\\x00\\x00\\x00\\xac\\x8e\\x00\\x00\\x00\\x00\\x07`'", "b'\\x00\\x00\\x00\\x00,\\x01\\x00\\x00'"],
+            ["day 730119 1234567/7", "day 0 300"],
+        ),
+        variant(
+            of(("date", Value::Date(730_119)), ("time(3)", Value::Time(10_000))),
+            ["Jan  1 2000 12:00AM", "Jan  1 1900 12:00AM"],
+            [
+                "b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xac\\x8e\\x00\\x00\\x00\\x00\\x00@'",
+                "b\"\\x10'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x03 \"",
+            ],
+            ["day 730119", "1/3"],
+        ),
+        variant(
+            of(("datetimeoffset(0)", Value::DateTimeOffset(730_119, 0, 540)), ("smalldatetime", Value::SmallDateTime(1, 1))),
+            ["Jan  1 2000 09:00AM", "Jan  2 1900 12:01AM"],
+            ["b'\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\xac\\x8e\\x00\\x00\\x1c\\x02\\x00\\xe0'", "b'\\x01\\x00\\x01\\x00'"],
+            ["day 730119 0/0 540", "day 1 1"],
+        ),
+        variant(
+            of(("uniqueidentifier", Value::Guid([17; 16])), ("money", Value::Money(-12_345))),
+            ["11111111-1111-1111-1111-111111111111", "-1.2345"],
+            [
+                "b'\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11\\x11'",
+                "b'\\xff\\xff\\xff\\xff\\xc7\\xcf\\xff\\xff'",
+            ],
+            ["11111111-1111-1111-1111-111111111111", "-1.2345e0"],
+        ),
+    ]
+}
+
+/// Table `Everything`: the low ends, the high ends, and NULL in every column. `Shapes` likewise; `Variants` in rows.
 pub(crate) async fn server(tls: TlsMode) -> StandIn {
-    let mut def = TableDef::new("Types", "dbo", "Everything").required("id", "int");
+    let mut table = TableDef::new("Types", "dbo", "Variants").required("id", "int").column("v", "sql_variant").key(&["id"]);
+    for (id, end) in (1..).zip(variants().into_iter().flat_map(|column| column.ends)) {
+        table = table.row([Value::Int(id), end]);
+    }
+    let builder = StandIn::builder().tls(tls).login("sync", "secret").sample_data(2500).table(table);
+    builder.table(ends("Everything", all())).table(ends("Shapes", shapes())).start().await.unwrap()
+}
+
+fn ends(name: &str, columns: Vec<Planted>) -> TableDef {
+    let mut def = TableDef::new("Types", "dbo", name).required("id", "int");
     let (mut low, mut high, mut null) = (vec![Value::Int(1)], vec![Value::Int(2)], vec![Value::Int(3)]);
-    for (at, column) in all().into_iter().enumerate() {
+    for (at, column) in columns.into_iter().enumerate() {
         def = def.collation(column.collation).column(&format!("c{at}"), column.ty);
         let [first, last] = column.ends;
         low.push(first);
         high.push(last);
         null.push(Value::Null);
     }
-    let builder = StandIn::builder().tls(tls).login("sync", "secret").sample_data(2500);
-    builder.table(def.key(&["id"]).row(low).row(high).row(null)).start().await.unwrap()
+    def.key(&["id"]).row(low).row(high).row(null)
 }

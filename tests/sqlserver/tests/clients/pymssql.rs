@@ -27,7 +27,7 @@ fn python() -> &'static PathBuf {
     })
 }
 
-async fn run(port: u16, encryption: &str, script: &str) -> Vec<String> {
+pub(crate) async fn run(port: u16, encryption: &str, script: &str) -> Vec<String> {
     let prologue = format!(
         "import pymssql\nc = pymssql.connect(server='127.0.0.1', port='{port}', user='sync', password='secret', \
          database='Types', encryption='{encryption}')\ncur = c.cursor()\n"

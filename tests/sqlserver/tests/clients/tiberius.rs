@@ -54,7 +54,11 @@ fn show(data: &ColumnData<'_>) -> Option<String> {
     }
 }
 
-async fn rows(client: &mut Connection, sql: &str, parameters: &[&dyn tiberius::ToSql]) -> tiberius::Result<Vec<Vec<Option<String>>>> {
+pub(crate) async fn rows(
+    client: &mut Connection,
+    sql: &str,
+    parameters: &[&dyn tiberius::ToSql],
+) -> tiberius::Result<Vec<Vec<Option<String>>>> {
     let mut stream = client.query(sql, parameters).await?;
     let mut rows = Vec::new();
     while let Some(item) = stream.try_next().await? {

@@ -1,11 +1,14 @@
 //! Every catalogue query of SQL Server. All read `sys` views that any login with SELECT on the table can see.
 
+mod definition;
+mod relations;
+
 use tiberius::Row;
 
 use super::client::Connection;
 use super::types::{RawColumn, SqlServerTable};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{SourceTable, TsqlIdent};
+use crate::table::SourceTable;
 
 /// The four queries about one table, in the database of its name: `sys` views belong to a database.
 struct Queries {
@@ -17,7 +20,7 @@ struct Queries {
 
 impl Queries {
     fn new(table: &SourceTable) -> Self {
-        let db = table.database.as_deref().map(|name| format!("{}.", TsqlIdent(name))).unwrap_or_default();
+        let db = definition::database_prefix(table);
         Self {
             // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-objects-transact-sql
             object: format!(
@@ -25,12 +28,13 @@ impl Queries {
                  WHERE s.name = @P1 AND o.name = @P2 AND o.type IN ('U', 'V')"
             ),
             // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-columns-transact-sql
+            // A type of a user's own is not visible to a login without permission on it: its column must be, so both joins are outer ones.
             // A base type is the row of sys.types whose user_type_id is the column's system_type_id; CLR types have none.
             columns: format!(
                 "SELECT c.name, t.name, bt.name, c.max_length, c.precision, c.scale, c.is_nullable, \
                  CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type, c.column_id, c.collation_name, \
                  t.is_user_defined \
-                 FROM {db}sys.columns AS c JOIN {db}sys.types AS t ON t.user_type_id = c.user_type_id \
+                 FROM {db}sys.columns AS c LEFT JOIN {db}sys.types AS t ON t.user_type_id = c.user_type_id \
                  LEFT JOIN {db}sys.types AS bt ON bt.user_type_id = c.system_type_id \
                  WHERE c.object_id = @P1 ORDER BY c.column_id"
             ),
@@ -56,14 +60,7 @@ impl Connection {
         let queries = Queries::new(table);
         let doing = format!("read the catalogue for {table}");
 
-        let objects = self.rows(&queries.object, &[&table.schema, &table.table], &doing).await?;
-        let Some(object) = objects.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten() else {
-            return Err(SyncError::new(
-                ErrorKind::SourceSchema,
-                format!("there is no table or view {table} at SQL Server {}", self.server),
-            )
-            .with_remedy("Check sql_table, and that the login may SELECT from it: without the permission it cannot see it"));
-        };
+        let object = self.object_id(table, &queries).await?;
         let columns = self.rows(&queries.columns, &[&object], &doing).await?;
         let columns = columns.iter().map(raw_column).collect::<Result<Vec<_>>>()?;
         let key = self.rows(&queries.primary_key, &[&object], &doing).await?;
@@ -71,6 +68,14 @@ impl Connection {
         let rows = self.rows(&queries.rows, &[&object], &doing).await?;
         let rows_estimate = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
         Ok(SqlServerTable::new(columns, primary_key, rows_estimate.and_then(|rows| u64::try_from(rows).ok())))
+    }
+
+    async fn object_id(&mut self, table: &SourceTable, queries: &Queries) -> Result<i32> {
+        let objects = self.rows(&queries.object, &[&table.schema, &table.table], &format!("read the catalogue for {table}")).await?;
+        objects.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten().ok_or_else(|| {
+            SyncError::new(ErrorKind::SourceSchema, format!("there is no table or view {table} at SQL Server {}", self.server))
+                .with_remedy("Check sql_table, and that the login may SELECT from it: without the permission it cannot see it")
+        })
     }
 
     /// Counts the rows of `table`, by scanning it.
@@ -85,13 +90,13 @@ impl Connection {
 }
 
 fn raw_column(row: &Row) -> Result<RawColumn> {
-    let user_type = text(row, 1)?;
-    let base_type = base_type(&user_type, get(row, 2)?, get::<bool>(row, 11)?.unwrap_or(false));
+    let (user_type, stored_as) = (get::<&str>(row, 1)?, get::<&str>(row, 2)?);
+    let user_defined = get::<bool>(row, 11)?.unwrap_or(true);
     Ok(RawColumn {
         column_id: get::<i32>(row, 9)?.unwrap_or(0),
         name: text(row, 0)?,
-        base_type,
-        user_type,
+        user_type: user_type.or(stored_as).unwrap_or("a type that the login cannot see").to_owned(),
+        base_type: base_type(user_type, stored_as, user_defined),
         max_length: get::<i16>(row, 3)?.unwrap_or(0),
         precision: get::<u8>(row, 4)?.unwrap_or(0),
         scale: get::<u8>(row, 5)?.unwrap_or(0),
@@ -103,13 +108,13 @@ fn raw_column(row: &Row) -> Result<RawColumn> {
 }
 
 /// The system type behind a column's type. The newer ones are stored as older ones, whose `system_type_id` they may share; a CLR type of a user's own has
-/// none, whatever its name.
-fn base_type(user_type: &str, stored_as: Option<&str>, user_defined: bool) -> String {
-    match (stored_as, user_type) {
-        (_, "json" | "vector") if !user_defined => user_type.to_owned(),
-        (Some(stored_as), _) => stored_as.to_owned(),
-        (None, _) if user_defined => format!("{user_type} (CLR)"),
-        (None, _) => user_type.to_owned(),
+/// none, whatever its name: that is the empty text.
+fn base_type(user_type: Option<&str>, stored_as: Option<&str>, user_defined: bool) -> String {
+    match (user_type, stored_as) {
+        (Some(newer @ ("json" | "vector")), _) if !user_defined => newer.to_owned(),
+        (_, Some(stored_as)) => stored_as.to_owned(),
+        (Some(system), None) if !user_defined => system.to_owned(),
+        (_, None) => String::new(),
     }
 }
 
@@ -132,14 +137,16 @@ mod tests {
     #[test]
     fn the_system_type_behind_a_columns_type_is_found() {
         for (user_type, stored_as, user_defined, base) in [
-            ("int", Some("int"), false, "int"),
-            ("sysname", Some("nvarchar"), false, "nvarchar"),
-            ("PhoneNumber", Some("nvarchar"), true, "nvarchar"),
-            ("geometry", None, false, "geometry"),
-            ("geometry", None, true, "geometry (CLR)"),
-            ("vector", Some("varbinary"), false, "vector"),
-            ("vector", Some("varbinary"), true, "varbinary"),
-            ("json", None, false, "json"),
+            (Some("int"), Some("int"), false, "int"),
+            (Some("sysname"), Some("nvarchar"), false, "nvarchar"),
+            (Some("PhoneNumber"), Some("nvarchar"), true, "nvarchar"),
+            (None, Some("nvarchar"), true, "nvarchar"),
+            (None, None, true, ""),
+            (Some("geometry"), None, false, "geometry"),
+            (Some("geometry"), None, true, ""),
+            (Some("vector"), Some("varbinary"), false, "vector"),
+            (Some("vector"), Some("varbinary"), true, "varbinary"),
+            (Some("json"), None, false, "json"),
         ] {
             assert_eq!(base_type(user_type, stored_as, user_defined), base);
         }

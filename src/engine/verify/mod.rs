@@ -1,0 +1,80 @@
+//! Compares source and target row by row and writes nothing.
+//!
+//! Both sides are read as streams of the same form, the target's from one snapshot. The first pass sums up hashes of rows by a hash of their key; where
+//! all sums agree, all rows do, and that is the end. The second looks into the buckets that do not, key by key; the third reads the keys that differ
+//! once more to name them, and sets aside those that a writer at the source has changed meanwhile. Memory is bounded in each, whatever the table.
+
+mod buckets;
+mod compare;
+mod name;
+mod net;
+mod row;
+mod sides;
+
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::stream::{self, StreamExt};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use self::compare::compare;
+use self::sides::Sides;
+use super::full_refresh::{RunContext, TableJob, not_started};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
+
+/// Verifies the tables of the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
+pub async fn verify_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> VerifyReport {
+    let tables = jobs.len();
+    let mut done: Vec<_> = stream::iter(jobs.into_iter().enumerate())
+        .map(|(index, job)| verify_one(job, index + 1, tables).map(move |(name, table)| (index, name, table)))
+        .buffer_unordered(parallel.max(1))
+        .collect()
+        .await;
+    done.sort_by_key(|(index, ..)| *index);
+    VerifyReport { run_id: context.run_id, tables: done.into_iter().map(|(_, name, table)| (name, table)).collect(), warnings }
+}
+
+/// One table in a task of its own: a panic there is that table's failure.
+async fn verify_one(job: TableJob, position: usize, tables: usize) -> (String, TableVerification) {
+    let (name, run) = (job.config.name.clone(), job.run.clone());
+    let begun = Instant::now();
+    if let Some(reason) = run.stop.reason() {
+        let verified = Verified::NotStarted(not_started(reason));
+        return (name, TableVerification { verified, elapsed: Duration::ZERO, warnings: Vec::new() });
+    }
+    run.progress.on(&ProgressEvent::Started { table: &name, position, tables });
+    let span = tracing::info_span!("verify", run_id = %run.run_id, table = %name);
+    let task = AbortOnDropHandle::new(tokio::spawn(async move { Box::pin(verify(&job)).await }.instrument(span)));
+    let done =
+        task.await.unwrap_or_else(|failure| Err(SyncError::new(ErrorKind::Internal, "the comparison broke down").with_cause(failure)));
+    let (verified, warnings) = match done {
+        Ok((comparison, warnings)) => (Verified::Compared(comparison), warnings),
+        Err(error) => (Verified::Failed(error), Vec::new()),
+    };
+    let table = TableVerification { verified, elapsed: begun.elapsed(), warnings };
+    run.progress.on(&ProgressEvent::Finished(&as_progress(&name, &table)));
+    (name, table)
+}
+
+async fn verify(job: &TableJob) -> Result<(Comparison, Vec<String>)> {
+    let stop = &job.run.stop;
+    let mut sides = stop.or_done(Sides::open(job)).await?;
+    let compared = stop.or_done(compare(job, &mut sides)).await;
+    match &compared {
+        Ok(_) => sides.close().await?,
+        Err(_) => sides.cancel().await,
+    }
+    compared
+}
+
+/// What those who watch are told of a table that is done.
+fn as_progress(name: &str, table: &TableVerification) -> TableReport {
+    let read = if let Verified::Compared(comparison) = &table.verified { comparison.compared_rows } else { 0 };
+    let outcome = match table.error() {
+        None => Outcome::Ok,
+        Some(sentence) => Outcome::Failed(SyncError::new(ErrorKind::Refused, sentence)),
+    };
+    TableReport { rows: RowCounts { read, ..RowCounts::default() }, elapsed: table.elapsed, ..TableReport::new(name, outcome) }
+}

@@ -1,0 +1,119 @@
+//! Both sides' rows as two streams that are read at the same time.
+
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::TableConfig;
+use crate::copy::{CopyRow, RowReader, batches};
+use crate::engine::full_refresh::TableJob;
+use crate::engine::plan::{PlannedColumn, pair};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
+use crate::target::Session;
+
+/// One is filled, one is looked at, two are on their way.
+const BUFFERS: usize = 4;
+
+/// One table's two sides.
+pub(super) struct Sides<'a> {
+    job: &'a TableJob,
+    session: Session,
+    described: SqlServerTable,
+    /// The columns that are compared.
+    pub(super) columns: Vec<PlannedColumn>,
+    /// Positions of the key in `columns`.
+    pub(super) key: Vec<usize>,
+    /// The connection that described the source, for the first read.
+    connection: Option<Connection>,
+}
+
+impl<'a> Sides<'a> {
+    /// Describes both sides and pairs their columns. From here on the target is seen as it is now.
+    pub(super) async fn open(job: &'a TableJob) -> Result<Self> {
+        let session = Session::open(&job.target, &application(job)).await?;
+        let mut connection = connect(job).await?;
+        let described = connection.describe(&job.config.sql_table).await?;
+        session.begin_snapshot().await?;
+        let Some(target) = session.describe(&job.config.pg_table).await? else {
+            return Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", job.config.pg_table))
+                .with_remedy("Sync the table first"));
+        };
+        let (columns, key) = pair(&job.config, &described.description, &target)?;
+        Ok(Self { job, session, described, columns, key, connection: Some(connection) })
+    }
+
+    /// The source's row count, an estimate.
+    pub(super) fn rows_estimate(&self) -> Option<u64> {
+        self.described.description.rows_estimate
+    }
+
+    /// Shows each side's rows to whom they concern.
+    ///
+    /// # Errors
+    /// The source's error where it has one, else the target's.
+    pub(super) async fn read(&mut self, on_source: impl FnMut(CopyRow<'_>), on_target: impl FnMut(CopyRow<'_>)) -> Result<()> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(self.job).await?,
+        };
+        let names: Vec<_> = self.columns.iter().map(|column| column.target.clone()).collect();
+        let source = read_source(connection, self, on_source);
+        let target = self.session.read_out(&self.job.config.pg_table, &names, on_target);
+        tokio::try_join!(source, target).map(|_| ())
+    }
+
+    /// Ends the target's snapshot; the session ends with this.
+    pub(super) async fn close(self) -> Result<()> {
+        self.session.end_snapshot().await
+    }
+
+    /// Makes the target give up a read that nobody wants any more.
+    pub(super) async fn cancel(&self) {
+        self.session.cancel().await;
+    }
+}
+
+async fn connect(job: &TableJob) -> Result<Connection> {
+    let config = &job.config;
+    let database = job.source.database.as_deref().or(config.sql_server_db.as_deref());
+    let mut connection = Connection::open(&job.source, database, job.run.source_idle_timeout, &application(job)).await?;
+    connection.isolate(config.options.isolation, config.sql_table.database.as_deref()).await?;
+    Ok(connection)
+}
+
+async fn read_source(connection: Connection, sides: &Sides<'_>, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
+    let (sink, mut received) = batches(BUFFERS);
+    let selection = selection(&sides.job.config, &sides.columns, &sides.key);
+    let (described, policy) = (sides.described.clone(), sides.job.config.options.on_submicrosecond);
+    let reading = async move { connection.read(&selection, &described, policy, sink).await };
+    let reader = AbortOnDropHandle::new(tokio::spawn(reading));
+    let mut rows = RowReader::new(sides.columns.len());
+    let broken = |what: String| SyncError::new(ErrorKind::Internal, format!("the source's rows could not be compared: {what}"));
+    while let Some(batch) = received.recv().await {
+        rows.each(bytes::Buf::chunk(&batch.buffer), &mut on_row).map_err(|error| broken(error.to_string()))?;
+        tokio::task::yield_now().await;
+    }
+    reader.await.unwrap_or_else(|failure| Err(broken("their reader broke down".to_owned()).with_cause(failure))).map(|_| ())
+}
+
+fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> Selection {
+    // A NULL that the target does not take is a difference like any other.
+    let select = |column: &PlannedColumn| SelectColumn {
+        name: column.source.clone(),
+        part: column.part,
+        encoding: column.encoding,
+        required: false,
+    };
+    Selection {
+        table: config.sql_table.clone(),
+        columns: columns.iter().map(select).collect(),
+        key: key.to_vec(),
+        isolation: config.options.isolation,
+        time_zone: config.options.source_time_zone.clone(),
+    }
+}
+
+/// What both servers show of the session; PostgreSQL keeps 63 bytes.
+fn application(job: &TableJob) -> String {
+    let name = format!("tablesync verify {} {}", job.run.run_id.simple(), job.config.name);
+    name.char_indices().take_while(|(at, c)| at + c.len_utf8() <= 63).map(|(_, c)| c).collect()
+}

@@ -1,0 +1,175 @@
+//! Values that the target cannot hold: the error names table, column and row key.
+
+use serde_json::{Value as Json, json};
+use tds_stand_in::{
+    TableDef,
+    Value::{self, Binary, Bit, Date, DateTime, DateTime2, DateTimeOffset, Decimal, Guid, Int, Money, Narrow, Null, Time},
+};
+
+use super::{Findings, error_of, installed};
+
+pub(super) const COUNT: fn() -> usize = || values().len() + keys().len();
+
+/// The source's type, the target column's, a value that fits, one that does not, and what the error says beside column and key.
+struct Bad {
+    sql_type: &'static str,
+    pg_type: &'static str,
+    good: Value,
+    bad: Value,
+    says: &'static str,
+    options: Json,
+}
+
+fn bad(sql_type: &'static str, pg_type: &'static str, good: Value, bad: Value, says: &'static str) -> Bad {
+    Bad { sql_type, pg_type, good, bad, says, options: json!({}) }
+}
+
+impl Bad {
+    fn with(mut self, options: Json) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+fn values() -> Vec<Bad> {
+    let (nul, text) = ("U+0000", Value::text("ab"));
+    let noon = 432_000_000_000;
+    let narrow = |text: &str| Narrow(text.as_bytes().to_vec());
+    let offset = |ticks| DateTimeOffset(730_119, ticks, 540);
+    let fail = || json!({"on_submicrosecond": "fail"});
+    vec![
+        bad("nvarchar(10)", "text", text.clone(), Value::text("\0abc"), nul),
+        bad("nvarchar(10)", "varchar(10)", text.clone(), Value::text("a\0b"), nul),
+        bad("nvarchar(max)", "text", text.clone(), Value::text("日本\0"), nul),
+        bad("nchar(4)", "varchar(4)", text.clone(), Value::text("\0"), nul),
+        bad("nchar(4)", "char(4)", text.clone(), Value::text("a\0"), nul),
+        bad("ntext", "text", text.clone(), Value::text("\0"), nul),
+        bad("sysname", "varchar(128)", text.clone(), Value::text("a\0"), nul),
+        bad("varchar(10)", "text", narrow("ab"), narrow("a\0"), nul),
+        bad("varchar(max)", "text", narrow("ab"), narrow("\0"), nul),
+        bad("char(4)", "text", narrow("ab"), narrow("\0b"), nul),
+        bad("text", "text", narrow("ab"), narrow("a\0b"), nul),
+        bad("nvarchar(50)", "varchar(5)", Value::text("日本語😀é"), Value::text("日本語😀é!"), "6 characters"),
+        bad("nvarchar(max)", "varchar(5)", Value::text(""), Value::text(&"x".repeat(100_000)), "100000 characters"),
+        bad("varchar(50)", "varchar(5)", narrow("abcde"), narrow("abcdef"), "takes 5"),
+        bad("varchar(50)", "varchar(5)", narrow(""), narrow("abcd  "), "6 characters"),
+        bad("varchar(max)", "varchar(1)", narrow("a"), narrow("ab"), "takes 1"),
+        bad("char(8)", "char(5)", narrow("abc"), narrow("abcdef"), "takes 5"),
+        bad("nchar(8)", "varchar(7)", Value::text("😀😀😀😀"), Value::text("a"), "8 characters"),
+        bad("sysname", "varchar(5)", Value::text("abcde"), Value::text("abcdef"), "takes 5"),
+        bad("uniqueidentifier", "varchar(35)", Null, Guid([7; 16]), "36 characters"),
+        bad("decimal(9,3)", "numeric(5,2)", Decimal(999_990, 3), Decimal(1_000_000, 3), "too large for numeric(5,2)"),
+        bad("decimal(9,3)", "numeric(5,2)", Decimal(-10, 3), Decimal(-1, 3), "2 digits after the point"),
+        bad("decimal(38,0)", "numeric(37,0)", Decimal(10_i128.pow(37) - 1, 0), Decimal(10_i128.pow(37), 0), "numeric(37,0)"),
+        bad("decimal(38,38)", "numeric(38,37)", Decimal(10, 38), Decimal(1, 38), "37 digits"),
+        bad("numeric(18,0)", "numeric(10,2)", Decimal(99_999_999, 0), Decimal(100_000_000, 0), "numeric(10,2)"),
+        bad("int", "numeric(5,2)", Int(999), Int(-1_000), "numeric(5,2)"),
+        bad("bigint", "numeric(18,0)", Int(10_i64.pow(18) - 1), Int(i64::MIN), "numeric(18,0)"),
+        bad("tinyint", "numeric(2,0)", Int(99), Int(100), "numeric(2,0)"),
+        bad("bit", "numeric(1,1)", Bit(false), Bit(true), "numeric(1,1)"),
+        bad("money", "numeric(19,2)", Money(12_300), Money(12_345), "2 digits"),
+        bad("money", "numeric(5,4)", Money(99_999), Money(i64::MAX), "numeric(5,4)"),
+        bad("smallmoney", "numeric(10,3)", Money(10), Money(1), "3 digits"),
+        bad("datetime2(7)", "timestamp(0)", DateTime2(0, noon), DateTime2(0, noon + 10), "0 fractional digits"),
+        bad("datetime2(7)", "timestamp(3)", DateTime2(0, noon + 10_000), DateTime2(0, noon + 1_000), "3 fractional digits"),
+        bad("datetime", "timestamp(0)", DateTime(0, 300), DateTime(0, 1), "0 fractional digits"),
+        bad("datetime", "timestamp(2)", DateTime(0, 3), DateTime(0, 2), "2 fractional digits"),
+        bad("time(7)", "time(3)", Time(noon + 10_000), Time(noon + 10), "3 fractional digits"),
+        bad("datetimeoffset(7)", "timestamptz(0)", offset(noon), offset(noon + 100_000), "0 fractional digits"),
+        bad("datetime2(7)", "timestamp", DateTime2(0, 10), DateTime2(3_652_058, 863_999_999_999), "seventh").with(fail()),
+        bad("time(7)", "time", Time(10), Time(1), "seventh").with(fail()),
+        bad("datetimeoffset(7)", "timestamptz", offset(10), offset(19), "seventh").with(fail()),
+        bad("int", "integer NOT NULL", Int(1), Null, "NULL"),
+        bad("nvarchar(5)", "varchar(5) NOT NULL", text.clone(), Null, "NULL"),
+        bad("varchar(max)", "text NOT NULL", narrow(""), Null, "NULL"),
+        bad("decimal(9,3)", "numeric(9,3) NOT NULL", Decimal(0, 3), Null, "NULL"),
+        bad("date", "date NOT NULL", Date(0), Null, "NULL"),
+        bad("bit", "boolean NOT NULL", Bit(true), Null, "NULL"),
+        bad("uniqueidentifier", "uuid NOT NULL", Guid([0; 16]), Null, "NULL"),
+        bad("varbinary(5)", "bytea NOT NULL", Binary(vec![]), Null, "NULL"),
+        bad("xml", "xml NOT NULL", Value::text("<a/>"), Null, "NULL"),
+    ]
+}
+
+/// Key columns by their types, the key's values, and the row as the error names it: a NUL stands in a column beside them.
+struct Keyed {
+    columns: &'static [(&'static str, &'static str)],
+    key: Vec<Value>,
+    named: String,
+}
+
+fn keys() -> Vec<Keyed> {
+    let keyed = |columns, key, named: &str| Keyed { columns, key, named: named.to_owned() };
+    let long = "k".repeat(400);
+    vec![
+        keyed(&[("Code", "varchar(20)")], vec![Narrow(b"C-007".to_vec())], "row Code=C-007"),
+        keyed(&[("Code", "nvarchar(20)")], vec![Value::text("顧客😀")], "row Code=顧客😀"),
+        keyed(&[("Id", "bigint"), ("Line", "smallint")], vec![Int(i64::MIN), Int(-7)], "row Id=-9223372036854775808, Line=-7"),
+        keyed(&[("Id", "decimal(38,0)")], vec![Decimal(10_i128.pow(37), 0)], "row Id=10000000000000000000000000000000000000"),
+        keyed(&[("Id", "uniqueidentifier")], vec![Guid([0xAB; 16])], "row Id=abababab-abab-abab-abab-abababababab"),
+        keyed(&[("Hash", "binary(4)")], vec![Binary(vec![0, 1, 0xFE, 0xFF])], "row Hash=0x0001FEFF"),
+        keyed(&[("Code", "nvarchar(400)")], vec![Value::text(&long)], &format!("row Code={}:", "k".repeat(195))),
+        keyed(&[("Code", "nvarchar(20)")], vec![Value::text("two\nlines")], "row Code=two\\nlines"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_values_are_named_with_table_column_and_row() {
+    let cases = values();
+    let tables = cases.iter().enumerate().map(|(at, case)| {
+        let name = format!("D{at}");
+        let table = TableDef::new("McTM", "dbo", &name).required("Id", "int").collation("Latin1_General_CI_AS").column("V", case.sql_type);
+        (table.key(&["Id"]).row([Int(1), case.good.clone()]), name, case.options.clone())
+    });
+    let (site, server) = installed(tables.collect()).await;
+    for (at, case) in cases.iter().enumerate() {
+        let table = format!("CREATE TABLE d{at} (id integer PRIMARY KEY, v {}); ALTER TABLE d{at} OWNER TO sync", case.pg_type);
+        site.db.execute(&table).await;
+    }
+    site.sync().await;
+    let mut findings = Findings::default();
+    let mut before = Vec::new();
+    for (at, case) in cases.iter().enumerate() {
+        let table = server.table("McTM", "dbo", &format!("D{at}")).unwrap();
+        table.insert(vec![Int(4_711), case.bad.clone()]).unwrap();
+        table.insert(vec![Int(5_000), case.good.clone()]).unwrap();
+        before.push(site.db.checksum(&format!("d{at}")).await);
+    }
+    let body = site.json(&["multi_sync"]).await;
+    findings.ended_well("bad values", &body, 1);
+    for (at, case) in cases.iter().enumerate() {
+        let input = format!("d{at}, {} into {}", case.sql_type, case.pg_type);
+        let error = error_of(&body, &format!("d{at}"), &mut findings);
+        findings.says(&input, &error, &["column V, row Id=4711: ", case.says]);
+        if site.db.checksum(&format!("d{at}")).await != before[at] {
+            findings.add(&input, "the target has changed");
+        }
+    }
+    findings.none();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_named_by_keys_of_every_kind() {
+    let cases = keys();
+    let tables = cases.iter().enumerate().map(|(at, case)| {
+        let name = format!("K{at}");
+        let table = TableDef::new("McTM", "dbo", &name).column("V", "nvarchar(10)");
+        let table = case.columns.iter().fold(table, |table, (name, sql_type)| table.required(name, sql_type));
+        let names: Vec<_> = case.columns.iter().map(|(name, _)| *name).collect();
+        let row = [vec![Value::text("a\0")], case.key.clone()].concat();
+        (table.key(&names).row(row), name, json!({}))
+    });
+    let (site, _server) = installed(tables.collect()).await;
+    let body = site.json(&["multi_sync"]).await;
+    let mut findings = Findings::default();
+    findings.ended_well("keys", &body, 1);
+    for (at, case) in cases.iter().enumerate() {
+        let table = format!("k{at}");
+        let error = error_of(&body, &table, &mut findings);
+        findings.says(&table, &error, &["column V, ", &case.named]);
+        if site.db.value(&format!("SELECT to_regclass('{table}') IS NULL")).await != "t" {
+            findings.add(&table, "a table was left behind");
+        }
+    }
+    findings.none();
+}

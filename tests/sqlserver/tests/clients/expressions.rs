@@ -1,0 +1,255 @@
+//! What is computed and compared before it is sent, as SQL Server 2016 and later document it.
+
+use tds_stand_in::{Spatial, StandIn, TableDef, TlsMode, Value};
+use tiberius::{ColumnData, EncryptionLevel};
+
+use crate::tiberius::{Connection, connect, rows};
+
+async fn serve(table: TableDef) -> (StandIn, Connection) {
+    let server = StandIn::builder().tls(TlsMode::Off).login("sync", "secret").table(table).start().await.unwrap();
+    let client = connect(&server, EncryptionLevel::NotSupported, 4096).await.unwrap();
+    (server, client)
+}
+
+/// The first column of every row.
+async fn column(client: &mut Connection, sql: &str, parameters: &[&dyn tiberius::ToSql]) -> Vec<String> {
+    let read = rows(client, sql, parameters).await.map_err(|error| format!("{sql}: {error}")).unwrap();
+    read.into_iter().map(|row| row[0].clone().unwrap_or("NULL".into())).collect()
+}
+
+/// By base type, each in the style that keeps all of it.
+const LOSSLESS: &str = "CASE WHEN CAST(SQL_VARIANT_PROPERTY([v], 'BaseType') AS nvarchar(128)) IN (N'real') THEN CONVERT(nvarchar(max), CAST([v] AS real), 3) \
+    WHEN CAST(SQL_VARIANT_PROPERTY([v], 'BaseType') AS nvarchar(128)) IN (N'float') THEN CONVERT(nvarchar(max), CAST([v] AS float), 3) \
+    WHEN CAST(SQL_VARIANT_PROPERTY([v], 'BaseType') AS nvarchar(128)) IN (N'money', N'smallmoney') THEN CONVERT(nvarchar(max), CAST([v] AS money), 2) \
+    WHEN SQL_VARIANT_PROPERTY([v], 'BaseType') = 'varbinary' THEN CONVERT(nvarchar(max), CAST([v] AS varbinary(8000)), 1) \
+    WHEN CAST(SQL_VARIANT_PROPERTY([v], 'BaseType') AS nvarchar(128)) IN (N'datetime') THEN CONVERT(nvarchar(max), CAST([v] AS datetime), 121) \
+    WHEN CAST(SQL_VARIANT_PROPERTY([v], 'BaseType') AS nvarchar(128)) IN (N'smalldatetime') THEN CONVERT(nvarchar(max), CAST([v] AS smalldatetime), 121) \
+    ELSE CONVERT(nvarchar(max), [v]) END";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variant_becomes_text_by_its_base_type() {
+    let cases = [
+        (Value::Null, "NULL"),
+        (Value::Int(-7), "-7"),
+        (Value::variant("tinyint", Value::Int(255)), "255"),
+        (Value::variant("float", Value::Float(1.0)), "1.0000000000000000e+000"),
+        (Value::variant("float", Value::Float(0.1)), "1.0000000000000001e-001"),
+        (Value::variant("float", Value::Float(f64::MIN)), "-1.7976931348623157e+308"),
+        (Value::variant("real", Value::Real(1.5)), "1.5000000000000000e+000"),
+        (Value::variant("money", Value::Money(12_345_678)), "1234.5678"),
+        (Value::variant("smallmoney", Value::Money(-1)), "-0.0001"),
+        (Value::Binary(vec![0, 0xAB]), "0x00AB"),
+        (Value::variant("datetime", Value::DateTime(0, 1)), "1900-01-01 00:00:00.003"),
+        (Value::variant("smalldatetime", Value::SmallDateTime(0, 61)), "1900-01-01 01:01:00.000"),
+        (Value::variant("date", Value::Date(0)), "0001-01-01"),
+        (Value::variant("time(2)", Value::Time(100_000)), "00:00:00.01"),
+        (Value::variant("datetime2(7)", Value::DateTime2(0, 1)), "0001-01-01 00:00:00.0000001"),
+        (Value::variant("datetimeoffset(3)", Value::DateTimeOffset(730_119, 0, 90)), "2000-01-01 01:30:00.000 +01:30"),
+        (Value::variant("decimal(38,0)", Value::Decimal(-1, 0)), "-1"),
+        (Value::variant("bit", Value::Bit(true)), "1"),
+        (Value::Guid([0xAB; 16]), "ABABABAB-ABAB-ABAB-ABAB-ABABABABABAB"),
+        (Value::variant("nvarchar(9)", "日本".into()), "日本"),
+        (Value::variant("varchar(9) COLLATE Japanese_CI_AS", Value::Narrow(vec![0x8a, 0xbf])), "漢"),
+    ];
+    let mut table = TableDef::new("McTM", "dbo", "V").required("id", "int").column("v", "sql_variant").key(&["id"]);
+    for (id, (value, _)) in (1..).zip(&cases) {
+        table = table.row([Value::Int(id), value.clone()]);
+    }
+    let (_server, mut client) = serve(table).await;
+    let read = column(&mut client, &format!("SELECT {LOSSLESS} AS [v] FROM [McTM].[dbo].[V]"), &[]).await;
+    assert_eq!(read, cases.iter().map(|(_, text)| *text).collect::<Vec<_>>());
+    // A style given to the variant itself goes by its base type; a float is cut to six digits without one.
+    for (id, sql, expected) in [
+        (5, "CONVERT(nvarchar(max), [v], 3)", "1.0000000000000001e-001"),
+        (5, "CONVERT(nvarchar(max), [v])", "0.1"),
+        (8, "CONVERT(nvarchar(max), [v])", "1234.57"),
+        (11, "CONVERT(nvarchar(max), [v])", "Jan  1 1900 12:00AM"),
+        (21, "SQL_VARIANT_PROPERTY([v], 'Collation')", "Japanese_CI_AS"),
+        (17, "CAST(SQL_VARIANT_PROPERTY([v], 'Precision') AS int)", "38"),
+        (17, "CASE CAST(SQL_VARIANT_PROPERTY([v], 'BaseType') AS nvarchar(128)) WHEN N'decimal' THEN N'it' ELSE N'other' END", "it"),
+    ] {
+        assert_eq!(column(&mut client, &format!("SELECT {sql} FROM dbo.V WHERE id = {id}"), &[]).await, [expected], "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clr_values_answer_to_their_methods() {
+    let shape = |raw: Spatial| Value::from(raw);
+    let table = TableDef::new("McTM", "dbo", "Place")
+        .required("id", "int")
+        .column("h", "hierarchyid")
+        .column("g", "geography")
+        .column("p", "geometry");
+    let given = Spatial::given(&[1, 2], &[1, 2, 0, 0, 0], 0, "LineString", "LINESTRING EMPTY");
+    let table = table
+        .key(&["id"])
+        .row([Value::Int(1), "/1/-2.18/".into(), shape(Spatial::geography_point(4326, (139.5, 35.25), None, None)), shape(given)])
+        .row([
+            Value::Int(2),
+            Value::Binary(vec![0x58]),
+            shape(Spatial::full_globe(4326)),
+            shape(Spatial::geometry_point(27700, (1.0, 2.0), Some(3.0), Some(4.0))),
+        ])
+        .row([Value::Int(3), Value::Null, Value::Null, Value::Null]);
+    let (_server, mut client) = serve(table).await;
+    for (sql, expected) in [
+        ("[h].ToString()", ["/1/-2.18/", "/1/", "NULL"]),
+        ("t.[h].ToString()", ["/1/-2.18/", "/1/", "NULL"]),
+        ("CAST([h] AS nvarchar(4000))", ["/1/-2.18/", "/1/", "NULL"]),
+        ("[g].AsBinaryZM()", ["010100000000000000007061400000000000a04140", "017e000000", "NULL"].map(|text| text)),
+        ("[g].STSrid", ["4326", "4326", "NULL"]),
+        ("t.[g].STGeometryType()", ["Point", "FullGlobe", "NULL"]),
+        (
+            "CASE WHEN [g].STGeometryType() = N'FullGlobe' THEN 0x017E000000 ELSE [g].AsBinaryZM() END",
+            ["010100000000000000007061400000000000a04140", "017e000000", "NULL"],
+        ),
+        ("[p].AsBinaryZM()", ["0102000000", "01b90b0000000000000000f03f000000000000004000000000000008400000000000001040", "NULL"]),
+        (
+            "CAST([p].STSrid AS varbinary(4)) + [p].AsBinaryZM()",
+            ["000000000102000000", "00006c3401b90b0000000000000000f03f000000000000004000000000000008400000000000001040", "NULL"],
+        ),
+        ("[g].ToString()", ["POINT (139.5 35.25)", "FULLGLOBE", "NULL"]),
+        ("CAST([h] AS varbinary(892))", ["59fb0540", "58", "NULL"]),
+    ] {
+        assert_eq!(column(&mut client, &format!("SELECT {sql} AS [x] FROM [McTM].[dbo].[Place] AS t"), &[]).await, expected, "{sql}");
+    }
+    for (sql, number) in [
+        ("[h].STSrid", 6506),
+        ("[h].AsBinaryZM()", 6506),
+        ("[g].tostring()", 6506),
+        ("[g].STSrid()", 6506),
+        ("[id].ToString()", 258),
+        ("nope.ToString()", 4121),
+    ] {
+        let error = rows(&mut client, &format!("SELECT {sql} FROM dbo.Place"), &[]).await.err();
+        assert_eq!(error.and_then(|error| error.code()), Some(number), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_and_units_come_out_as_they_are_stored() {
+    let table = TableDef::new("McTM", "dbo", "Raw")
+        .collation("Japanese_CI_AS")
+        .required("id", "int")
+        .column("j", "varchar(20)")
+        .column("n", "nvarchar(20)");
+    let table = table
+        .collation("Latin1_General_100_BIN2_UTF8")
+        .column("u", "varchar(20)")
+        .column("rv", "rowversion")
+        .column("o", "datetimeoffset(7)");
+    let table = table.key(&["id"]).row([
+        Value::Int(1),
+        Value::Narrow(vec![0x41, 0x81]),
+        Value::Wide(vec![0x41, 0xD800, 0x42]),
+        Value::Narrow(vec![0x41, 0xFF]),
+        Value::Binary(vec![0, 0, 0, 0, 0, 0, 7, 0xD1]),
+        Value::DateTimeOffset(730_119, 0, -570),
+    ]);
+    let (_server, mut client) = serve(table).await;
+    for (sql, expected) in [
+        ("CAST([j] AS varbinary(max))", "4181"),
+        ("CAST([j] AS varbinary(8000))", "4181"),
+        ("CAST([n] AS varbinary(max))", "410000d84200"),
+        ("CAST([n] AS varbinary(3))", "410000"),
+        ("CAST([u] AS varbinary(max))", "41ff"),
+        ("CAST([u] AS nvarchar(max))", "A\u{FFFD}"),
+        ("CAST([rv] AS bigint)", "2001"),
+        ("DATEPART(TZOFFSET, [o])", "-570"),
+        ("DATEPART(tz, [o])", "-570"),
+        ("DATEPART(day, [o])", "31"),
+        ("DATEPART(hour, [o])", "14"),
+        ("CONVERT(nvarchar(max), [rv], 1)", "0x00000000000007D1"),
+    ] {
+        assert_eq!(column(&mut client, &format!("SELECT {sql} FROM dbo.Raw"), &[]).await, [expected], "{sql}");
+    }
+    let error = rows(&mut client, "SELECT DATEPART(tz, CAST(o AS date)) FROM dbo.Raw", &[]).await.err();
+    assert_eq!(error.and_then(|error| error.code()), Some(9810));
+}
+
+/// A parameter of exactly this type.
+#[derive(Debug)]
+struct Typed(ColumnData<'static>);
+
+impl tiberius::ToSql for Typed {
+    fn to_sql(&self) -> ColumnData<'_> {
+        self.0.clone()
+    }
+}
+
+/// Keys of two columns, of which the second is text.
+fn keyed() -> TableDef {
+    let mut table = TableDef::new("McTM", "dbo", "Keyed")
+        .collation("Japanese_CI_AS")
+        .required("a", "bigint")
+        .required("b", "varchar(20)")
+        .column("n", "int");
+    for (a, b, n) in [(1, "x", 10), (2, "Y", 20), (2, "z", 30), (3, "a", 40)] {
+        table = table.row([Value::Int(a), b.into(), Value::Int(n)]);
+    }
+    table.row([Value::Int(4), "漢字".into(), Value::Null]).key(&["a", "b"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predicates_and_orders_take_typed_parameters() {
+    let (_server, mut client) = serve(keyed()).await;
+    for (sql, parameters, expected) in [
+        ("a = @P1 AND b = CAST(@P2 AS varchar(20))", [&2i64 as &dyn tiberius::ToSql, &"y"], "20"),
+        ("a = @P1 AND b = CAST(@P2 AS varchar(20))", [&4i64, &"漢字"], "NULL"),
+        ("a = @P1 AND b = CAST(@P2 COLLATE Japanese_CI_AS AS varchar(20))", [&4i64, &"漢字"], "NULL"),
+        ("a > @P1 AND b = CAST(@P2 COLLATE Latin1_General_CI_AS AS varchar(20))", [&0i64, &"漢字"], ""),
+        ("(([a] > @P1) OR ([a] = @P1 AND [b] > CAST(@P2 AS varchar(20)))) ORDER BY [a], [b]", [&2i64, &"Y"], "30,40,NULL"),
+        ("a >= @P1 AND a < 3 AND b <> @P2 ORDER BY b DESC", [&1i64, &"q"], "30,20,10"),
+        ("a BETWEEN @P1 AND 3 AND b <= @P2", [&2i64, &"Z"], "20,30,40"),
+        ("n IS NULL AND a = @P1 AND b = @P2", [&4i64, &"漢字"], "NULL"),
+        ("a % 2 = 1 AND a > @P1 AND b <> @P2", [&1i64, &""], "40"),
+        ("ABS(a - 3) = @P1 AND b > @P2", [&1i64, &""], "20,30,NULL"),
+    ] {
+        let read = column(&mut client, &format!("SELECT n FROM [McTM].[dbo].[Keyed] WHERE {sql}"), &parameters).await;
+        assert_eq!(read.join(","), expected, "{sql}");
+    }
+    for (sql, expected) in [
+        ("SELECT TOP (2) n FROM dbo.Keyed ORDER BY a, b", "10,20"),
+        ("SELECT n FROM dbo.Keyed WHERE a = 2 ORDER BY b COLLATE Latin1_General_BIN2 DESC", "30,20"),
+        ("SELECT n FROM dbo.Keyed WHERE a = 2 AND b = 'y' COLLATE Latin1_General_BIN2", ""),
+        ("SELECT COUNT_BIG(*) FROM dbo.Keyed WHERE a > 1", "4"),
+        ("SELECT COUNT_BIG(*) FROM dbo.Keyed", "5"),
+        ("SELECT COUNT(n) FROM dbo.Keyed", "4"),
+        ("SELECT MIN(b) FROM dbo.Keyed", "a"),
+    ] {
+        assert_eq!(column(&mut client, sql, &[]).await.join(","), expected, "{sql}");
+    }
+    let ends = rows(&mut client, "SELECT MIN([a]), MAX([a]), MAX(n) FROM dbo.Keyed WHERE a < 4", &[]).await.unwrap();
+    assert_eq!(ends, [[Some("1".to_owned()), Some("3".to_owned()), Some("40".to_owned())]]);
+    let ends = rows(&mut client, "SELECT MIN([a]), MAX([a]) FROM dbo.Keyed", &[]).await.unwrap();
+    assert_eq!(ends, [[Some("1".to_owned()), Some("4".to_owned())]]);
+    let ends = rows(&mut client, "SELECT MIN([a]), MAX([a]) FROM dbo.Keyed WHERE a > 9", &[]).await.unwrap();
+    assert_eq!(ends, [[None, None]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_other_types_are_found_and_ordered_as_the_server_does() {
+    let mut table =
+        TableDef::new("McTM", "dbo", "Guids").required("g", "uniqueidentifier").required("d", "datetime2(3)").required("m", "decimal(9,2)");
+    for (first, last) in [(1u8, 9u8), (9, 1), (5, 5)] {
+        let mut guid = [0; 16];
+        (guid[0], guid[15]) = (first, last);
+        table = table.row([
+            Value::Guid(guid),
+            Value::DateTime2(730_119, u64::from(first) * 10_000),
+            Value::Decimal(i128::from(last) * 100 + 50, 2),
+        ]);
+    }
+    let (_server, mut client) = serve(table.key(&["g"])).await;
+    // The last six bytes weigh most.
+    assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids ORDER BY g", &[]).await, ["150/2", "550/2", "950/2"]);
+    let five = tiberius::Uuid::from_u128(5 << 120 | 5);
+    assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids WHERE g > @P1", &[&five]).await, ["950/2"]);
+    let moment = tiberius::time::DateTime2::new(tiberius::time::Date::new(730_119), tiberius::time::Time::new(50_000, 7));
+    assert_eq!(
+        column(&mut client, "SELECT m FROM dbo.Guids WHERE d <= @P1 ORDER BY d", &[&Typed(ColumnData::DateTime2(Some(moment)))]).await,
+        ["950/2", "550/2"]
+    );
+    let number = tiberius::numeric::Numeric::new_with_scale(550, 2);
+    assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids WHERE m >= @P1 ORDER BY m DESC", &[&number]).await, ["950/2", "550/2"]);
+}
