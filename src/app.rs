@@ -69,6 +69,13 @@ impl App {
                 }
                 Err(error) => Report::Failed(error),
             },
+            Mode::Verify => {
+                let run = context(request, &settings, stop, progress);
+                match jobs(&settings, &tables, &run) {
+                    Ok(jobs) => Report::Verify(verify_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
+                    Err(error) => Report::Failed(error),
+                }
+            }
             Mode::Plan => match connections(&settings, &tables) {
                 Ok((target, sources)) => {
                     let jobs = tables.into_iter().cloned().zip(sources).map(|(config, source)| PlanJob { config, source }).collect();
@@ -77,13 +84,6 @@ impl App {
                 }
                 Err(error) => Report::Failed(error),
             },
-            Mode::Verify => {
-                let run = context(request, &settings, stop, progress);
-                match jobs(&settings, &tables, &run) {
-                    Ok(jobs) => Report::Verify(verify_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
-                    Err(error) => Report::Failed(error),
-                }
-            }
             Mode::Info => Report::Info(info(&settings).await),
         }
     }

@@ -24,3 +24,4 @@ mod support;
 mod sync;
 mod tls;
 mod types;
+mod verify;

@@ -151,5 +151,7 @@ async fn arrive(types: Vec<Type>) {
         }
     }
     assert_eq!(planted.written().await, before, "the second run writes no row");
+    let verified = planted.site.json(&["verify"]).await;
+    assert_eq!(verified["success"], true, "what arrived agrees with its source: {verified}");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -116,14 +116,6 @@ pub(super) enum Command {
         #[command(flatten)]
         deadline: Deadline,
     },
-    /// Say what a run would do with every table: refresh, columns, DDL, locks, dependents; writes nothing
-    #[command(name = "plan")]
-    Plan {
-        #[command(flatten)]
-        tables: Tables,
-        #[command(flatten)]
-        deadline: Deadline,
-    },
     /// Compare source and target row by row and name what differs; writes nothing
     #[command(name = "verify")]
     Verify {
@@ -131,6 +123,14 @@ pub(super) enum Command {
         tables: Tables,
         #[command(flatten)]
         sampling: HowMuch,
+        #[command(flatten)]
+        deadline: Deadline,
+    },
+    /// Say what a run would do with every table: refresh, columns, DDL, locks, dependents; writes nothing
+    #[command(name = "plan")]
+    Plan {
+        #[command(flatten)]
+        tables: Tables,
         #[command(flatten)]
         deadline: Deadline,
     },
@@ -212,8 +212,8 @@ impl Command {
             Self::MultiSync { .. } => Some(Mode::MultiSync),
             Self::SingleSync { .. } => Some(Mode::SingleSync),
             Self::MultiTest { .. } => Some(Mode::MultiTest),
-            Self::Plan { .. } => Some(Mode::Plan),
             Self::Verify { .. } => Some(Mode::Verify),
+            Self::Plan { .. } => Some(Mode::Plan),
             Self::Info => Some(Mode::Info),
             Self::Config { .. } => None,
         }

@@ -33,15 +33,15 @@ pub(super) fn show(report: &Report, answer: &Answer) -> Shown {
                 errors.into_iter().flatten().for_each(|error| shown.stderr.push_str(&failure(Some(name), error)));
             }
         }
+        Report::Verify(report) => {
+            shown.stdout = verify_output::verified(report);
+            shown.stderr.push_str(&verify_output::failures(report));
+        }
         Report::Plan(plan) => {
             shown.stdout = plan_output::planned(plan);
             for (name, table) in &plan.tables {
                 table.error.iter().for_each(|error| shown.stderr.push_str(&failure(Some(name), error)));
             }
-        }
-        Report::Verify(report) => {
-            shown.stdout = verify_output::verified(report);
-            shown.stderr.push_str(&verify_output::failures(report));
         }
         Report::Info(info) => shown.stdout = informed(info),
         Report::Failed(error) => shown.stderr.push_str(&failure(None, error)),

@@ -1,8 +1,10 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod drift;
 mod full_refresh;
 mod plan;
 mod plan_tables;
+mod planning;
 mod pump;
 mod run;
 mod sources;

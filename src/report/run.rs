@@ -183,10 +183,10 @@ pub enum Report {
     Run(RunReport),
     /// Connections were tested.
     Test(TestReport),
-    /// What a run would do was told.
-    Plan(PlanReport),
     /// Source and target were compared.
     Verify(VerifyReport),
+    /// What a run would do was told.
+    Plan(PlanReport),
     /// The configuration was shown.
     Info(InfoReport),
     /// The configuration failed; nothing was begun.

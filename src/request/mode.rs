@@ -18,10 +18,10 @@ pub enum Mode {
     MultiTest,
     /// What is configured, and when it last ran.
     Info,
-    /// What a run would do with every table, and at which price; writes nothing.
-    Plan,
     /// Whether source and target agree, row by row; writes nothing.
     Verify,
+    /// What a run would do with every table, and at which price; writes nothing.
+    Plan,
 }
 
 impl Mode {
@@ -35,8 +35,8 @@ impl Mode {
             Self::SingleSync => "single_sync",
             Self::MultiTest => "multi_test",
             Self::Info => "info",
-            Self::Plan => "plan",
             Self::Verify => "verify",
+            Self::Plan => "plan",
         }
     }
 

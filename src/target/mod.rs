@@ -9,6 +9,7 @@ mod lock;
 mod merge;
 mod publish;
 mod read_out;
+mod seen;
 mod sequence;
 mod session;
 mod staging;

@@ -57,7 +57,7 @@ async fn a_variants_other_values_are_text_that_depends_on_no_language() {
             of("nvarchar(10)", Value::text(""), ""),
             of("nvarchar(10)", Value::text("日本😀 "), "日本😀 "),
             of("varchar(10) COLLATE Japanese_CI_AS", Narrow(b"\x93\xfa\x96\x7b".to_vec()), "日本"),
-            of("char(4)", Narrow(b"ab".to_vec()), "ab  "),
+            of("char(4)", Narrow(b"ab  ".to_vec()), "ab  "),
             of("binary(3)", Binary(vec![0, 1, 255]), "0x0001FF"),
             of("varbinary(10)", Binary(vec![]), "0x"),
             of("uniqueidentifier", Guid(guid), "00112233-4455-6677-8899-AABBCCDDEEFF"),

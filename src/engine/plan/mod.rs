@@ -1,5 +1,6 @@
 //! From configuration and two catalogues to what a refresh will do. Pure.
 
+mod added;
 mod create;
 mod fit;
 mod form;
@@ -7,6 +8,7 @@ mod form;
 mod tests;
 mod wanted;
 
+pub(super) use self::added::added_columns;
 use self::fit::{fit_columns, new_columns};
 use self::wanted::wanted_columns;
 use crate::config::TableConfig;
@@ -108,6 +110,7 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         key: key_names,
         identity_always,
         way,
+        added: Vec::new(),
         guards: Guards { min_rows: config.options.min_rows, max_shrink: config.options.max_shrink, allow_shrink },
     };
     Ok(SyncPlan { columns, key, publication, rows_estimate: source.rows_estimate, warnings })

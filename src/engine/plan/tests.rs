@@ -38,6 +38,7 @@ fn source_column(name: &str, kind: ValueKind) -> SourceColumn {
 
 fn source() -> SourceDescription {
     SourceDescription {
+        object_id: None,
         columns: vec![
             source_column("CD", ValueKind::Text { chars_max: Some(20) }),
             source_column("Count", ValueKind::Int32),

@@ -1,7 +1,7 @@
 //! SQL Server's types: from a catalogue row to what the values are and how they are selected.
 
 use super::select::SelectForm;
-use crate::table::{SourceColumn, SourceDefinition, SourceDescription, ValueKind};
+use crate::table::{SourceColumn, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct SqlServerTable {
 impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
         let (columns, forms) = raw.into_iter().map(describe).unzip();
-        Self { description: SourceDescription { columns, primary_key, rows_estimate, definition: SourceDefinition::default() }, forms }
+        Self { description: SourceDescription { columns, primary_key, rows_estimate, ..SourceDescription::default() }, forms }
     }
 
     /// How the column of this name (as the catalogue spells it) is selected.

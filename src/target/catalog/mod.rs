@@ -45,7 +45,7 @@ const IDENTITY_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text A
      AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'SELECT') ORDER BY a.attnum";
 
 /// What stands in the target under a table's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TargetDescription {
     /// Its columns, in table order.
     pub columns: Vec<TargetColumn>,
@@ -67,6 +67,11 @@ impl TargetDescription {
     /// The type of the column of this name.
     pub fn pg_type_of(&self, name: &str) -> Option<&PgType> {
         self.columns.iter().find(|column| column.name == name).map(|column| &column.pg_type)
+    }
+
+    /// A column as DDL writes it; none where there is none of this name.
+    pub fn declared(&self, name: &str) -> Option<String> {
+        self.columns.iter().find(|column| column.name == name).map(|column| column.pg_type.declared(column.nullable))
     }
 
     /// Whether a unique constraint holds exactly these columns.

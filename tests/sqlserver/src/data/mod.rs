@@ -12,7 +12,7 @@ use crate::faults::Faults;
 use crate::sql::error::SqlError;
 use crate::types::cast::{Conversion, cast};
 use crate::types::collation::{self, Collation};
-use crate::types::value::Value;
+use crate::types::value::{Value, variant_base};
 use crate::types::{Length, SqlType};
 use definition::{ForeignKeyDef, IndexDef};
 use generated::Generated;
@@ -244,6 +244,11 @@ impl Column {
                     format!("Cannot insert the value NULL into column '{}'; column does not allow nulls. INSERT fails.", self.name),
                 ))
             };
+        }
+        if let (SqlType::Variant, Value::Variant(base, inner)) = (self.ty, &value) {
+            let unknown = || SqlError::new(243, 16, format!("Type {base} is not a defined system type."));
+            let (ty, collation) = variant_base(base).ok_or_else(unknown)?;
+            return Ok(Value::variant(base, Column::new(&self.name, ty, collation, false).fit((**inner).clone())?));
         }
         // Raw bytes of narrow text and exact times are taken as they are.
         let natural = value.natural_type().unwrap_or(self.ty);
