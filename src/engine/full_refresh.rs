@@ -11,15 +11,17 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::plan::{PlannedColumn, SyncPlan, plan};
+use super::drift::unchanged_by;
+use super::plan::{PlannedColumn, SyncPlan};
+use super::planning::{Allowed, Known, plan_refresh};
 use super::pump::{RowProgress, pump};
 use super::{Stop, StopReason};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::{Connection, ReadSummary, SelectColumn, Selection, SqlServerTable};
-use crate::table::TargetTable;
-use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, breaks_key, is_transient};
+use crate::table::{SeenTable, SourceDescription, TargetTable};
+use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_key, is_transient};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -49,6 +51,8 @@ pub struct RunContext {
     pub dry_run: bool,
     /// Publish although a guard would refuse.
     pub allow_shrink: bool,
+    /// Go on although the source has changed.
+    pub accept_drift: bool,
     /// How long a source may be silent.
     pub source_idle_timeout: Duration,
     /// Who is told of progress.
@@ -64,13 +68,15 @@ struct SoFar {
     refresh: Option<&'static str>,
     loaded: Loaded,
     warnings: Vec<String>,
+    /// The source as the plan saw it.
+    seen: Option<SeenTable>,
 }
 
 impl TableJob {
     /// Refreshes the table, or counts both sides in a dry run; every failure is in the report.
     pub async fn run(self) -> TableReport {
         let mut report = TableReport::new(&self.config.name, Outcome::Ok);
-        let mut so_far = SoFar { begun: Instant::now(), refresh: None, loaded: Loaded::default(), warnings: Vec::new() };
+        let mut so_far = SoFar { begun: Instant::now(), refresh: None, loaded: Loaded::default(), warnings: Vec::new(), seen: None };
         let done = if self.run.dry_run {
             self.count(&mut report, &mut so_far).await
         } else {
@@ -129,7 +135,7 @@ impl TableJob {
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         let standing = session.describe(&self.config.pg_table).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
-        let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+        let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         self.reached(Phase::Copying, plan.rows_estimate);
@@ -153,6 +159,30 @@ impl TableJob {
         Ok((connection, described))
     }
 
+    /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.
+    async fn plan(
+        &self,
+        session: &Session,
+        source: &SourceDescription,
+        target: Option<&TargetDescription>,
+        so_far: &mut SoFar,
+    ) -> Result<SyncPlan> {
+        let seen = session.seen_table(&self.config.name).await?;
+        let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
+        let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
+        let (plan, seen) = plan_refresh(known, allowed)?;
+        so_far.seen = Some(seen);
+        Ok(plan)
+    }
+
+    /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
+    async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+        let Some(before) = &so_far.seen else { return Ok(()) };
+        let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
+        so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
+        Ok(())
+    }
+
     /// Reads what a table that is to be made takes over from the source.
     async fn define(&self, connection: &mut Connection, described: &mut SqlServerTable, missing: bool) -> Result<()> {
         let options = &self.config.options;
@@ -168,6 +198,7 @@ impl TableJob {
         let load = straight.load();
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
+        self.check_unchanged(so_far).await?;
         self.reached(Phase::Publishing, None);
         straight.publish(&self.ended("succeeded", so_far, None)).await
     }
@@ -178,7 +209,7 @@ impl TableJob {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = Read { connection, described, selection: self.selection(plan) };
-            let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+            let staging = session.create_staging(&plan.publication).await?;
             self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await
         };
@@ -189,10 +220,11 @@ impl TableJob {
     }
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
-        let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+        let staging = session.create_staging(&plan.publication).await?;
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(loaded, &summary);
+        self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(session.check_staged(&plan.publication, &staging)).await?;
         self.reached(Phase::Publishing, None);
@@ -233,7 +265,7 @@ impl TableJob {
             let (mut connection, mut described) = self.describe_source().await?;
             let standing = session.describe(&self.config.pg_table).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
-            let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+            let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = session.count(&self.config.pg_table).await?;
             Ok((plan, at_source, in_target))
@@ -275,7 +307,7 @@ impl TableJob {
         None
     }
 
-    fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>) -> RunRow<'a> {
+    fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {
         RunRow {
             run_id: self.run.run_id,
             table: &self.config.name,
@@ -285,6 +317,7 @@ impl TableJob {
             bytes: so_far.loaded.bytes,
             seconds: so_far.begun.elapsed().as_secs_f64(),
             error,
+            seen: so_far.seen.as_ref(),
         }
     }
 

@@ -15,7 +15,7 @@ use super::staging::Load;
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::TargetTable;
+use crate::table::{PgType, TargetTable};
 
 /// What is published, and how.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Publication {
     pub identity_always: Vec<String>,
     /// The way.
     pub way: PublishWay,
+    /// Columns that the target gets before the publish, with their types.
+    pub added: Vec<(String, PgType)>,
     /// What refuses it.
     pub guards: Guards,
 }
@@ -93,6 +95,7 @@ impl Session {
     pub async fn begin_straight<'a>(&'a mut self, publication: &'a Publication) -> Result<StraightLoad<'a>> {
         let target = &publication.target;
         let failed = |error| target_error(&format!("prepare {target}"), error);
+        self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         let transaction = self.client.transaction().await.map_err(failed)?;
         match &publication.way {
@@ -127,6 +130,7 @@ impl Session {
     /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, [`super::is_transient`] where a second attempt may
     /// succeed. The target is then as it was.
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
+        self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
         publish_staged(transaction, publication, staging, &state_schema, run).await

@@ -7,14 +7,15 @@ use tokio_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::error::target_error;
+use super::seen::{self, record_seen};
 use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::{PgIdent, TargetTable};
+use crate::table::{PgIdent, SeenTable, TargetTable};
 
 /// Forward-only steps; the schema's version is how many of them it has had. `{schema}` is the quoted state schema.
-fn migrations(schema: &PgIdent<'_>) -> [String; 1] {
-    [format!(
+fn migrations(schema: &PgIdent<'_>) -> [String; 2] {
+    let runs = format!(
         "CREATE TABLE {schema}.runs (
              run_id uuid NOT NULL,
              table_name text NOT NULL,
@@ -36,7 +37,8 @@ fn migrations(schema: &PgIdent<'_>) -> [String; 1] {
          );
          CREATE INDEX runs_by_table ON {schema}.runs (table_name, started_at DESC);
          COMMENT ON TABLE {schema}.runs IS 'What each run of tablesync did, table by table'"
-    )]
+    );
+    [runs, seen::migration(schema)]
 }
 
 /// A run's row as it begins.
@@ -71,6 +73,8 @@ pub struct RunRow<'a> {
     pub seconds: f64,
     /// The error's sentence.
     pub error: Option<&'a str>,
+    /// The source as the run saw it; written down with a success.
+    pub seen: Option<&'a SeenTable>,
 }
 
 impl Session {
@@ -194,7 +198,10 @@ impl Session {
 /// Writes a run's `succeeded` row in the transaction of its data.
 pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
     record(transaction, state_schema, row).await?;
-    Ok(())
+    match row.seen {
+        Some(seen) => record_seen(transaction, state_schema, row.table, row.run_id, seen).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before.

@@ -52,11 +52,13 @@ pub struct SyncPlan {
 }
 
 impl SyncPlan {
-    /// The statements that make the table, in the order in which they run; none where it stands. The rows are loaded after the first.
+    /// The statements that make the table, in the order in which they run; the rows are loaded after the first. Where it stands, those that add columns to it.
     pub fn ddl(&self) -> Vec<String> {
         match &self.publication.way {
             PublishWay::Straight { create: Some(table) } => table.statements(&self.publication.target, &self.publication.key),
-            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => Vec::new(),
+            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => {
+                self.publication.add_columns()
+            }
         }
     }
 }
