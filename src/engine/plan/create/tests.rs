@@ -50,6 +50,7 @@ fn source(definition: SourceDefinition) -> SourceDescription {
         primary_key: vec!["Id".to_owned()],
         rows_estimate: None,
         definition,
+        ..SourceDescription::default()
     }
 }
 
