@@ -26,6 +26,8 @@ pub(crate) enum Expected {
     SingleDryRun,
     /// 200, both ends of these tables.
     MultiTest(&'static [&'static str]),
+    /// 200, and these tables agree.
+    Verify(&'static [&'static str]),
     /// 200, the configuration, and a word of a warning.
     Info(&'static str),
     /// 400, this mode, a word of the error, a list of what would have been right.
@@ -60,6 +62,8 @@ pub(crate) const EVENTS: &[(&str, Expected)] = &[
     ("single_sync_dry_run", Expected::SingleDryRun),
     ("single_sync_table", Expected::SingleSync),
     ("unknown_field", Expected::Info("tabels")),
+    ("verify", Expected::Verify(&["customer"])),
+    ("verify_sample", Expected::Verify(ALL)),
 ];
 
 /// The text of an event's file.
@@ -136,6 +140,10 @@ pub(crate) fn assert_answered(name: &str, expected: Expected, ending: &Ending) {
                 }
                 assert!(result["error"].is_null());
             }
+        }
+        Expected::Verify(tables) => {
+            assert_eq!([&body["mode"], &body["verified_tables"]], [&json!("verify"), &json!(tables.len())], "{name}: {body}");
+            assert!(tables.iter().all(|table| body.table(table)["status"] == "ok"), "{name}: {body}");
         }
         Expected::Info(warned) => assert_info(&body, warned),
         Expected::Refused(mode, named, list) => {

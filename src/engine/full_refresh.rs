@@ -303,6 +303,7 @@ impl TableJob {
             key: plan.key.clone(),
             isolation: self.config.options.isolation,
             time_zone: self.config.options.source_time_zone.clone(),
+            ranges: None,
         }
     }
 

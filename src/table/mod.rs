@@ -7,6 +7,7 @@ mod fold;
 mod name;
 mod nearest;
 mod pg_type;
+mod range;
 
 pub use choice::{BadText, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
@@ -15,3 +16,4 @@ pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};
 pub use pg_type::PgType;
+pub use range::{KeyRanges, RangeBounds, RangeKind};

@@ -40,10 +40,6 @@ impl<'a> Names<'a> {
         Self { columns, key, named }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.named.is_empty()
-    }
-
     pub(super) fn add_source(&mut self, hasher: &mut RowHasher, row: &CopyRow<'_>) {
         self.add(hasher, row, Net::add_source, u64::wrapping_add);
     }

@@ -2,12 +2,14 @@
 
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ranges::RangeMap;
 use crate::config::TableConfig;
-use crate::copy::{CopyRow, RowReader, batches};
+use crate::copy::{CopyRow, Encoding, RowReader, batches};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::plan::{PlannedColumn, pair};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
+use crate::table::{KeyRanges, SubMicrosecond};
 use crate::target::Session;
 
 /// One is filled, one is looked at, two are on their way.
@@ -46,18 +48,49 @@ impl<'a> Sides<'a> {
         self.described.description.rows_estimate
     }
 
-    /// Shows each side's rows to whom they concern.
+    /// How the leading column of the key can be divided into ranges; none where source and target may order it differently.
+    pub(super) async fn range_map(&self) -> Result<Option<RangeMap>> {
+        let Some((position, column)) = self.key.first().and_then(|first| Some((*first, self.columns.get(*first)?))) else {
+            return Ok(None);
+        };
+        let source = self.described.description.columns.iter().find(|source| source.name == column.source);
+        let ends = self.session.ends(&self.job.config.pg_table, &column.target, column.encoding);
+        // Rounding may carry a moment into the next day, and so into another range than the source sees it in.
+        let rounded =
+            self.job.config.options.on_submicrosecond == SubMicrosecond::Round && matches!(column.encoding, Encoding::Timestamp { .. });
+        // Where the ends cannot be told from the form, the server need not be asked.
+        let probe = source.and_then(|source| RangeMap::new(position, column, source, (0, 0)));
+        match (source, probe) {
+            (Some(source), Some(_)) if !rounded => Ok(ends.await?.and_then(|ends| RangeMap::new(position, column, source, ends))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Counts both sides without reading their rows.
+    pub(super) async fn count(&self) -> Result<(u64, u64)> {
+        let mut connection = connect(self.job).await?;
+        let (source, target) =
+            tokio::try_join!(connection.count(&self.job.config.sql_table), self.session.count(&self.job.config.pg_table))?;
+        Ok((source, target.unwrap_or(0)))
+    }
+
+    /// Shows each side's rows, those in `ranges` where there are any, to whom they concern.
     ///
     /// # Errors
     /// The source's error where it has one, else the target's.
-    pub(super) async fn read(&mut self, on_source: impl FnMut(CopyRow<'_>), on_target: impl FnMut(CopyRow<'_>)) -> Result<()> {
+    pub(super) async fn read(
+        &mut self,
+        ranges: Option<&KeyRanges>,
+        on_source: impl FnMut(CopyRow<'_>),
+        on_target: impl FnMut(CopyRow<'_>),
+    ) -> Result<()> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect(self.job).await?,
         };
         let names: Vec<_> = self.columns.iter().map(|column| column.target.clone()).collect();
-        let source = read_source(connection, self, on_source);
-        let target = self.session.read_out(&self.job.config.pg_table, &names, on_target);
+        let source = read_source(connection, self, ranges, on_source);
+        let target = self.session.read_out(&self.job.config.pg_table, &names, ranges, on_target);
         tokio::try_join!(source, target).map(|_| ())
     }
 
@@ -80,9 +113,14 @@ async fn connect(job: &TableJob) -> Result<Connection> {
     Ok(connection)
 }
 
-async fn read_source(connection: Connection, sides: &Sides<'_>, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
+async fn read_source(
+    connection: Connection,
+    sides: &Sides<'_>,
+    ranges: Option<&KeyRanges>,
+    mut on_row: impl FnMut(CopyRow<'_>),
+) -> Result<()> {
     let (sink, mut received) = batches(BUFFERS);
-    let selection = selection(&sides.job.config, &sides.columns, &sides.key);
+    let selection = Selection { ranges: ranges.cloned(), ..selection(&sides.job.config, &sides.columns, &sides.key) };
     let (described, policy) = (sides.described.clone(), sides.job.config.options.on_submicrosecond);
     let reading = async move { connection.read(&selection, &described, policy, sink).await };
     let reader = AbortOnDropHandle::new(tokio::spawn(reading));
@@ -109,6 +147,7 @@ fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> 
         key: key.to_vec(),
         isolation: config.options.isolation,
         time_zone: config.options.source_time_zone.clone(),
+        ranges: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod certificate;
 mod client;
 mod decode;
 mod error;
+mod range;
 mod read;
 mod select;
 mod types;

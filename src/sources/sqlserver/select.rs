@@ -2,9 +2,10 @@
 
 use jiff::tz::TimeZone;
 
+use super::range;
 use super::types::SqlServerTable;
 use crate::copy::Encoding;
-use crate::table::{ColumnPart, Isolation, SourceTable, TsqlIdent};
+use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable, TsqlIdent};
 
 /// How the value of one column is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,8 @@ pub struct Selection {
     pub isolation: Isolation,
     /// Where times without a zone were written, where that is configured.
     pub time_zone: Option<TimeZone>,
+    /// Which rows; none means all.
+    pub ranges: Option<KeyRanges>,
 }
 
 impl Selection {
@@ -139,7 +142,8 @@ impl Selection {
             Isolation::NoLock => " WITH (NOLOCK)",
             Isolation::ReadCommitted | Isolation::Snapshot => "",
         };
-        format!("SELECT {} FROM {}{hint}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table)
+        let rows = self.ranges.as_ref().map(range::filter).unwrap_or_default();
+        format!("SELECT {} FROM {}{hint}{rows}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table)
     }
 }
 
@@ -179,6 +183,7 @@ mod tests {
             key: vec![0],
             isolation: Isolation::ReadCommitted,
             time_zone: None,
+            ranges: None,
         };
         assert_eq!(selection.sql(&described), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
         selection.isolation = Isolation::NoLock;
