@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
-use crate::engine::{RunContext, Stop, TableJob, TestJob, run_tables, test_connections, verify_tables};
+use crate::engine::{PlanJob, RunContext, Stop, TableJob, TestJob, plan_tables, run_tables, test_connections, verify_tables};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TestReport};
+use crate::report::{InfoReport, LastSync, PlanReport, Progress, Report, TableInfo, TestReport};
 use crate::request::{Mode, Request, select_tables};
 use crate::sources::sqlserver::Connection;
 use crate::target::Session;
@@ -78,6 +78,14 @@ impl App {
                     Err(error) => Report::Failed(error),
                 }
             }
+            Mode::Plan => match connections(&settings, &tables) {
+                Ok((target, sources)) => {
+                    let jobs = tables.into_iter().cloned().zip(sources).map(|(config, source)| PlanJob { config, source }).collect();
+                    let tables = plan_tables(jobs, target, settings.run.source_idle_timeout, stop).await;
+                    Report::Plan(PlanReport { tables, warnings: tls_warnings })
+                }
+                Err(error) => Report::Failed(error),
+            },
             Mode::Info => Report::Info(info(&settings).await),
         }
     }
@@ -87,6 +95,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
     RunContext {
         run_id: Uuid::now_v7(),
         mode: request.mode.name(),
+        configured: settings.tables.tables.values().cloned().collect(),
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
         source_idle_timeout: settings.run.source_idle_timeout,

@@ -1,5 +1,7 @@
 //! Tables that the product makes from the source's definition; PostgreSQL's own catalogue says what they have become.
 
+mod foreign_keys;
+
 use serde_json::json;
 
 use crate::support::body::Body;

@@ -28,6 +28,8 @@ pub(crate) enum Expected {
     MultiTest(&'static [&'static str]),
     /// 200, and these tables agree.
     Verify(&'static [&'static str]),
+    /// 200, what a run would do with these tables.
+    Plan(&'static [&'static str]),
     /// 200, the configuration, and a word of a warning.
     Info(&'static str),
     /// 400, this mode, a word of the error, a list of what would have been right.
@@ -51,6 +53,8 @@ pub(crate) const EVENTS: &[(&str, Expected)] = &[
     ("multi_sync_tables_string", Expected::MultiSync(&["voipdb_customer", "voipdb_useragent"])),
     ("multi_test", Expected::MultiTest(ALL)),
     ("multi_test_tables", Expected::MultiTest(&["customer"])),
+    ("plan", Expected::Plan(ALL)),
+    ("plan_tables", Expected::Plan(&["customer"])),
     ("refused_not_an_object", Expected::Refused("multi_sync", "object", None)),
     ("refused_single_sync_without_table", Expected::Refused("single_sync", "table", Some("available_tables"))),
     ("refused_unknown_mode", Expected::Refused("sync_everything", "sync_everything", Some("valid_modes"))),
@@ -141,10 +145,8 @@ pub(crate) fn assert_answered(name: &str, expected: Expected, ending: &Ending) {
                 assert!(result["error"].is_null());
             }
         }
-        Expected::Verify(tables) => {
-            assert_eq!([&body["mode"], &body["verified_tables"]], [&json!("verify"), &json!(tables.len())], "{name}: {body}");
-            assert!(tables.iter().all(|table| body.table(table)["status"] == "ok"), "{name}: {body}");
-        }
+        Expected::Verify(tables) => assert_verified(&body, tables),
+        Expected::Plan(tables) => assert_plan(&body, tables),
         Expected::Info(warned) => assert_info(&body, warned),
         Expected::Refused(mode, named, list) => {
             assert_eq!(body["mode"], mode, "{name}");
@@ -176,6 +178,21 @@ fn assert_dry(table: &Value) {
     assert_eq!([&table["transferred_count"], &table["validation_passed"]], [&json!(0), &Value::Null], "{table}");
     assert!(table["source_rows"].is_u64() && table["refresh"].is_string(), "{table}");
     assert!(table.as_object().unwrap().contains_key("target_rows"), "{table}");
+}
+
+fn assert_verified(body: &Body, tables: &[&str]) {
+    assert_eq!([&body["mode"], &body["verified_tables"]], [&json!("verify"), &json!(tables.len())], "{body}");
+    assert!(tables.iter().all(|table| body.table(table)["status"] == "ok"), "{body}");
+}
+
+fn assert_plan(body: &Body, tables: &[&str]) {
+    assert_eq!([&body["planned_tables"], &body["failed_tables"]], [tables.len(), 0], "{body}");
+    let plans = body["plans"].as_object().unwrap();
+    assert_eq!(plans.keys().collect::<Vec<_>>(), tables, "{body}");
+    for plan in plans.values() {
+        assert!(plan["refresh"].is_string() && plan["refresh_reason"].is_string() && plan["error"].is_null(), "{plan}");
+        assert!(plan["columns"].as_array().is_some_and(|columns| columns.len() >= 7), "{plan}");
+    }
 }
 
 fn assert_info(body: &Body, warned: &str) {

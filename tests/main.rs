@@ -16,6 +16,7 @@ mod interruption;
 mod merge;
 mod modes;
 mod overlap;
+mod plan;
 mod properties;
 mod readers;
 mod secrets;

@@ -1,7 +1,6 @@
 //! `verify`: every difference between source and target is named, none is made up, and nothing is written.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value as Json, json};
 
@@ -195,18 +194,18 @@ async fn a_row_that_the_source_changes_meanwhile_is_no_difference() {
     let site = Site::planted(vec![people.rows(rows)], json!({})).await;
     site.sync().await;
     site.db.execute("UPDATE people SET name = 'y' WHERE id IN (3, 7)").await;
-    let reads = AtomicU64::new(0);
-    // Each read finds row 3 in another state than the one before.
-    site.source.fault(
-        "People",
-        Fault::change_after_rows(1, move |table| {
-            let state = format!("x{}", reads.fetch_add(1, Ordering::Relaxed));
-            table.update("Name", Value::text(&state), |row| row[0] == Value::Int(3)).unwrap();
-        }),
-    );
+    site.source.fault("People", changing_with_each_read(1));
     let body = site.json(&["verify"]).await;
     assert_eq!((counts(&body, "people"), &body.table("people")["changed_meanwhile"]), ([10, 10, 10, 1, 0, 0], &json!(1)), "{body}");
     assert_eq!(differences(&body, "people"), [difference("differs", "Id=7", &["Name"])].into());
+}
+
+/// Each read finds row 3 in another state than the one before.
+fn changing_with_each_read(read: u64) -> Fault {
+    Fault::change_after_rows(1, move |table| {
+        table.update("Name", Value::text(&format!("x{read}")), |row| row[0] == Value::Int(3)).unwrap();
+        table.fault(Some(changing_with_each_read(read + 1)));
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ Examples:
   tablesync config check                          is everything set? (connects to nothing)
   tablesync multi_test                            can every table be reached on both sides?
   tablesync multi_sync --dry-run                  what would run, how many rows; writes nothing
+  tablesync plan                                  what a run would do, and at which price
   tablesync multi_sync                            every table of default_sync_order
   tablesync multi_sync --tables=customer,orders   these, in this order
   tablesync verify                                do source and target agree, row by row?
@@ -125,6 +126,14 @@ pub(super) enum Command {
         #[command(flatten)]
         deadline: Deadline,
     },
+    /// Say what a run would do with every table: refresh, columns, DDL, locks, dependents; writes nothing
+    #[command(name = "plan")]
+    Plan {
+        #[command(flatten)]
+        tables: Tables,
+        #[command(flatten)]
+        deadline: Deadline,
+    },
     /// Show what is configured, and when each table last ran
     #[command(name = "info")]
     Info,
@@ -204,6 +213,7 @@ impl Command {
             Self::SingleSync { .. } => Some(Mode::SingleSync),
             Self::MultiTest { .. } => Some(Mode::MultiTest),
             Self::Verify { .. } => Some(Mode::Verify),
+            Self::Plan { .. } => Some(Mode::Plan),
             Self::Info => Some(Mode::Info),
             Self::Config { .. } => None,
         }
@@ -217,7 +227,9 @@ impl Command {
         Some(match self {
             Self::MultiSync { tables, sync } => (with(tables.names(), sync), sync.deadline.deadline),
             Self::SingleSync { table, sync } => (with(table.iter().cloned().collect(), sync), sync.deadline.deadline),
-            Self::MultiTest { tables, deadline } => (Request { tables: tables.names(), ..base }, deadline.deadline),
+            Self::MultiTest { tables, deadline } | Self::Plan { tables, deadline } => {
+                (Request { tables: tables.names(), ..base }, deadline.deadline)
+            }
             Self::Verify { tables, sampling, deadline } => {
                 (Request { tables: tables.names(), sampling: sampling.sampling(), ..base }, deadline.deadline)
             }

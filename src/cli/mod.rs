@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod output;
+mod plan_output;
 mod progress;
 mod refused;
 mod signals;
@@ -98,12 +99,8 @@ fn exit_code(report: &Report, answer: &Answer) -> u8 {
     match report {
         Report::Refused(_) => WRONG,
         Report::Failed(error) if error.kind() == ErrorKind::Config => WRONG,
-        Report::Failed(_) | Report::Run(_) | Report::Test(_) | Report::Verify(_) | Report::Info(_) => {
-            if answer.success() {
-                SUCCESS
-            } else {
-                FAILED
-            }
+        Report::Failed(_) | Report::Run(_) | Report::Test(_) | Report::Plan(_) | Report::Verify(_) | Report::Info(_) => {
+            if answer.success() { SUCCESS } else { FAILED }
         }
     }
 }

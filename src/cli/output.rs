@@ -5,7 +5,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
 use indicatif::HumanCount;
 
-use super::verify_output;
+use super::{plan_output, verify_output};
 use crate::error::SyncError;
 use crate::report::body::{reason_name, status_name};
 use crate::report::{Answer, InfoReport, Outcome, Report, RunReport, TableReport, TestReport};
@@ -36,6 +36,12 @@ pub(super) fn show(report: &Report, answer: &Answer) -> Shown {
         Report::Verify(report) => {
             shown.stdout = verify_output::verified(report);
             shown.stderr.push_str(&verify_output::failures(report));
+        }
+        Report::Plan(plan) => {
+            shown.stdout = plan_output::planned(plan);
+            for (name, table) in &plan.tables {
+                table.error.iter().for_each(|error| shown.stderr.push_str(&failure(Some(name), error)));
+            }
         }
         Report::Info(info) => shown.stdout = informed(info),
         Report::Failed(error) => shown.stderr.push_str(&failure(None, error)),

@@ -45,6 +45,8 @@ pub struct RunContext {
     pub run_id: Uuid,
     /// The request's mode, for the `runs` table.
     pub mode: &'static str,
+    /// All configured tables, those that do not run included.
+    pub configured: Arc<[TableConfig]>,
     /// Count, write nothing.
     pub dry_run: bool,
     /// Publish although a guard would refuse.
@@ -312,7 +314,7 @@ impl TableJob {
     }
 
     /// What both servers show of the session; PostgreSQL keeps 63 bytes.
-    fn application(&self) -> String {
+    pub(super) fn application(&self) -> String {
         let mut name = format!("tablesync {} {}", self.run.run_id.simple(), self.config.name);
         while name.len() > 63 {
             name.pop();

@@ -1,15 +1,19 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod foreign_keys;
 mod full_refresh;
 mod plan;
+mod plan_tables;
 mod pump;
 mod run;
+mod sources;
 mod stop;
 mod test_connections;
 mod verify;
 
 pub use full_refresh::{RunContext, TableJob};
 pub use plan::{PlannedColumn, SyncPlan, plan};
+pub use plan_tables::{PlanJob, plan_tables};
 pub use run::run_tables;
 pub use stop::{Stop, StopReason};
 pub use test_connections::{TestJob, test_connections};

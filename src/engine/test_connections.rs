@@ -5,10 +5,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::Stop;
+use super::sources::{Sources, again};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::TableTest;
-use crate::sources::sqlserver::Connection;
 use crate::target::Session;
 
 const APPLICATION: &str = "tablesync multi_test";
@@ -28,15 +28,21 @@ pub async fn test_connections(
     idle_timeout: Duration,
     stop: &Stop,
 ) -> IndexMap<String, TableTest> {
-    let mut sources = Sources { open: IndexMap::new(), idle_timeout };
+    let mut sources = Sources::new(idle_timeout, APPLICATION);
     let session = stop.or_done(Session::open(&target, APPLICATION)).await;
     let mut tables = IndexMap::new();
     for job in jobs {
-        let source = stop.or_done(sources.count(&job)).await;
+        let source = stop.or_done(count_source(&mut sources, &job)).await;
         let test = TableTest { source, target: stop.or_done(count_target(&session, &job.config)).await };
         tables.insert(job.config.name, test);
     }
     tables
+}
+
+async fn count_source(sources: &mut Sources, job: &TestJob) -> Result<u64> {
+    let counted = sources.connection(&job.source, &job.config).await?.count(&job.config.sql_table).await;
+    sources.asked(&job.source, &job.config, &counted);
+    counted
 }
 
 async fn count_target(session: &Result<Session>, config: &TableConfig) -> Result<Option<u64>> {
@@ -48,37 +54,4 @@ async fn count_target(session: &Result<Session>, config: &TableConfig) -> Result
         }
         rows => Ok(rows),
     }
-}
-
-/// The sources met so far, by `db_type` and database: a connection, or the error that every table of it gets.
-struct Sources {
-    open: IndexMap<(String, Option<String>), Result<Connection>>,
-    idle_timeout: Duration,
-}
-
-impl Sources {
-    async fn count(&mut self, job: &TestJob) -> Result<u64> {
-        let settings = &job.source;
-        let login = settings.database.clone().or_else(|| job.config.sql_server_db.clone());
-        let key = (settings.db_type.clone(), login.clone());
-        if !self.open.contains_key(&key) {
-            let opened = Connection::open(settings, login.as_deref(), self.idle_timeout, APPLICATION).await;
-            self.open.insert(key.clone(), opened);
-        }
-        let counted = match self.open.get_mut(&key) {
-            Some(Ok(connection)) => connection.count(&job.config.sql_table).await,
-            Some(Err(error)) => return Err(again(error)),
-            None => return Err(SyncError::new(ErrorKind::Internal, "the connection was lost from sight")),
-        };
-        if counted.as_ref().is_err_and(|error| error.kind() != ErrorKind::SourceSchema) {
-            // The server answered a missing table or permission and goes on; after any other error a connection may be out of step.
-            self.open.shift_remove(&key);
-        }
-        counted
-    }
-}
-
-/// The same error for another table.
-fn again(error: &SyncError) -> SyncError {
-    SyncError::new(error.kind(), error.to_string())
 }

@@ -1,5 +1,6 @@
 //! A report as the status code and the JSON body that callers read. The fields and their order are the contract.
 
+mod plan;
 mod verify;
 
 use std::time::Duration;
@@ -74,6 +75,7 @@ pub fn answer(report: &Report, asked: &Asked) -> Answer {
         Report::Run(run) => multi(run, asked),
         Report::Test(test) => tested(test, asked),
         Report::Verify(report) => verify::verified(report, asked),
+        Report::Plan(foreseen) => plan::planned(foreseen, asked),
         Report::Info(info) => informed(info, asked),
         Report::Failed(error) => finish(Verdict::not(500, error.kind().name(), error.to_string()), asked, &[], Map::new()),
         Report::Refused(refused) => refusal(refused, asked),

@@ -1,12 +1,14 @@
 //! What happened: reports of a run, and the events of its progress.
 
 pub mod body;
+mod plan;
 mod progress;
 mod run;
 pub mod telemetry;
 mod verify;
 
 pub use body::{Answer, Asked};
+pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{InfoReport, LastSync, NotStarted, Outcome, Report, RowCounts, RunReport, TableInfo, TableReport, TableTest, TestReport};
 pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use super::VerifyReport;
+use super::{PlanReport, VerifyReport};
 use crate::error::SyncError;
 use crate::request::Refusal;
 use crate::table::Refresh;
@@ -185,6 +185,8 @@ pub enum Report {
     Test(TestReport),
     /// Source and target were compared.
     Verify(VerifyReport),
+    /// What a run would do was told.
+    Plan(PlanReport),
     /// The configuration was shown.
     Info(InfoReport),
     /// The configuration failed; nothing was begun.

@@ -79,6 +79,11 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
         Some(Report::Verify(report)) => report.tables.iter().for_each(|(name, table)| log_verification(name, table)),
         Some(Report::Failed(cause)) => log_failure(None, cause),
         Some(Report::Refused(_)) | None => error!(kind = "RequestError", "{}", answer.error()),
+        Some(Report::Plan(plan)) => {
+            for (name, table) in &plan.tables {
+                table.error.iter().for_each(|cause| log_failure(Some(name), cause));
+            }
+        }
         Some(Report::Info(_)) => {}
     }
     for warning in answer.warnings() {

@@ -20,11 +20,13 @@ pub enum Mode {
     Info,
     /// Whether source and target agree, row by row; writes nothing.
     Verify,
+    /// What a run would do with every table, and at which price; writes nothing.
+    Plan,
 }
 
 impl Mode {
     /// Every mode, in the order in which a refusal lists them.
-    pub const ALL: [Self; 5] = [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info, Self::Verify];
+    pub const ALL: [Self; 6] = [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info, Self::Plan, Self::Verify];
 
     /// Its name in events and on the command line.
     pub fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Mode {
             Self::MultiTest => "multi_test",
             Self::Info => "info",
             Self::Verify => "verify",
+            Self::Plan => "plan",
         }
     }
 
@@ -74,9 +77,10 @@ mod tests {
 
     #[test]
     fn an_unknown_mode_is_refused_with_the_valid_ones() {
-        for text in ["multisync", "MULTI_SYNC", " info", "", "plan"] {
+        for text in ["multisync", "MULTI_SYNC", " info", "", "plans"] {
             let refusal = text.parse::<Mode>().unwrap_err();
             assert_eq!(refusal.valid_modes, Some(Mode::names()));
+            assert_eq!(Mode::names()[..4], ["multi_sync", "single_sync", "multi_test", "info"]);
             assert!(refusal.error.starts_with(&format!("unknown mode {text:?}")), "{refusal:?}");
         }
         assert!("multisync".parse::<Mode>().unwrap_err().error.contains("did you mean \"multi_sync\"?"));

@@ -3,7 +3,9 @@
 mod catalog;
 mod create;
 mod error;
+mod foreign_key;
 mod guards;
+mod history;
 mod lock;
 mod merge;
 mod publish;
@@ -14,9 +16,10 @@ mod staging;
 mod state;
 mod tls;
 
-pub use catalog::TargetDescription;
+pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_key, is_transient};
+pub use foreign_key::NewForeignKey;
 pub use guards::Guards;
 pub use lock::LockOutcome;
 pub use publish::{Publication, PublishWay, Published, StraightLoad};

@@ -94,6 +94,9 @@ impl Session {
         let target = &publication.target;
         let failed = |error| target_error(&format!("prepare {target}"), error);
         let state_schema = self.state_schema.clone();
+        if matches!(publication.way, PublishWay::Straight { create: None }) {
+            self.drop_own_foreign_keys(target).await?;
+        }
         let transaction = self.client.transaction().await.map_err(failed)?;
         match &publication.way {
             PublishWay::Straight { create: Some(table) } => {
@@ -128,8 +131,18 @@ impl Session {
     /// succeed. The target is then as it was.
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
         let state_schema = self.state_schema.clone();
-        let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
-        publish_staged(transaction, publication, staging, &state_schema, run).await
+        let mut gave_way = Vec::new();
+        loop {
+            let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
+            match publish_staged(transaction, publication, staging, &state_schema, run).await {
+                Ok(mut published) => {
+                    published.warnings.append(&mut gave_way);
+                    return Ok(published);
+                }
+                // Each time round there is one foreign key less.
+                Err(error) => gave_way.push(self.give_way(&error).await?.ok_or(error)?),
+            }
+        }
     }
 }
 

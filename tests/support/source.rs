@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tds_stand_in::{Builder, SqlError, StandIn, TableHandle};
-pub(crate) use tds_stand_in::{Fault, IndexDef, TableDef, TlsMode as Tls, Value};
+pub(crate) use tds_stand_in::{Fault, ForeignKeyDef, IndexDef, TableDef, TlsMode as Tls, Value};
 use tokio::net::TcpListener;
 
 use super::real::RealServer;

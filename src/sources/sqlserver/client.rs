@@ -76,6 +76,17 @@ impl Connection {
         }
     }
 
+    /// Checks that reads may be isolated so, and leaves the connection as it is.
+    ///
+    /// # Errors
+    /// As [`Connection::isolate`].
+    pub async fn check_isolation(&mut self, isolation: Isolation, database: Option<&str>) -> Result<()> {
+        match isolation {
+            Isolation::ReadCommitted | Isolation::NoLock => Ok(()),
+            Isolation::Snapshot => self.check_snapshots_allowed(database).await,
+        }
+    }
+
     async fn check_snapshots_allowed(&mut self, database: Option<&str>) -> Result<()> {
         const SNAPSHOT_STATE: &str = "SELECT d.snapshot_isolation_state FROM sys.databases AS d WHERE d.name = COALESCE(@P1, DB_NAME())";
         let rows = self.rows(SNAPSHOT_STATE, &[&database], "read sys.databases").await?;

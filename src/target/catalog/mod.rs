@@ -1,8 +1,12 @@
 //! Every catalogue query of the target.
 
-use tokio_postgres::{Row, Transaction};
+mod dependents;
+
+pub use dependents::{Dependent, DependentKind, OnDelete};
+use tokio_postgres::{Client, Row, Transaction};
 
 use super::error::target_error;
+use super::foreign_key::{MARK, StandingForeignKey};
 use super::sequence::IdentitySequence;
 use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
@@ -40,6 +44,18 @@ const IDENTITY_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text A
      JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid \
      WHERE a.attrelid = $1::text::regclass AND a.attidentity <> '' AND a.attname = ANY($2::text[]) \
      AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'SELECT') ORDER BY a.attnum";
+
+/// The foreign keys from one table to another.
+const FOREIGN_KEYS: &str = "SELECT c.conname, c.convalidated, coalesce(obj_description(c.oid, 'pg_constraint') = $3, false) AS ours, \
+     ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, n) \
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum ORDER BY k.n) AS columns, \
+     ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, n) \
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum ORDER BY k.n) AS referenced \
+     FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conrelid = to_regclass($1) AND c.confrelid = to_regclass($2) ORDER BY c.conname";
+
+/// The foreign keys of a table that carry our mark.
+const OWN_FOREIGN_KEYS: &str = "SELECT c.conname::text FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conrelid = to_regclass($1) \
+     AND obj_description(c.oid, 'pg_constraint') = $2 ORDER BY c.conname";
 
 /// What stands in the target under a table's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +133,13 @@ impl Session {
         Ok(row.get(0))
     }
 
+    /// The names of the foreign keys of our own making that `table` has.
+    pub(super) async fn own_foreign_keys(&self, table: &TargetTable) -> Result<Vec<String>> {
+        let failed = |error| target_error(&format!("read the foreign keys of {table}"), error);
+        let rows = self.client.query(OWN_FOREIGN_KEYS, &[&table.to_string(), &MARK]).await.map_err(failed)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Counts the rows of `table`; none when there is no such table.
     ///
     /// # Errors
@@ -130,6 +153,26 @@ impl Session {
         let row = self.client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.map_err(failed)?;
         Ok(Some(row.get::<_, i64>(0).cast_unsigned()))
     }
+}
+
+/// The foreign keys from `table` to `references`; none where one of the tables is missing.
+pub(super) async fn foreign_keys_between(
+    client: &Client,
+    table: &TargetTable,
+    references: &TargetTable,
+) -> Result<Vec<StandingForeignKey>> {
+    let rows = client
+        .query(FOREIGN_KEYS, &[&table.to_string(), &references.to_string(), &MARK])
+        .await
+        .map_err(|error| target_error(&format!("read the foreign keys of {table}"), error))?;
+    let key = |row: &Row| StandingForeignKey {
+        name: row.get("conname"),
+        columns: row.get("columns"),
+        referenced: row.get("referenced"),
+        checked: row.get("convalidated"),
+        ours: row.get("ours"),
+    };
+    Ok(rows.iter().map(key).collect())
 }
 
 /// The sequences behind the identity columns among `columns` that the role may set.

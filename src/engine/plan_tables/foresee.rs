@@ -1,0 +1,130 @@
+//! From a plan and two catalogues to what is said about a run. Pure.
+
+use super::effects::{dependents, locks};
+use super::expect::expect;
+use crate::config::TableConfig;
+use crate::engine::plan::{PlannedColumn, SyncPlan};
+use crate::report::{Foreseen, ForeseenColumn, LastSuccess};
+use crate::table::{ColumnPart, Isolation, Refresh, SourceColumn, SourceDescription, ValueKind};
+use crate::target::{Dependent, PublishWay, TargetDescription};
+
+/// What was asked of both sides.
+pub(super) struct Asked<'a> {
+    pub(super) config: &'a TableConfig,
+    pub(super) source: &'a SourceDescription,
+    pub(super) target: Option<&'a TargetDescription>,
+    pub(super) dependents: &'a [Dependent],
+    pub(super) last: Option<LastSuccess>,
+}
+
+/// What a run would do.
+pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
+    let way = &plan.publication.way;
+    Foreseen {
+        refresh: way.name(),
+        reason: reason(asked, plan),
+        target_exists: asked.target.is_some(),
+        columns: plan.columns.iter().enumerate().map(|(position, column)| foresee_column(asked, plan, position, column)).collect(),
+        ddl: plan.ddl(),
+        locks: locks(way),
+        expected: expect(asked.source, &plan.columns, asked.last),
+        dependents: dependents(asked.dependents, way),
+        drift: Vec::new(),
+        warnings: warnings(asked, plan),
+    }
+}
+
+fn reason(asked: &Asked<'_>, plan: &SyncPlan) -> String {
+    let key = plan.publication.key.join(", ");
+    let refresh = asked.config.options.refresh;
+    match (&plan.publication.way, asked.target) {
+        (PublishWay::Straight { create: Some(_) }, _) => "the target table is missing and create_tables makes it".to_owned(),
+        (PublishWay::Straight { create: None }, _) => "the target table is empty, so there is nothing to compare with".to_owned(),
+        (PublishWay::Merge { reinsert_changed }, _) => {
+            let why = if refresh == Refresh::Merge { "refresh says so" } else { "the target has rows" };
+            let how = if *reinsert_changed {
+                "; changed rows are deleted and inserted, because an update could meet another unique constraint half-way or cannot set a column that is always generated"
+            } else {
+                ""
+            };
+            format!("{why}, and rows are compared by the key ({key}){how}")
+        }
+        (PublishWay::Replace, _) if refresh == Refresh::Replace => "refresh says so".to_owned(),
+        (PublishWay::Replace, _) => "the target has rows, and there is no key to compare them by".to_owned(),
+        (PublishWay::Truncate, _) => "refresh says so".to_owned(),
+    }
+}
+
+fn foresee_column(asked: &Asked<'_>, plan: &SyncPlan, position: usize, column: &PlannedColumn) -> ForeseenColumn {
+    let key = plan.key.contains(&position);
+    // A new table's key takes no NULL once its primary key is added.
+    let not_null = column.not_null || (key && asked.target.is_none());
+    ForeseenColumn {
+        source: column.source.clone(),
+        source_type: source_column(asked.source, column).map(|source| source.declared.clone()).unwrap_or_default(),
+        target: column.target.clone(),
+        target_type: column.pg_type.to_string(),
+        nullable: !not_null,
+        key,
+        conversion: column.conversion.clone(),
+    }
+}
+
+fn source_column<'a>(source: &'a SourceDescription, column: &PlannedColumn) -> Option<&'a SourceColumn> {
+    source.columns.iter().find(|described| described.name == column.source)
+}
+
+fn warnings(asked: &Asked<'_>, plan: &SyncPlan) -> Vec<String> {
+    let mut warnings = plan.warnings.clone();
+    if asked.target.is_none() && plan.key.is_empty() {
+        warnings.push("neither the configuration nor the source names a key: the next run will replace all rows".to_owned());
+    }
+    let key_columns =
+        plan.key.iter().filter_map(|&position| Some((&plan.columns[position], source_column(asked.source, &plan.columns[position])?)));
+    for (planned, source) in key_columns {
+        warnings.extend(key_warnings(planned, source));
+    }
+    if asked.config.options.isolation == Isolation::NoLock {
+        warnings.push("isolation is \"nolock\": rows may come twice, not at all, or from transactions that are rolled back".to_owned());
+    }
+    let options = &asked.config.options;
+    if let (Some(min_rows), Some(rows)) = (options.min_rows, asked.source.rows_estimate)
+        && rows < min_rows
+    {
+        warnings.push(format!("min_rows is {min_rows} and the source holds about {rows} rows: the publish would be refused"));
+    }
+    warnings.extend(quoted_names(asked, plan));
+    warnings
+}
+
+fn key_warnings(planned: &PlannedColumn, source: &SourceColumn) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let name = &source.name;
+    if source.nullable && planned.part == ColumnPart::Value {
+        warnings.push(format!("the key column {name} may be NULL at the source: a row without a key fails the table"));
+    }
+    if matches!(source.kind, Ok(ValueKind::Text { .. })) {
+        let collation = source.collation.as_deref().unwrap_or_default();
+        if !collation.contains("_BIN") {
+            warnings.push(format!(
+                "the key column {name} is compared by {collation} at the source and byte by byte in the target: \
+                 a key of which only the spelling changes (case, width) is a row that vanished and a new one"
+            ));
+        }
+        warnings.push(format!(
+            "the key column {name}: SQL Server takes no notice of blanks at the end of a text, PostgreSQL does (except in char)"
+        ));
+    }
+    warnings
+}
+
+/// Names in a new table that everybody will have to quote.
+fn quoted_names(asked: &Asked<'_>, plan: &SyncPlan) -> Option<String> {
+    let plain = |name: &str| name.chars().enumerate().all(|(at, c)| c == '_' || c.is_ascii_lowercase() || (at > 0 && c.is_ascii_digit()));
+    let table = &asked.config.pg_table.table;
+    let names: Vec<_> =
+        [table].into_iter().chain(&plan.publication.columns).filter(|name| !plain(name)).map(|name| format!("{name:?}")).collect();
+    (asked.target.is_none() && !names.is_empty()).then(|| {
+        format!("these names of the new table must be quoted in SQL: {} (see \"identifiers\" and \"pg_columns\")", names.join(", "))
+    })
+}
