@@ -5,6 +5,7 @@
 //! arrived is the value of that text and is written like it. `PROPERTY_VALUES` is the number of values per type (100,000 unless set), `PROPERTY_SEED`
 //! repeats a run: every message names the seed.
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "values are drawn inside the range of their type")]
+#![expect(clippy::print_stdout, reason = "what was drawn, and the seed to draw it again")]
 
 mod binaries;
 mod code_pages;

@@ -80,12 +80,21 @@ async fn composite_keys_are_named_by_all_their_columns() {
     site.db.execute("UPDATE stock SET pieces = 21 WHERE shop = 1 AND article = 'y'; DELETE FROM stock WHERE shop = 2").await;
     site.db.execute("INSERT INTO stock VALUES (12, '', 1)").await;
     let body = site.json(&["verify"]).await;
+    let hidden = {
+        let mut site = site;
+        let shown = differences(&body, "stock");
+        site.default("log_keys", json!(false));
+        let hashed = differences(&site.json(&["verify"]).await, "stock");
+        assert!(hashed.iter().all(|(_, key, _)| key.len() == 13 && key.starts_with('#')), "{hashed:?}");
+        assert_eq!(hashed.len(), shown.len());
+        shown
+    };
     let named = [
         difference("differs", "Shop=1, Article=y", &["Pieces"]),
         difference("missing", "Shop=2, Article=x", &[]),
         difference("extra", "Shop=12, Article=", &[]),
     ];
-    assert_eq!(differences(&body, "stock"), named.into());
+    assert_eq!(hidden, named.into());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod full_refresh;
 mod plan;
 mod plan_tables;
 mod pump;
+mod reading;
 mod run;
 mod sources;
 mod stop;

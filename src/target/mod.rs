@@ -9,6 +9,7 @@ mod history;
 mod lock;
 mod merge;
 mod publish;
+mod quarantine;
 mod read_out;
 mod sequence;
 mod session;

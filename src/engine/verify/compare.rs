@@ -39,6 +39,9 @@ pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Side
     }
     reached(Phase::Copying, sides.rows_estimate().filter(|_| sample.is_none()));
     let (mut comparison, parts) = sum(job, sides, map.as_ref(), sample.as_ref()).await?;
+    if sides.put_aside > 0 {
+        warnings.push(format!("{} rows of the source were put aside (on_bad_row) and not compared", sides.put_aside));
+    }
     if sample.is_some() {
         (comparison.source_rows, comparison.target_rows) = sides.count().await?;
         comparison.sampled = true;
@@ -155,7 +158,7 @@ async fn find(sides: &mut Sides<'_>, part: &Part) -> Result<Nets> {
 /// Reads the keys that differ once more; those that did not stay as they were leave the counts.
 async fn name(sides: &mut Sides<'_>, part: &Part, found: Vec<(u128, Net)>, comparison: &mut Comparison) -> Result<()> {
     let (columns, key) = (sides.columns.clone(), sides.key.clone());
-    let names = Mutex::new(Names::new(&columns, &key, found.into_iter()));
+    let names = Mutex::new(Names::new(&columns, &key, sides.hides_keys(), found));
     let mut hashers = hashers(sides);
     sides
         .read(

@@ -25,6 +25,7 @@ use super::full_refresh::{RunContext, TableJob, not_started};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
 use crate::request::Sampling;
+use crate::sources::sqlserver::wants_text_as_bytes;
 
 /// Verifies the tables of the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
 pub async fn verify_tables(
@@ -69,7 +70,11 @@ async fn verify_one(job: TableJob, sampling: Sampling, (position, tables): (usiz
 async fn verify(job: &TableJob, sampling: Sampling) -> Result<(Comparison, Vec<String>)> {
     let stop = &job.run.stop;
     let mut sides = stop.or_done(Sides::open(job)).await?;
-    let compared = stop.or_done(compare(job, sampling, &mut sides)).await;
+    let mut compared = stop.or_done(compare(job, sampling, &mut sides)).await;
+    if compared.as_ref().is_err_and(wants_text_as_bytes) {
+        sides.read_text_as_bytes();
+        compared = stop.or_done(compare(job, sampling, &mut sides)).await;
+    }
     match &compared {
         Ok(_) => sides.close().await?,
         Err(_) => sides.cancel().await,

@@ -1,5 +1,7 @@
 //! Both sides' rows as two streams that are read at the same time.
 
+use std::sync::Arc;
+
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ranges::RangeMap;
@@ -7,6 +9,7 @@ use crate::config::TableConfig;
 use crate::copy::{CopyRow, Encoding, RowReader, batches};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::plan::{PlannedColumn, pair};
+use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
 use crate::table::{KeyRanges, SubMicrosecond};
@@ -26,6 +29,10 @@ pub(super) struct Sides<'a> {
     pub(super) key: Vec<usize>,
     /// The connection that described the source, for the first read.
     connection: Option<Connection>,
+    /// Whether the source's text is read as its bytes.
+    text_as_bytes: bool,
+    /// Rows of the source that the last read put aside.
+    pub(super) put_aside: usize,
 }
 
 impl<'a> Sides<'a> {
@@ -40,7 +47,7 @@ impl<'a> Sides<'a> {
                 .with_remedy("Sync the table first"));
         };
         let (columns, key) = pair(&job.config, &described.description, &target)?;
-        Ok(Self { job, session, described, columns, key, connection: Some(connection) })
+        Ok(Self { job, session, described, columns, key, connection: Some(connection), text_as_bytes: false, put_aside: 0 })
     }
 
     /// The source's row count, an estimate.
@@ -66,12 +73,22 @@ impl<'a> Sides<'a> {
         }
     }
 
+    /// Whether reports show a hash in place of a key.
+    pub(super) fn hides_keys(&self) -> bool {
+        self.job.config.options.hash_keys
+    }
+
     /// Counts both sides without reading their rows.
     pub(super) async fn count(&self) -> Result<(u64, u64)> {
         let mut connection = connect(self.job).await?;
         let (source, target) =
             tokio::try_join!(connection.count(&self.job.config.sql_table), self.session.count(&self.job.config.pg_table))?;
         Ok((source, target.unwrap_or(0)))
+    }
+
+    /// From here on the source's text is read as its bytes: the driver's could not be relied on.
+    pub(super) fn read_text_as_bytes(&mut self) {
+        self.text_as_bytes = true;
     }
 
     /// Shows each side's rows, those in `ranges` where there are any, to whom they concern.
@@ -91,7 +108,9 @@ impl<'a> Sides<'a> {
         let names: Vec<_> = self.columns.iter().map(|column| column.target.clone()).collect();
         let source = read_source(connection, self, ranges, on_source);
         let target = self.session.read_out(&self.job.config.pg_table, &names, ranges, on_target);
-        tokio::try_join!(source, target).map(|_| ())
+        let (put_aside, ()) = tokio::try_join!(source, target)?;
+        self.put_aside = put_aside;
+        Ok(())
     }
 
     /// Ends the target's snapshot; the session ends with this.
@@ -118,19 +137,21 @@ async fn read_source(
     sides: &Sides<'_>,
     ranges: Option<&KeyRanges>,
     mut on_row: impl FnMut(CopyRow<'_>),
-) -> Result<()> {
+) -> Result<usize> {
     let (sink, mut received) = batches(BUFFERS);
-    let selection = Selection { ranges: ranges.cloned(), ..selection(&sides.job.config, &sides.columns, &sides.key) };
-    let (described, policy) = (sides.described.clone(), sides.job.config.options.on_submicrosecond);
-    let reading = async move { connection.read(&selection, &described, policy, sink).await };
-    let reader = AbortOnDropHandle::new(tokio::spawn(reading));
+    let selection = Selection { ranges: ranges.cloned().map(Arc::new), ..selection(&sides.job.config, &sides.columns, &sides.key) };
+    let (described, options) = (sides.described.clone(), read_options(&sides.job.config, sides.text_as_bytes));
+    let reader = AbortOnDropHandle::new(tokio::spawn(Reading { connection, described, selection, options }.run(sink)));
     let mut rows = RowReader::new(sides.columns.len());
     let broken = |what: String| SyncError::new(ErrorKind::Internal, format!("the source's rows could not be compared: {what}"));
     while let Some(batch) = received.recv().await {
         rows.each(bytes::Buf::chunk(&batch.buffer), &mut on_row).map_err(|error| broken(error.to_string()))?;
         tokio::task::yield_now().await;
     }
-    reader.await.unwrap_or_else(|failure| Err(broken("their reader broke down".to_owned()).with_cause(failure))).map(|_| ())
+    reader
+        .await
+        .unwrap_or_else(|failure| Err(broken("their reader broke down".to_owned()).with_cause(failure)))
+        .map(|summary| summary.bad_rows.len())
 }
 
 fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> Selection {

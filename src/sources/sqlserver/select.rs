@@ -1,9 +1,11 @@
 //! The SELECT list, column by column from the catalogue: what the driver cannot decode exactly is converted on the server.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 use super::range;
-use super::types::SqlServerTable;
+use super::types::{SqlServerTable, TextColumn};
 use crate::copy::Encoding;
 use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable, TsqlIdent};
 
@@ -101,6 +103,12 @@ pub struct SelectColumn {
 }
 
 impl SelectColumn {
+    /// The bytes of the column's text, as they are stored or as the server converts them.
+    fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
+        let column = TsqlIdent(&self.name).to_string();
+        format!("CAST({} AS {}) AS {column}", form.value(&column, self.encoding), text.bytes_type)
+    }
+
     /// What messages call it, and the server's result.
     pub(super) fn label(&self) -> String {
         format!("{}{}", self.name, self.part.suffix())
@@ -131,19 +139,38 @@ pub struct Selection {
     /// Where times without a zone were written, where that is configured.
     pub time_zone: Option<TimeZone>,
     /// Which rows; none means all.
-    pub ranges: Option<KeyRanges>,
+    pub ranges: Option<Arc<KeyRanges>>,
 }
 
 impl Selection {
     /// The one streaming statement, and after it the server's own count of the rows it sent: rows end early only in an error.
-    pub(super) fn sql(&self, described: &SqlServerTable) -> String {
-        let columns: Vec<_> = self.columns.iter().map(|column| column.expression(described.form(&column.name))).collect();
-        let hint = match self.isolation {
+    ///
+    /// With `text_as_bytes` the driver decodes no text.
+    pub(super) fn sql(&self, described: &SqlServerTable, text_as_bytes: bool) -> String {
+        let expression = |column: &SelectColumn| match described.text(column).filter(|_| text_as_bytes) {
+            Some(text) => column.bytes_expression(described.form(&column.name), text),
+            None => column.expression(described.form(&column.name)),
+        };
+        let columns: Vec<_> = self.columns.iter().map(expression).collect();
+        let rows = self.ranges.as_deref().map(range::filter).unwrap_or_default();
+        format!("SELECT {} FROM {}{}{rows}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table, self.hint())
+    }
+
+    /// The statement that reads the bytes of some columns of one row again; `conditions` are those of its key.
+    pub(super) fn sql_of_row(&self, described: &SqlServerTable, columns: &[usize], conditions: &[String]) -> String {
+        let expression = |&position: &usize| {
+            let column = &self.columns[position];
+            Some(column.bytes_expression(described.form(&column.name), described.text(column)?))
+        };
+        let columns: Vec<_> = columns.iter().filter_map(expression).collect();
+        format!("SELECT {} FROM {}{} WHERE {}", columns.join(", "), self.table, self.hint(), conditions.join(" AND "))
+    }
+
+    fn hint(&self) -> &'static str {
+        match self.isolation {
             Isolation::NoLock => " WITH (NOLOCK)",
             Isolation::ReadCommitted | Isolation::Snapshot => "",
-        };
-        let rows = self.ranges.as_ref().map(range::filter).unwrap_or_default();
-        format!("SELECT {} FROM {}{hint}{rows}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table)
+        }
     }
 }
 
@@ -185,8 +212,8 @@ mod tests {
             time_zone: None,
             ranges: None,
         };
-        assert_eq!(selection.sql(&described), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
+        assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
         selection.isolation = Isolation::NoLock;
-        assert_eq!(selection.sql(&described), "SELECT [a]]b] FROM [db].[s].[t] WITH (NOLOCK); SELECT ROWCOUNT_BIG()");
+        assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t] WITH (NOLOCK); SELECT ROWCOUNT_BIG()");
     }
 }
