@@ -93,6 +93,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
     RunContext {
         run_id: Uuid::now_v7(),
         mode: request.mode.name(),
+        configured: settings.tables.tables.values().cloned().collect(),
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
         accept_drift: request.accept_drift,

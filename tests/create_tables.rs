@@ -1,5 +1,7 @@
 //! Tables that the product makes from the source's definition; PostgreSQL's own catalogue says what they have become.
 
+mod foreign_keys;
+
 use serde_json::json;
 
 use crate::support::body::Body;
@@ -39,6 +41,20 @@ async fn an_identity_counts_downwards_and_keeps_the_furthest_of_table_and_source
         let site = Site::defined(vec![("Orders", table)], json!({})).await;
         site.sync().await;
         assert_eq!(numbered(&site, "INSERT INTO orders (name) VALUES ('new') RETURNING id").await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_of_decimals_is_numbered_by_a_sequence_of_its_own() {
+    for (rows, expected) in [(vec![order(7, "a")], "8"), (vec![], "0")] {
+        let table =
+            TableDef::new("McTM", "dbo", "Orders").required("Id", "decimal(18,0)").identity_of(0, 1).required("Name", "nvarchar(50)");
+        let site = Site::defined(vec![("Orders", rows.into_iter().fold(table.key(&["Id"]), TableDef::row))], json!({})).await;
+        site.sync().await;
+        assert_eq!(numbered(&site, "INSERT INTO orders (name) VALUES ('new') RETURNING id").await, expected);
+        assert_eq!(site.db.value("SELECT pg_get_serial_sequence('orders', 'id')").await, "public.orders_id_seq");
+        site.db.execute("DROP TABLE orders").await;
+        assert_eq!(site.db.value("SELECT to_regclass('orders_id_seq') IS NULL").await, "t");
     }
 }
 

@@ -4,12 +4,15 @@
 //! The text is worked out beside the value, by code that knows nothing of the product's. It is loaded as text, and PostgreSQL says whether what
 //! arrived is the value of that text and is written like it. `PROPERTY_VALUES` is the number of values per type (100,000 unless set), `PROPERTY_SEED`
 //! repeats a run: every message names the seed.
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "values are drawn inside the range of their type")]
+#![expect(clippy::print_stdout, reason = "what was drawn, and the seed to draw it again")]
 
 mod binaries;
 mod code_pages;
 mod moments;
 mod numbers;
 mod texts;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -38,13 +41,15 @@ struct Column {
     sql_type: String,
     collation: &'static str,
     pg_type: String,
+    /// The ending of the name of the column that is derived from this one, where there is one: the expected text ends in `;` and its value.
+    part: Option<&'static str>,
     draw: Box<dyn Fn(&mut Rng) -> Drawn + Send + Sync>,
 }
 
 impl Column {
     fn new(sql_type: impl Into<String>, pg_type: impl Into<String>, draw: impl Fn(&mut Rng) -> Drawn + Send + Sync + 'static) -> Self {
         let collation = "SQL_Latin1_General_CP1_CI_AS";
-        Self { sql_type: sql_type.into(), collation, pg_type: pg_type.into(), draw: Box::new(draw) }
+        Self { sql_type: sql_type.into(), collation, pg_type: pg_type.into(), part: None, draw: Box::new(draw) }
     }
 
     fn collated(mut self, collation: &'static str) -> Self {
@@ -52,16 +57,25 @@ impl Column {
         self
     }
 
-    /// Whether `e` (text) and `a` (what arrived) differ.
-    fn differs(&self, e: &str, a: &str) -> String {
-        match self.pg_type.as_str() {
-            // PostgreSQL has no equality of documents.
-            "xml" => format!("{a}::text IS DISTINCT FROM {e}"),
-            // Of a number with several texts PostgreSQL's own is taken; it tells the zeros apart.
-            "real" | "double precision" => {
-                format!("{e}::{0}::text IS DISTINCT FROM {a}::text OR {e}::{0} IS DISTINCT FROM {a}", self.pg_type)
+    fn with_part(mut self, part: &'static str) -> Self {
+        self.part = Some(part);
+        self
+    }
+
+    /// Whether the column's value in `a` (what arrived) and its text in `e` differ.
+    fn differs(&self, at: usize) -> String {
+        let (e, a, pg_type) = (format!("e.c{at}"), format!("a.c{at}"), &self.pg_type);
+        match (self.part, pg_type.as_str()) {
+            (Some(part), _) => {
+                format!("{a}::text || ';' || {a}_{part} IS DISTINCT FROM {e} OR split_part({e}, ';', 1)::{pg_type} IS DISTINCT FROM {a}")
             }
-            pg_type => format!("{a}::text IS DISTINCT FROM {e} OR {e}::{pg_type} IS DISTINCT FROM {a}"),
+            // PostgreSQL has no equality of documents.
+            (None, "xml") => format!("{a}::text IS DISTINCT FROM {e}"),
+            // Of a value with several texts PostgreSQL's own is taken; it tells the zeros apart.
+            (None, "real" | "double precision" | "jsonb") => {
+                format!("{e}::{pg_type}::text IS DISTINCT FROM {a}::text OR {e}::{pg_type} IS DISTINCT FROM {a}")
+            }
+            (None, _) => format!("{a}::text IS DISTINCT FROM {e} OR {e}::{pg_type} IS DISTINCT FROM {a}"),
         }
     }
 }
@@ -170,7 +184,7 @@ async fn prove(families: Vec<Family>) {
 async fn one_round(tables: &[Arc<Planted>]) {
     let mut builder = StandIn::builder().login("sync", PASSWORD).database("VoipDB");
     let mut site = Site::over(Source::nowhere().await).await;
-    site.keep(&[]);
+    site.keep(&[]).default("keep_offset", json!(true));
     for table in tables {
         site.configure(&table.name.to_lowercase(), &format!("dbo.{}", table.name), &json!({}));
         builder = builder.table(Arc::clone(table).definition());
@@ -207,7 +221,7 @@ async fn expect(site: &Site, table: &Planted) {
 /// Lets PostgreSQL compare column by column; the first differences are described.
 async fn compare(site: &Site, table: &Planted, wrong: &mut String) {
     let name = &table.name;
-    let differs: Vec<_> = table.columns.iter().enumerate().map(|(at, of)| of.differs(&format!("e.c{at}"), &format!("a.c{at}"))).collect();
+    let differs: Vec<_> = table.columns.iter().enumerate().map(|(at, column)| column.differs(at)).collect();
     let counts: String = differs.iter().map(|differs| format!(", count(*) FILTER (WHERE {differs})")).collect();
     let both = format!("FROM {name} AS a FULL JOIN expected_{name} AS e USING (id)");
     let counted = site.db.rows(&format!("SELECT count(*) FILTER (WHERE a IS NOT NULL OR e IS NOT NULL){counts} {both}")).await.remove(0);

@@ -3,6 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
 use tablesync::copy::{CellError, RowWriter};
 
 #[derive(Arbitrary, Debug)]
@@ -19,6 +20,13 @@ enum Field {
     Text(String, Option<u16>),
     Char(String, u16),
     Numeric(i128, u8, Option<(u16, u16)>),
+    Xml(String),
+    Json(String),
+    Jsonb(String),
+    UuidOfText(String),
+    DateOfText(String),
+    Wkb(Vec<u8>),
+    Ewkb(Vec<u8>),
 }
 
 fuzz_target!(|fields: Vec<Field>| {
@@ -56,6 +64,13 @@ fn write(row: &mut RowWriter<'_>, field: &Field) -> Result<(), CellError> {
         Field::Bytes(value) => row.bytes(value)?,
         Field::Text(value, limit) => row.text(value, limit.map(u32::from))?,
         Field::Char(value, limit) => row.char(value, u32::from(*limit))?,
+        Field::Xml(value) => row.xml(value, None)?,
+        Field::Json(value) => row.json(value)?,
+        Field::Jsonb(value) => row.jsonb(value)?,
+        Field::UuidOfText(value) => row.uuid_of_text(value)?,
+        Field::DateOfText(value) => row.date_of_text(value)?,
+        Field::Wkb(value) => row.wkb(value)?,
+        Field::Ewkb(value) => row.ewkb(value)?,
         Field::Numeric(value, scale, limits) => row.numeric(value % 10_i128.pow(38), scale % 39, sane(*limits))?,
     }
     Ok(())
@@ -81,8 +96,24 @@ fn check(field: &Field, bytes: Option<&[u8]>) {
         Field::Text(value, limit) => bytes == value.as_bytes() && limit.is_none_or(|limit| value.chars().count() <= limit.into()),
         Field::Char(value, limit) => {
             let kept = std::str::from_utf8(bytes).expect("text");
-            value.strip_prefix(kept).is_some_and(|blanks| blanks.bytes().all(|byte| byte == b' ')) && kept.chars().count() <= (*limit).into()
+            value.strip_prefix(kept).is_some_and(|blanks| blanks.bytes().all(|byte| byte == b' '))
+                && kept.chars().count() <= (*limit).into()
         }
+        // All that may go is the name of the encoding.
+        Field::Xml(value) => is_subsequence(bytes, value.as_bytes()) && (bytes == value.as_bytes() || value.starts_with("<?xml")),
+        Field::Json(value) => bytes == value.as_bytes() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok(),
+        Field::Jsonb(value) => bytes.split_first() == Some((&1, value.as_bytes())) && serde_json::from_str::<IgnoredAny>(value).is_ok(),
+        Field::UuidOfText(value) => {
+            let digits: String = value.trim_end_matches(' ').chars().filter(char::is_ascii_hexdigit).collect();
+            // `urn:uuid:` has a digit of its own.
+            digits.to_lowercase().ends_with(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        Field::DateOfText(value) => {
+            let days = i32::from_be_bytes(bytes.try_into().expect("four bytes"));
+            value.trim_end_matches(' ') == date(days)
+        }
+        Field::Wkb(value) => bytes == value,
+        Field::Ewkb(value) => bytes.len() <= value.len() && bytes.len() + 4 >= value.len(),
         Field::Numeric(value, scale, limits) => {
             let planted = decimal(value % 10_i128.pow(38), (scale % 39).into());
             let (read, digits) = numeric(bytes);
@@ -103,8 +134,46 @@ fn is_right(error: &CellError, field: &Field) -> bool {
             let planted = decimal(value % 10_i128.pow(38), (scale % 39).into());
             sane(*limits).is_some_and(|(precision, scale)| !fits(&planted, precision, scale))
         }
+        (CellError::Nul(at), Field::Xml(value)) => value.as_bytes().get(*at..).is_some_and(|rest| rest.contains(&0)),
+        (CellError::Json(_), Field::Json(value)) => serde_json::from_str::<IgnoredAny>(value).is_err() || value.len() > 12_800,
+        (CellError::Json(_), Field::Jsonb(value)) => {
+            serde_json::from_str::<IgnoredAny>(value).is_err()
+                || value.contains("\\u")
+                || value.contains(['e', 'E'])
+                || value.len() > 12_800
+        }
+        (CellError::NotUuid, Field::UuidOfText(value)) => value.chars().filter(char::is_ascii_hexdigit).count() != 32 || value.len() > 32,
+        (CellError::NotDate, Field::DateOfText(_)) => true,
+        (CellError::Spatial(_), Field::Wkb(_) | Field::Ewkb(_)) => true,
         _ => false,
     }
+}
+
+/// Whether `part` is left of `whole` when bytes are taken out.
+fn is_subsequence(part: &[u8], whole: &[u8]) -> bool {
+    let mut whole = whole.iter();
+    part.iter().all(|byte| whole.any(|other| other == byte))
+}
+
+/// Days since 2000-01-01 as a date, counted out year by year.
+fn date(days: i32) -> String {
+    let is_leap = |year: i32| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let (mut year, mut left) = (2000, days);
+    while left < 0 {
+        year -= 1;
+        left += 365 + i32::from(is_leap(year));
+    }
+    while left >= 365 + i32::from(is_leap(year)) {
+        left -= 365 + i32::from(is_leap(year));
+        year += 1;
+    }
+    let months = [31, 28 + i32::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while left >= months[month] {
+        left -= months[month];
+        month += 1;
+    }
+    format!("{year:04}-{:02}-{:02}", month + 1, left + 1)
 }
 
 /// A binary `numeric` as PostgreSQL would print it, and its display scale.

@@ -13,10 +13,34 @@ const POWER_MAX: i64 = 131_071;
 /// A number that is shorter than this and has no exponent is a `numeric`.
 const DOUBTFUL_DIGITS: usize = 16_000;
 
-/// Refuses text that is not JSON.
+/// How deep arrays and objects may stand in each other. PostgreSQL's parser calls itself, and gives up above 10,000 where `max_stack_depth` is what it
+/// is unless set.
+const DEPTH_MAX: usize = 6_400;
+
+/// Refuses text that is not JSON, or too deep for PostgreSQL's parser.
 pub(super) fn check(text: &str) -> Result<(), CellError> {
     // The parser's errors say what it expected and where, never what it found.
-    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| CellError::Json(error.to_string()))
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| CellError::Json(error.to_string()))?;
+    // A shorter text cannot be deeper.
+    if text.len() > 2 * DEPTH_MAX { check_depth(text.as_bytes()) } else { Ok(()) }
+}
+
+fn check_depth(bytes: &[u8]) -> Result<(), CellError> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(CellError::Json(format!("arrays and objects stand in each other more than {DEPTH_MAX} deep")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses text that is not JSON, or not such as `jsonb` holds: no U+0000, no half of a surrogate pair, no number beyond `numeric`.
@@ -109,6 +133,16 @@ mod tests {
         {
             assert!(matches!(check(text), Err(CellError::Json(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for text in [nested(DEPTH_MAX), format!("[{:?}]", "[\"{\\".repeat(DEPTH_MAX)), format!("[{}[]]", "[],".repeat(DEPTH_MAX))] {
+            assert_eq!(check(&text), Ok(()), "{text:.20}");
+        }
+        assert!(matches!(check(&nested(DEPTH_MAX + 1)), Err(CellError::Json(_))));
+        assert!(check_jsonb(&format!("{}1{}", "{\"a\":".repeat(DEPTH_MAX + 1), "}".repeat(DEPTH_MAX + 1))).is_err());
     }
 
     #[test]

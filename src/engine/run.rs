@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::foreign_keys::make_foreign_keys;
 use super::full_refresh::{RunContext, TableJob, not_started};
 use crate::error::{ErrorKind, SyncError};
 use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
@@ -15,18 +16,21 @@ use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
 /// Runs the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
 pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> RunReport {
     let tables = jobs.len();
+    let wanting: Vec<TableJob> = jobs.iter().filter(|job| job.config.options.create_foreign_keys && !context.dry_run).cloned().collect();
     let mut reports: Vec<(usize, TableReport)> = stream::iter(jobs.into_iter().enumerate())
         .map(|(index, job)| run_one(job, context.clone(), index + 1, tables).map(move |report| (index, report)))
         .buffer_unordered(parallel.max(1))
         .collect()
         .await;
     reports.sort_by_key(|(index, _)| *index);
+    let reports: Vec<_> = reports.into_iter().map(|(_, report)| report).collect();
+    let reports = make_foreign_keys(wanting, reports, &context).await;
     RunReport {
         run_id: context.run_id,
         dry_run: context.dry_run,
         parallel: parallel > 1,
         warnings,
-        tables: reports.into_iter().map(|(_, report)| (report.table.clone(), report)).collect::<IndexMap<_, _>>(),
+        tables: reports.into_iter().map(|report| (report.table.clone(), report)).collect::<IndexMap<_, _>>(),
     }
 }
 

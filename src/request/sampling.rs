@@ -19,7 +19,7 @@ impl Sampling {
     pub fn share(share: f64) -> Option<Self> {
         let millionths = (share * f64::from(MILLION)).round();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a million")]
-        (share <= 1.0 && millionths >= 1.0).then(|| Self::Share(millionths as u32))
+        (share <= 1.0 && millionths >= 1.0).then_some(Self::Share(millionths as u32))
     }
 
     /// A share as written: `0.05` or `5%`.

@@ -1,5 +1,6 @@
 //! The vocabulary that sources, target and engine share: names and their quoting, columns, types. No I/O.
 
+mod bad_row;
 mod choice;
 mod column;
 mod definition;
@@ -9,7 +10,8 @@ mod nearest;
 mod pg_type;
 mod seen;
 
-pub use choice::{BadText, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
+pub use bad_row::BadRow;
+pub use choice::{BadText, Change, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
 pub use definition::{ColumnDefinition, IndexForm, SourceDefinition, SourceForeignKey, SourceIdentity, SourceIndex};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};

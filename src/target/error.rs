@@ -6,7 +6,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{ErrorKind, SyncError};
-use crate::table::quoted_list;
+use crate::table::{TargetTable, quoted_list};
 
 /// The driver's error as a cause for the log. PostgreSQL's DETAIL may quote a whole row, so neither `Display` nor a source shows it.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,16 @@ pub fn is_transient(error: &SyncError) -> bool {
 /// Whether a key was not unique, or NULL.
 pub fn breaks_key(error: &SyncError) -> bool {
     code_of(error).is_some_and(|code| [SqlState::UNIQUE_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
+}
+
+/// The foreign key that was broken, and the table that it belongs to.
+pub(super) fn broken_foreign_key(error: &SyncError) -> Option<(TargetTable, String)> {
+    let answer = error.source()?.downcast_ref::<Cause>()?.0.as_db_error()?;
+    if *answer.code() != SqlState::FOREIGN_KEY_VIOLATION {
+        return None;
+    }
+    let table = TargetTable { schema: answer.schema()?.to_owned(), table: answer.table()?.to_owned() };
+    Some((table, answer.constraint()?.to_owned()))
 }
 
 /// What went wrong while `doing` something in PostgreSQL. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.

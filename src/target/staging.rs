@@ -73,7 +73,7 @@ impl Session {
 
     /// A load into the staging table.
     pub fn load_staging<'a>(&'a self, staging: &TargetTable, publication: &'a Publication) -> Load<'a> {
-        Load { client: &self.client, table: staging.clone(), columns: &publication.columns, key: &publication.key, freeze: false }
+        Load { client: &self.client, table: staging.clone(), columns: &publication.columns, key: publication.shown_key(), freeze: false }
     }
 }
 

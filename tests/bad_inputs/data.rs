@@ -2,13 +2,13 @@
 
 use serde_json::{Value as Json, json};
 use tds_stand_in::{
-    TableDef,
+    Spatial, TableDef,
     Value::{self, Binary, Bit, Date, DateTime, DateTime2, DateTimeOffset, Decimal, Guid, Int, Money, Narrow, Null, Time},
 };
 
 use super::{Findings, error_of, installed};
 
-pub(super) const COUNT: fn() -> usize = || values().len() + keys().len();
+pub(super) const COUNT: fn() -> usize = || values().len() + checked_values().len() + keys().len() + constraints().len();
 
 /// The source's type, the target column's, a value that fits, one that does not, and what the error says beside column and key.
 struct Bad {
@@ -57,7 +57,6 @@ fn values() -> Vec<Bad> {
         bad("char(8)", "char(5)", narrow("abc"), narrow("abcdef"), "takes 5"),
         bad("nchar(8)", "varchar(7)", Value::text("😀😀😀😀"), Value::text("a"), "8 characters"),
         bad("sysname", "varchar(5)", Value::text("abcde"), Value::text("abcdef"), "takes 5"),
-        bad("uniqueidentifier", "varchar(35)", Null, Guid([7; 16]), "36 characters"),
         bad("decimal(9,3)", "numeric(5,2)", Decimal(999_990, 3), Decimal(1_000_000, 3), "too large for numeric(5,2)"),
         bad("decimal(9,3)", "numeric(5,2)", Decimal(-10, 3), Decimal(-1, 3), "2 digits after the point"),
         bad("decimal(38,0)", "numeric(37,0)", Decimal(10_i128.pow(37) - 1, 0), Decimal(10_i128.pow(37), 0), "numeric(37,0)"),
@@ -80,7 +79,7 @@ fn values() -> Vec<Bad> {
         bad("time(7)", "time", Time(10), Time(1), "seventh").with(fail()),
         bad("datetimeoffset(7)", "timestamptz", offset(10), offset(19), "seventh").with(fail()),
         bad("int", "integer NOT NULL", Int(1), Null, "NULL"),
-        bad("nvarchar(5)", "varchar(5) NOT NULL", text.clone(), Null, "NULL"),
+        bad("nvarchar(5)", "varchar(5) NOT NULL", text, Null, "NULL"),
         bad("varchar(max)", "text NOT NULL", narrow(""), Null, "NULL"),
         bad("decimal(9,3)", "numeric(9,3) NOT NULL", Decimal(0, 3), Null, "NULL"),
         bad("date", "date NOT NULL", Date(0), Null, "NULL"),
@@ -88,6 +87,47 @@ fn values() -> Vec<Bad> {
         bad("uniqueidentifier", "uuid NOT NULL", Guid([0; 16]), Null, "NULL"),
         bad("varbinary(5)", "bytea NOT NULL", Binary(vec![]), Null, "NULL"),
         bad("xml", "xml NOT NULL", Value::text("<a/>"), Null, "NULL"),
+    ]
+}
+
+/// Texts and server-made values that are checked on their way into narrower types.
+fn checked_values() -> Vec<Bad> {
+    let wide = Value::text;
+    let uuid = "00112233-4455-6677-8899-aabbccddeeff";
+    let last_tick = 863_999_999_999;
+    let round = || json!({"on_submicrosecond": "round"});
+    // 2026-03-08 02:30: clocks in New York went from 02:00 to 03:00.
+    let (march_8, half_past_two) = (739_682, 90_000_000_000);
+    let globe = |srid| Value::from(Spatial::full_globe(srid));
+    let point = || Value::from(Spatial::geography_point(4326, (1.0, 2.0), None, None));
+    vec![
+        bad("nvarchar(50)", "uuid", wide(uuid), wide("not a uuid"), "not a uuid"),
+        bad("varchar(50)", "uuid", Narrow(uuid.into()), Narrow(uuid[1..].into()), "not a uuid"),
+        bad("nvarchar(50)", "uuid", wide(uuid), wide(""), "not a uuid"),
+        bad("nvarchar(50)", "date", wide("2024-02-29"), wide("2026-02-29"), "not a date"),
+        bad("nvarchar(50)", "date", wide("0001-01-01"), wide("01/02/2026"), "not a date"),
+        bad("varchar(50)", "date", Narrow(b"9999-12-31".into()), Narrow(b"".into()), "not a date"),
+        bad("nvarchar(max)", "jsonb", wide("{}"), wide("{\"a\":}"), "not JSON"),
+        bad("nvarchar(max)", "jsonb", wide("null"), wide(""), "not JSON"),
+        bad("nvarchar(max)", "jsonb", wide("[1]"), wide("[1] 2"), "not JSON"),
+        bad("nvarchar(max)", "jsonb", wide("\"\""), wide("\"\\u0000\""), "JSON"),
+        bad("nvarchar(max)", "jsonb", wide("\"\""), wide("\"\\ud800\""), "JSON"),
+        bad("nvarchar(max)", "jsonb", wide("1e10"), wide("1e200000"), "JSON"),
+        bad("nvarchar(max)", "jsonb", wide("[]"), wide(&[["["; 20_000].concat(), ["]"; 20_000].concat()].concat()), "deep"),
+        bad("varchar(max)", "json", Narrow(b"[]".into()), Narrow(b"[".into()), "not JSON"),
+        bad("json", "jsonb", wide("{}"), wide("[\"\\u0000\"]"), "JSON"),
+        bad("json", "varchar(5)", wide("[]"), wide("[1234]"), "takes 5"),
+        bad("vector(1)", "varchar(5)", Null, wide("[1.0000000e+000]"), "takes 5"),
+        bad("xml", "varchar(5)", wide("<a/>"), wide("<abc/>"), "takes 5"),
+        bad("hierarchyid", "varchar(3)", Binary(vec![0x58]), Binary(vec![0x5A, 0xC0]), "takes 3"),
+        bad("sql_variant", "varchar(5)", Value::variant("int", Int(7)), Value::variant("int", Int(123_456)), "takes 5"),
+        bad("sql_variant", "text", Value::variant("int", Int(7)), Value::variant("nvarchar(9)", wide("a\0")), "U+0000"),
+        bad("geography", "bytea, v_srid integer", point(), globe(4326), "FullGlobe"),
+        bad("time(7)", "time", Time(last_tick - 9), Time(last_tick), "on_submicrosecond").with(round()),
+        bad("datetime2(7)", "timestamp", DateTime2(0, 19), DateTime2(3_652_058, last_tick), "on_submicrosecond").with(round()),
+        bad("datetimeoffset(7)", "timestamptz", Null, DateTimeOffset(3_652_058, last_tick, 0), "on_submicrosecond").with(round()),
+        bad("datetime2(3)", "timestamptz", DateTime2(march_8, 0), DateTime2(march_8, half_past_two), "never was")
+            .with(json!({"source_time_zone": "America/New_York"})),
     ]
 }
 
@@ -115,7 +155,7 @@ fn keys() -> Vec<Keyed> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_values_are_named_with_table_column_and_row() {
-    let cases = values();
+    let cases: Vec<_> = values().into_iter().chain(checked_values()).collect();
     let tables = cases.iter().enumerate().map(|(at, case)| {
         let name = format!("D{at}");
         let table = TableDef::new("McTM", "dbo", &name).required("Id", "int").collation("Latin1_General_CI_AS").column("V", case.sql_type);
@@ -169,6 +209,70 @@ async fn rows_are_named_by_keys_of_every_kind() {
         findings.says(&table, &error, &["column V, ", &case.named]);
         if site.db.value(&format!("SELECT to_regclass('{table}') IS NULL")).await != "t" {
             findings.add(&table, "a table was left behind");
+        }
+    }
+    findings.none();
+}
+
+/// A table whose rows break what the target holds: keys that are not, constraints of the target's own.
+struct Broken {
+    is_keyed: bool,
+    rows: Vec<(Value, &'static str)>,
+    target: &'static str,
+    says: &'static [&'static str],
+}
+
+fn constraints() -> Vec<Broken> {
+    let rows = || vec![(Int(7), "a"), (Int(8), "b")];
+    let keyed = |target, says| Broken { is_keyed: true, rows: rows(), target, says };
+    let keyless = |rows: Vec<_>, target, says| Broken { is_keyed: false, rows, target, says };
+    let standing = "CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old')";
+    vec![
+        keyless(vec![(Int(7), "a"), (Int(7), "b"), (Int(8), "c")], "", &["not unique", "id", "7 (2 rows)"]),
+        keyless(vec![(Int(7), "a"), (Int(7), "b"), (Int(8), "c")], standing, &["not unique", "id", "7 (2 rows)"]),
+        keyless(vec![(Null, "a"), (Int(8), "c")], "", &["NULL (1 row)", "id"]),
+        keyless(vec![(Null, "a"), (Int(8), "c")], standing, &["id"]),
+        keyed("CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b')); INSERT INTO t VALUES (1)", &["short"]),
+        keyed(
+            "CREATE TABLE other (v text PRIMARY KEY); INSERT INTO other VALUES ('a'); \
+             CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT known REFERENCES other (v)); INSERT INTO t VALUES (1)",
+            &["known"],
+        ),
+        keyed(
+            "CREATE TABLE t (id integer PRIMARY KEY, v text, one integer DEFAULT 1 CONSTRAINT single UNIQUE); INSERT INTO t VALUES (1)",
+            &["single"],
+        ),
+        keyed(
+            "CREATE DOMAIN letter AS text CONSTRAINT early CHECK (VALUE < 'b'); \
+             CREATE TABLE t (id integer PRIMARY KEY, v letter); INSERT INTO t VALUES (1)",
+            &["early"],
+        ),
+        keyed(
+            "CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+             AS 'BEGIN RAISE EXCEPTION ''not today''; END'; CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
+            &["not today"],
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_break_a_key_or_a_constraint_are_named() {
+    let mut findings = Findings::default();
+    for (at, case) in constraints().into_iter().enumerate() {
+        let table = TableDef::new("McTM", "dbo", "T").column("Id", "int").column("V", "nvarchar(50)");
+        let table = if case.is_keyed { table.key(&["Id"]) } else { table };
+        let table = case.rows.iter().fold(table, |table, (id, text)| table.row([id.clone(), Value::text(text)]));
+        let (site, _server) = installed(vec![(table, "T".to_owned(), json!({"primary_key": "Id"}))]).await;
+        site.db.execute(&format!("SET ROLE sync; {}; RESET ROLE", if case.target.is_empty() { "SELECT 1" } else { case.target })).await;
+        let contents = async || if case.target.is_empty() { "none".to_owned() } else { site.db.checksum("t").await };
+        let before = contents().await;
+        let body = site.json(&["multi_sync"]).await;
+        let input = format!("constraint {at}");
+        findings.ended_well(&input, &body, 1);
+        let error = error_of(&body, "t", &mut findings);
+        findings.says(&input, &error, case.says);
+        if contents().await != before || case.target.is_empty() && site.db.value("SELECT to_regclass('t') IS NULL").await != "t" {
+            findings.add(&input, "the target has changed");
         }
     }
     findings.none();

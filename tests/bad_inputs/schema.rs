@@ -45,6 +45,7 @@ const TYPES: &[(&str, &str)] = &[
     ("image", "oid"),
     ("uniqueidentifier", "bytea"),
     ("uniqueidentifier", "bigint"),
+    ("uniqueidentifier", "varchar(35)"),
     ("xml", "bytea"),
 ];
 

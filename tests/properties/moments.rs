@@ -6,10 +6,10 @@ use tds_stand_in::Value;
 use super::{Column, Drawn, family, one_of, prove};
 
 /// Days since 0001-01-01.
-const LAST_DAY: i64 = 3_652_058;
-const DAY_1753: i64 = 639_905;
-const DAY_1900: i64 = 693_595;
-const DAY_2079: i64 = DAY_1900 + 65_535;
+pub(super) const LAST_DAY: i64 = 3_652_058;
+pub(super) const DAY_1753: i64 = 639_905;
+pub(super) const DAY_1900: i64 = 693_595;
+pub(super) const DAY_2079: i64 = DAY_1900 + 65_535;
 /// 100 ns.
 const TICKS_A_DAY: i64 = 864_000_000_000;
 
@@ -34,6 +34,7 @@ async fn moments_of_any_age_arrive_exactly() {
             "datetimeoffset",
             scales.map(|scale| {
                 Column::new(format!("datetimeoffset({scale})"), "timestamp with time zone", move |rng| datetimeoffset(rng, scale))
+                    .with_part("offset")
             }),
         ),
     ])
@@ -73,16 +74,16 @@ fn datetime2(rng: &mut Rng, scale: u8) -> Drawn {
     (Value::DateTime2(day as i32, ticks as u64), format!("{} {}", day_text(day), time_text(ticks)))
 }
 
-/// The instant, in UTC; the local time must be in the range too.
+/// The instant, in UTC, and the offset in minutes; the local time must be in the range too.
 fn datetimeoffset(rng: &mut Rng, scale: u8) -> Drawn {
     let (day, ticks) = (day(rng, 0, LAST_DAY), ticks(rng, scale));
     let offset = one_of(rng, &[0, 540, -300, 840, -840, 345, -1, 1, 839]);
     let local = day * 1_440 + ticks / 600_000_000 + i64::from(offset);
     let offset = if (0..(LAST_DAY + 1) * 1_440).contains(&local) { offset } else { 0 };
-    (Value::DateTimeOffset(day as i32, ticks as u64, offset), format!("{} {}+00", day_text(day), time_text(ticks)))
+    (Value::DateTimeOffset(day as i32, ticks as u64, offset), format!("{} {}+00;{offset}", day_text(day), time_text(ticks)))
 }
 
-fn day(rng: &mut Rng, first: i64, last: i64) -> i64 {
+pub(super) fn day(rng: &mut Rng, first: i64, last: i64) -> i64 {
     let day = match rng.u8(..6) {
         0 => one_of(rng, &[first, last, first + 1, last - 1]),
         // The ends of a year, of a century, and leap days.
@@ -96,7 +97,7 @@ fn day(rng: &mut Rng, first: i64, last: i64) -> i64 {
 }
 
 /// Ticks of 100 ns in a day, a multiple of what `scale` digits can say.
-fn ticks(rng: &mut Rng, scale: u8) -> i64 {
+pub(super) fn ticks(rng: &mut Rng, scale: u8) -> i64 {
     let unit = 10_i64.pow((7 - scale).into());
     let units = TICKS_A_DAY / unit;
     let count = match rng.u8(..5) {
@@ -120,7 +121,7 @@ fn is_leap(year: i64) -> bool {
 }
 
 /// As PostgreSQL writes a date: found by trying, so that it needs no formula of its own.
-fn day_text(day: i64) -> String {
+pub(super) fn day_text(day: i64) -> String {
     let mut year = day / 366 + 1;
     while day_of(year + 1, 1, 1) <= day {
         year += 1;
@@ -138,4 +139,12 @@ fn time_text(ticks: i64) -> String {
         text += format!(".{micros:06}").trim_end_matches('0');
     }
     text
+}
+
+/// As SQL Server writes a time: with every digit of its scale.
+pub(super) fn clock(ticks: i64, scale: u8) -> String {
+    let seconds = ticks / 10_000_000;
+    let text = format!("{:02}:{:02}:{:02}.{:07}", seconds / 3_600, seconds / 60 % 60, seconds % 60, ticks % 10_000_000);
+    let length = if scale == 0 { 8 } else { 9 + usize::from(scale) };
+    text[..length].to_owned()
 }

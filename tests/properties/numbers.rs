@@ -49,7 +49,7 @@ fn exact(name: &str, (precision, scale): (u8, u8)) -> Column {
 }
 
 /// A number of the range: its ends, zero, powers of two and ten and their neighbours, any number of digits, zeros at the end, anything.
-fn interesting(rng: &mut Rng, least: i128, most: i128) -> i128 {
+pub(super) fn interesting(rng: &mut Rng, least: i128, most: i128) -> i128 {
     let near = i128::from(rng.i8(-2..=2));
     let sign = if rng.bool() { 1 } else { -1 };
     let digits = || 10_i128.pow(38);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tds_stand_in::{Builder, SqlError, StandIn, TableHandle};
-pub(crate) use tds_stand_in::{Fault, IndexDef, TableDef, TlsMode as Tls, Value};
+pub(crate) use tds_stand_in::{Fault, ForeignKeyDef, IndexDef, TableDef, TlsMode as Tls, Value};
 use tokio::net::TcpListener;
 
 use super::real::RealServer;
@@ -33,18 +33,25 @@ pub(crate) struct Planted {
     pub(crate) name: String,
     columns: Vec<(&'static str, &'static str)>,
     keys: usize,
+    collation: Option<&'static str>,
     rows: Vec<Vec<Value>>,
 }
 
 impl Planted {
     /// A table with columns by their T-SQL types, the first `keys` of which are its primary key.
     pub(crate) fn new(name: &str, columns: &[(&'static str, &'static str)], keys: usize) -> Self {
-        Self { name: name.to_owned(), columns: columns.to_vec(), keys, rows: Vec::new() }
+        Self { name: name.to_owned(), columns: columns.to_vec(), keys, collation: None, rows: Vec::new() }
     }
 
     /// With these rows.
     pub(crate) fn rows(mut self, rows: Vec<Vec<Value>>) -> Self {
         self.rows = rows;
+        self
+    }
+
+    /// With its text in this collation.
+    pub(crate) fn collated(mut self, collation: &'static str) -> Self {
+        self.collation = Some(collation);
         self
     }
 
@@ -56,6 +63,9 @@ impl Planted {
 
     fn definition(self) -> TableDef {
         let mut table = TableDef::new("McTM", "dbo", &self.name);
+        if let Some(collation) = self.collation {
+            table = table.collation(collation);
+        }
         for (at, (name, sql_type)) in self.columns.iter().enumerate() {
             table = if at < self.keys { table.required(name, sql_type) } else { table.column(name, sql_type) };
         }

@@ -114,6 +114,7 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         way,
         added: Vec::new(),
         guards: Guards { min_rows: config.options.min_rows, max_shrink: config.options.max_shrink, allow_shrink },
+        hash_keys: config.options.hash_keys,
     };
     Ok(SyncPlan { columns, key, publication, rows_estimate: source.rows_estimate, warnings })
 }

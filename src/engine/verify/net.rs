@@ -5,35 +5,36 @@ use std::collections::HashMap;
 use super::row::Hashes;
 use crate::report::{Comparison, DifferenceKind};
 
-/// A key's rows on both sides, and the difference of their hashes' sums.
+/// What a key's rows on both sides leave of each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Net {
+    /// The source's hashes less the target's.
     sum: u128,
-    source: u32,
-    target: u32,
+    /// The source's rows less the target's.
+    rows: i64,
 }
 
 impl Net {
     pub(super) fn add_source(&mut self, row: u128) {
         self.sum = self.sum.wrapping_add(row);
-        self.source += 1;
+        self.rows += 1;
     }
 
     pub(super) fn add_target(&mut self, row: u128) {
         self.sum = self.sum.wrapping_sub(row);
-        self.target += 1;
+        self.rows -= 1;
     }
 
     fn is_nothing(self) -> bool {
-        self.sum == 0 && self.source == self.target
+        self == Self::default()
     }
 
     /// How the key's rows differ, and how many of them.
     pub(super) fn difference(self) -> (DifferenceKind, u64) {
-        match self.source.cmp(&self.target) {
-            std::cmp::Ordering::Equal => (DifferenceKind::Differs, 1),
-            std::cmp::Ordering::Greater => (DifferenceKind::Missing, (self.source - self.target).into()),
-            std::cmp::Ordering::Less => (DifferenceKind::Extra, (self.target - self.source).into()),
+        match self.rows.signum() {
+            0 => (DifferenceKind::Differs, 1),
+            1 => (DifferenceKind::Missing, self.rows.unsigned_abs()),
+            _ => (DifferenceKind::Extra, self.rows.unsigned_abs()),
         }
     }
 }

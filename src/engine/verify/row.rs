@@ -7,8 +7,8 @@ use crate::engine::plan::PlannedColumn;
 use crate::table::PgType;
 
 /// Independent hashes of key and row: what collides in one does not in the other.
-const KEY_SEED: u64 = 0x6b65_79;
-const ROW_SEED: u64 = 0x726f_77;
+const KEY_SEED: u64 = 0x006b_6579;
+const ROW_SEED: u64 = 0x0072_6f77;
 /// A row key in a report is cut at this many characters.
 const KEY_CHARS_MAX: usize = 200;
 

@@ -3,13 +3,14 @@
 mod dependents;
 
 pub use dependents::{Dependent, DependentKind, OnDelete};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{Client, Row, Transaction};
 
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgType, TargetColumn, TargetTable};
 use crate::target::Session;
 use crate::target::error::target_error;
-use crate::target::sequence::IdentitySequence;
+use crate::target::foreign_key::{MARK, StandingForeignKey};
+use crate::target::sequence::ColumnSequence;
 
 /// Relation kind and the role's privileges.
 const RELATION: &str = "SELECT c.oid, c.relkind::text, has_table_privilege(c.oid, 'SELECT') AS may_select, \
@@ -36,13 +37,25 @@ const UNIQUE_KEYS: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.ind
 const REFERENCES: &str = "SELECT c.conrelid::regclass::text AS from_table, bool_or(c.confdeltype IN ('c', 'n', 'd')) AS deletes_reach \
      FROM pg_catalog.pg_constraint c WHERE c.confrelid = $1 AND c.contype = 'f' AND c.conrelid <> $1 GROUP BY c.conrelid";
 
-/// The sequences behind identity columns that the role may set.
-const IDENTITY_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text AS name, s.seqincrement, s.seqmin, s.seqmax FROM pg_catalog.pg_attribute a \
+/// The sequences of identity columns, and those that a column owns, where the role may set them.
+const COLUMN_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text AS name, s.seqincrement, s.seqmin, s.seqmax FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
-     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype = 'i' \
+     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') \
      JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid \
-     WHERE a.attrelid = $1::text::regclass AND a.attidentity <> '' AND a.attname = ANY($2::text[]) \
+     WHERE a.attrelid = $1::text::regclass AND a.attname = ANY($2::text[]) \
      AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'SELECT') ORDER BY a.attnum";
+
+/// The foreign keys from one table to another.
+const FOREIGN_KEYS: &str = "SELECT c.conname, c.convalidated, coalesce(obj_description(c.oid, 'pg_constraint') = $3, false) AS ours, \
+     ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, n) \
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum ORDER BY k.n) AS columns, \
+     ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, n) \
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum ORDER BY k.n) AS referenced \
+     FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conrelid = to_regclass($1) AND c.confrelid = to_regclass($2) ORDER BY c.conname";
+
+/// The foreign keys of a table that carry our mark.
+const OWN_FOREIGN_KEYS: &str = "SELECT c.conname::text FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.conrelid = to_regclass($1) \
+     AND obj_description(c.oid, 'pg_constraint') = $2 ORDER BY c.conname";
 
 /// What stands in the target under a table's name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -125,6 +138,13 @@ impl Session {
         Ok(row.get(0))
     }
 
+    /// The names of the foreign keys of our own making that `table` has.
+    pub(super) async fn own_foreign_keys(&self, table: &TargetTable) -> Result<Vec<String>> {
+        let failed = |error| target_error(&format!("read the foreign keys of {table}"), error);
+        let rows = self.client.query(OWN_FOREIGN_KEYS, &[&table.to_string(), &MARK]).await.map_err(failed)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Counts the rows of `table`; none when there is no such table.
     ///
     /// # Errors
@@ -140,17 +160,33 @@ impl Session {
     }
 }
 
-/// The sequences behind the identity columns among `columns` that the role may set.
-pub(super) async fn identity_sequences(
-    transaction: &Transaction<'_>,
-    target: &TargetTable,
-    columns: &[&str],
-) -> Result<Vec<IdentitySequence>> {
+/// The foreign keys from `table` to `references`; none where one of the tables is missing.
+pub(super) async fn foreign_keys_between(
+    client: &Client,
+    table: &TargetTable,
+    references: &TargetTable,
+) -> Result<Vec<StandingForeignKey>> {
+    let rows = client
+        .query(FOREIGN_KEYS, &[&table.to_string(), &references.to_string(), &MARK])
+        .await
+        .map_err(|error| target_error(&format!("read the foreign keys of {table}"), error))?;
+    let key = |row: &Row| StandingForeignKey {
+        name: row.get("conname"),
+        columns: row.get("columns"),
+        referenced: row.get("referenced"),
+        checked: row.get("convalidated"),
+        ours: row.get("ours"),
+    };
+    Ok(rows.iter().map(key).collect())
+}
+
+/// The sequences of the columns among `columns`, where the role may set them.
+pub(super) async fn column_sequences(transaction: &Transaction<'_>, target: &TargetTable, columns: &[&str]) -> Result<Vec<ColumnSequence>> {
     let rows = transaction
-        .query(IDENTITY_SEQUENCES, &[&target.to_string(), &columns])
+        .query(COLUMN_SEQUENCES, &[&target.to_string(), &columns])
         .await
         .map_err(|error| target_error(&format!("read the sequences of {target}"), error))?;
-    let sequence = |row: &Row| IdentitySequence {
+    let sequence = |row: &Row| ColumnSequence {
         column: row.get("attname"),
         name: row.get("name"),
         increment: row.get("seqincrement"),

@@ -6,9 +6,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
+use crate::data::Rows;
 use crate::faults::{Fault, Faults};
 use crate::handle::TableHandle;
 use crate::session::{Client, Stop};
+use crate::sql::error::SqlError;
+use crate::sql::expr::Expr;
 use crate::sql::fast::FastRows;
 use crate::sql::select::{Output, Query, Scan};
 use crate::types::value::Value;
@@ -17,6 +20,51 @@ use crate::wire::packet::{self, RESPONSE};
 
 /// Bytes gathered before a write to the socket.
 const WRITE_BYTES: usize = 128 << 10;
+
+/// Rows of a scan, of which no more is computed than is asked for: stored ones are borrowed, generated ones filled in where the filter has let them pass.
+struct RowReader<'a> {
+    scan: &'a Scan,
+    filtered: Vec<usize>,
+    projected: Vec<usize>,
+    row: Vec<Value>,
+}
+
+impl<'a> RowReader<'a> {
+    fn new(scan: &'a Scan) -> Self {
+        let columns_of = |expressions: &mut dyn Iterator<Item = &Expr>| {
+            let mut read = Vec::new();
+            expressions.for_each(|expr| expr.columns(&mut read));
+            read.sort_unstable();
+            read.dedup();
+            read
+        };
+        RowReader {
+            scan,
+            filtered: columns_of(&mut scan.filter.iter()),
+            projected: columns_of(&mut scan.projection.iter()),
+            row: vec![Value::Null; scan.table.columns.len()],
+        }
+    }
+
+    /// The row at this place, if the filter lets it pass.
+    fn row(&mut self, at: u64) -> Result<Option<&[Value]>, SqlError> {
+        let passes = |row: &[Value]| self.scan.filter.as_ref().map_or(Ok(true), |filter| Ok(filter.truth(row)? == Some(true)));
+        if let Rows::Stored(rows) = &self.scan.table.rows {
+            let row = rows.get(at as usize).map(Vec::as_slice).unwrap_or_default();
+            return passes(row).map(|passes| passes.then_some(row));
+        }
+        for &column in &self.filtered {
+            self.row[column] = self.scan.table.rows.value(at, column);
+        }
+        if !passes(&self.row)? {
+            return Ok(None);
+        }
+        for &column in &self.projected {
+            self.row[column] = self.scan.table.rows.value(at, column);
+        }
+        Ok(Some(&self.row))
+    }
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     pub(crate) async fn send(&mut self, query: Query, more: bool) -> Result<(), Stop> {
@@ -49,6 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
         let fast = FastRows::of(scan, &query.columns);
         let mut rows = 0;
         let mut row: Vec<Value> = Vec::new();
+        let mut reader = RowReader::new(scan);
         let faults = &scan.table.faults;
         let start = self.sent + self.body.len() as u64;
         for at in scan.range.clone() {
@@ -61,15 +110,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
             if let Some(fast) = &fast {
                 fast.put(&mut self.body, at);
             } else {
-                let source = scan.table.rows.row(at);
-                if let Some(filter) = &scan.filter
-                    && filter.truth(&source)? != Some(true)
-                {
+                let Some(source) = reader.row(at)? else {
                     continue;
-                }
+                };
                 row.clear();
                 for expr in &scan.projection {
-                    row.push(expr.eval(&source)?);
+                    row.push(expr.eval(source)?);
                 }
                 put_row(&mut self.body, &query.columns, &row);
             }

@@ -310,8 +310,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     }
 
     fn constant(&self, ast: &sqlparser::ast::Expr, parameters: &[Parameter]) -> Result<Expr, SqlError> {
-        Binder { session: &self.session, parameters, visible: Vec::new(), groups: Vec::new(), aggregates: Vec::new(), grouping: false }
-            .bind(ast)
+        Binder {
+            session: &self.session,
+            parameters,
+            visible: Vec::new(),
+            groups: Vec::new(),
+            aggregates: Vec::new(),
+            grouping: false,
+            bare: None,
+        }
+        .bind(ast)
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) groups: Vec<(Ast, Expr)>,
     pub(crate) aggregates: Vec<Aggregate>,
     pub(crate) grouping: bool,
+    /// The last column named outside of groups and aggregates: an error in a query that has either.
+    pub(crate) bare: Option<String>,
 }
 
 impl Binder<'_> {
@@ -129,7 +131,7 @@ impl Binder<'_> {
     }
 
     /// A name of several parts: a column, or a property of one.
-    fn path(&self, parts: &[&str]) -> Result<Expr, SqlError> {
+    fn path(&mut self, parts: &[&str]) -> Result<Expr, SqlError> {
         match parts {
             [] => Err(SqlError::syntax(".")),
             [name] => self.name(None, name),
@@ -143,7 +145,7 @@ impl Binder<'_> {
         }
     }
 
-    fn name(&self, table: Option<&str>, column: &str) -> Result<Expr, SqlError> {
+    fn name(&mut self, table: Option<&str>, column: &str) -> Result<Expr, SqlError> {
         if column.starts_with("@@") {
             return functions::global(column, self.session).ok_or_else(|| undeclared(column));
         }
@@ -160,7 +162,11 @@ impl Binder<'_> {
         let all: Vec<(usize, &Visible)> = self.visible.iter().enumerate().collect();
         let mut found = all.iter().filter(matches);
         match (found.next(), found.next(), table) {
-            (Some((at, visible)), None, _) => Ok(Expr { node: Node::Column(*at), kind: visible.kind }),
+            (Some((at, visible)), None, _) => {
+                let expr = Expr { node: Node::Column(*at), kind: visible.kind };
+                self.bare = Some(format!("{}.{}", visible.table, visible.name));
+                Ok(expr)
+            }
             (Some(_), Some(_), _) => Err(SqlError::new(209, 16, format!("Ambiguous column name '{column}'."))),
             (None, _, Some(table)) if !self.visible.iter().any(|v| v.table.eq_ignore_ascii_case(table)) => {
                 Err(SqlError::new(4104, 16, format!("The multi-part identifier \"{table}.{column}\" could not be bound.")))
@@ -323,9 +329,9 @@ impl Binder<'_> {
         let argument = match list {
             [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] => None,
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => {
-                let outer = std::mem::replace(&mut self.grouping, false);
+                let outer = (std::mem::replace(&mut self.grouping, false), self.bare.take());
                 let argument = self.bind(expr);
-                self.grouping = outer;
+                (self.grouping, self.bare) = outer;
                 Some(argument?)
             }
             _ => return Err(SqlError::syntax(")")),

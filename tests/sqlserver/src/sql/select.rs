@@ -76,8 +76,15 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
         }
         binder.grouping = !groups.is_empty();
     }
+    binder.bare = None;
     let (names, mut projection) = project(select, &mut binder)?;
     let order = order(parsed, &names, &projection, &mut binder)?;
+    if let Some(bare) = binder.bare.take().filter(|_| !binder.groups.is_empty() || !binder.aggregates.is_empty()) {
+        let message = format!(
+            "Column '{bare}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
+        );
+        return Err(SqlError::new(8120, 16, message));
+    }
     let limit = limit(select, &mut binder)?;
     let columns = names.into_iter().zip(&projection).map(|(name, expr)| described(name, expr.kind)).collect();
     let distinct = matches!(select.distinct, Some(Distinct::Distinct));
@@ -120,7 +127,7 @@ pub(super) fn binder<'a>(session: &'a Session, parameters: &'a [Parameter], sour
             hidden: column.hidden,
         })
     });
-    Binder { session, parameters, visible: visible.collect(), groups: Vec::new(), aggregates: Vec::new(), grouping: false }
+    Binder { session, parameters, visible: visible.collect(), groups: Vec::new(), aggregates: Vec::new(), grouping: false, bare: None }
 }
 
 fn described(name: String, kind: Kind) -> ResultColumn {

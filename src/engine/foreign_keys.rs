@@ -1,0 +1,106 @@
+//! Foreign keys, when all tables of a run are loaded: what the source has is made in the target, where both tables are configured.
+//!
+//! Whatever cannot be made is a warning of its table: rows are there, and the next run tries again.
+
+use super::full_refresh::{RunContext, TableJob};
+use crate::config::TableConfig;
+use crate::error::Result;
+use crate::report::{Outcome, TableReport};
+use crate::sources::sqlserver::Connection;
+use crate::table::{IDENTIFIER_BYTES_MAX, Refresh, SourceForeignKey, fold_identifiers};
+use crate::target::{NewForeignKey, Session};
+
+/// Makes the foreign keys of the tables that want theirs and are done; what could not be made is added to their reports.
+pub(super) async fn make_foreign_keys(wanting: Vec<TableJob>, mut reports: Vec<TableReport>, context: &RunContext) -> Vec<TableReport> {
+    for job in wanting {
+        let done = |report: &&mut TableReport| report.table == job.config.name && matches!(report.outcome, Outcome::Ok);
+        let Some(report) = reports.iter_mut().find(done) else { continue };
+        let mut warnings = Vec::new();
+        let making = make_all(&job, context, &mut warnings);
+        if let Err(error) = Box::pin(context.stop.or_done(making)).await {
+            warnings.push(format!("its foreign keys are not made: {error}"));
+        }
+        report.warnings.append(&mut warnings);
+    }
+    reports
+}
+
+async fn make_all(job: &TableJob, context: &RunContext, warnings: &mut Vec<String>) -> Result<()> {
+    let (keys, mut withheld) = job.read_foreign_keys().await?;
+    warnings.append(&mut withheld);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let session = Session::open(&job.target, &job.application()).await?;
+    for key in keys {
+        let made = match wanted(&key, job, &context.configured) {
+            Ok(new) => session.make_foreign_key(&new).await.map_err(|error| error.to_string()),
+            Err(reason) => Err(reason),
+        };
+        match made {
+            Ok(true) if !key.actions.is_empty() => warnings.push(format!(
+                "foreign key {}: {} is not taken over, since a refresh would then change rows of other tables",
+                key.name,
+                key.actions.join(" ")
+            )),
+            Ok(_) => {}
+            Err(reason) => warnings.push(format!("foreign key {} is not made: {reason}", key.name)),
+        }
+    }
+    Ok(())
+}
+
+impl TableJob {
+    async fn read_foreign_keys(&self) -> Result<(Vec<SourceForeignKey>, Vec<String>)> {
+        let database = self.source.database.as_deref().or(self.config.sql_server_db.as_deref());
+        let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
+        connection.foreign_keys(&self.config.sql_table).await
+    }
+
+    /// The database that the table is in, as far as the configuration says.
+    fn database_of<'a>(&'a self, config: &'a TableConfig) -> Option<&'a str> {
+        config.sql_table.database.as_deref().or(self.source.database.as_deref()).or(config.sql_server_db.as_deref())
+    }
+}
+
+/// The foreign key in the target's terms, or why there can be none.
+fn wanted(key: &SourceForeignKey, job: &TableJob, configured: &[TableConfig]) -> Result<NewForeignKey, String> {
+    if key.disabled {
+        return Err("it is disabled at the source".to_owned());
+    }
+    let same = |left: Option<&str>, right: Option<&str>| left.map(str::to_lowercase) == right.map(str::to_lowercase);
+    let parent = configured.iter().find(|other| {
+        other.db_type == job.config.db_type
+            && same(job.database_of(other), job.database_of(&job.config))
+            && same(Some(&other.sql_table.schema), Some(&key.references.schema))
+            && same(Some(&other.sql_table.table), Some(&key.references.table))
+    });
+    let parent = parent.ok_or_else(|| format!("it points at {}, which is not a configured table", key.references))?;
+    if parent.options.refresh == Refresh::Truncate {
+        return Err(format!("it points at {}, and PostgreSQL truncates no table that foreign keys point at", parent.pg_table));
+    }
+    let columns = key.columns.iter().map(|(column, _)| target_column(&job.config, column)).collect::<Result<_, _>>()?;
+    let referenced = key.columns.iter().map(|(_, column)| target_column(parent, column)).collect::<Result<_, _>>()?;
+    let name = fold_identifiers(&[&key.name], job.config.options.identifiers)
+        .ok()
+        .and_then(|mut names| names.pop())
+        .ok_or_else(|| format!("its name is longer than the {IDENTIFIER_BYTES_MAX} bytes that PostgreSQL keeps"))?;
+    Ok(NewForeignKey { table: job.config.pg_table.clone(), name, columns, references: parent.pg_table.clone(), referenced })
+}
+
+/// The target column that a source column goes into.
+fn target_column(config: &TableConfig, column: &str) -> Result<String, String> {
+    let position = |names: &[String]| {
+        let folded = column.to_lowercase();
+        names.iter().position(|name| name == column).or_else(|| names.iter().position(|name| name.to_lowercase() == folded))
+    };
+    let position = match &config.columns {
+        Some(names) => Some(position(names).ok_or_else(|| format!("its column {column} of {} is not synced", config.sql_table))?),
+        None => None,
+    };
+    match (&config.pg_columns, position) {
+        (Some(names), Some(at)) => names.get(at).cloned().ok_or_else(|| format!("\"pg_columns\" has no name for {column}")),
+        (Some(_), None) => Err(format!("\"pg_columns\" of {} stands without \"columns\"", config.name)),
+        (None, _) => fold_identifiers(&[column], config.options.identifiers).map(|names| names.concat()),
+    }
+}
