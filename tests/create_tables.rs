@@ -45,6 +45,20 @@ async fn an_identity_counts_downwards_and_keeps_the_furthest_of_table_and_source
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_identity_of_decimals_is_numbered_by_a_sequence_of_its_own() {
+    for (rows, expected) in [(vec![order(7, "a")], "8"), (vec![], "0")] {
+        let table =
+            TableDef::new("McTM", "dbo", "Orders").required("Id", "decimal(18,0)").identity_of(0, 1).required("Name", "nvarchar(50)");
+        let site = Site::defined(vec![("Orders", rows.into_iter().fold(table.key(&["Id"]), TableDef::row))], json!({})).await;
+        site.sync().await;
+        assert_eq!(numbered(&site, "INSERT INTO orders (name) VALUES ('new') RETURNING id").await, expected);
+        assert_eq!(site.db.value("SELECT pg_get_serial_sequence('orders', 'id')").await, "public.orders_id_seq");
+        site.db.execute("DROP TABLE orders").await;
+        assert_eq!(site.db.value("SELECT to_regclass('orders_id_seq') IS NULL").await, "t");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn later_refreshes_move_the_sequence_forward_and_never_back() {
     for refresh in ["merge", "replace", "truncate"] {
         let mut site = Site::defined(vec![("Orders", orders().row(order(1, "a")).row(order(9, "b")))], json!({})).await;

@@ -3,11 +3,13 @@
 //! One test binary; each test has a database and a source of its own. What a test needs and does not find is a failure that names what to install.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_data;
 mod bad_inputs;
 mod cargo_lambda;
 mod configuration;
 mod create_tables;
 mod disk;
+mod drift;
 mod envelopes;
 mod failures;
 mod hard_targets;

@@ -26,6 +26,20 @@ pub enum CellError {
     /// U+0000 in text.
     #[error("the text holds a NUL character (U+0000) at byte {0}, which PostgreSQL's text types cannot hold")]
     Nul(usize),
+    /// U+FFFD, which may stand for something that was not decoded.
+    #[error("the text holds U+FFFD at byte {0}, which may stand for characters that were not decoded")]
+    Doubtful(usize),
+    /// A surrogate without its other half, or half a UTF-16 unit.
+    #[error("the text holds a lone surrogate as character {0}, which PostgreSQL's text types cannot hold")]
+    LoneSurrogate(usize),
+    /// Bytes that are no character of the column's code page.
+    #[error("the text holds bytes that are no character of its code page ({encoding}), from byte {at}")]
+    BrokenBytes {
+        /// Where they begin.
+        at: usize,
+        /// The code page's encoding.
+        encoding: &'static str,
+    },
     /// NULL where the column takes none.
     #[error("the value is NULL and the column is NOT NULL")]
     Null,
@@ -74,6 +88,7 @@ pub enum CellError {
 pub struct RowWriter<'b> {
     out: &'b mut Vec<u8>,
     row_start: usize,
+    replacement_is_genuine: bool,
 }
 
 impl<'b> RowWriter<'b> {
@@ -81,7 +96,12 @@ impl<'b> RowWriter<'b> {
     pub fn begin_row(out: &'b mut Vec<u8>, fields: i16) -> Self {
         let row_start = out.len();
         out.extend_from_slice(&fields.to_be_bytes());
-        Self { out, row_start }
+        Self { out, row_start, replacement_is_genuine: false }
+    }
+
+    /// From here on U+FFFD in text is what the source holds.
+    pub fn take_replacement_as_genuine(&mut self) {
+        self.replacement_is_genuine = true;
     }
 
     /// Takes the row back.
@@ -152,16 +172,16 @@ impl<'b> RowWriter<'b> {
     /// A `text` or `varchar` of at most `chars_max` characters.
     ///
     /// # Errors
-    /// When the value is too long or holds U+0000.
+    /// When the value is too long, holds U+0000, or U+FFFD that is not known to be genuine.
     pub fn text(&mut self, value: &str, chars_max: Option<u32>) -> Result<(), CellError> {
-        text::check(value, chars_max)?;
+        text::check(value, chars_max, self.replacement_is_genuine)?;
         self.bytes(value.as_bytes())
     }
 
     /// A `char(n)`: blanks at the end are the column's own business.
     ///
     /// # Errors
-    /// When the value without them is too long or holds U+0000.
+    /// As [`RowWriter::text`] of the value without them.
     pub fn char(&mut self, value: &str, chars_max: u32) -> Result<(), CellError> {
         self.text(value.trim_end_matches(' '), Some(chars_max))
     }
@@ -182,6 +202,7 @@ impl<'b> RowWriter<'b> {
     /// # Errors
     /// When the value is not JSON.
     pub fn json(&mut self, value: &str) -> Result<(), CellError> {
+        text::check(value, None, self.replacement_is_genuine)?;
         json::check(value)?;
         self.bytes(value.as_bytes())
     }
@@ -191,6 +212,7 @@ impl<'b> RowWriter<'b> {
     /// # Errors
     /// When the value is not JSON that `jsonb` holds.
     pub fn jsonb(&mut self, value: &str) -> Result<(), CellError> {
+        text::check(value, None, self.replacement_is_genuine)?;
         json::check_jsonb(value)?;
         self.patched(|out| {
             out.push(1);

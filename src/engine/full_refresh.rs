@@ -11,15 +11,18 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::plan::{PlannedColumn, SyncPlan, plan};
+use super::drift::unchanged_by;
+use super::plan::SyncPlan;
+use super::planning::{Allowed, Known, plan_refresh};
 use super::pump::{RowProgress, pump};
+use super::reading::{Reading, change_warnings, quarantine_warning, read_options, selection};
 use super::{Stop, StopReason};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCounts, TableReport};
-use crate::sources::sqlserver::{Connection, ReadSummary, SelectColumn, Selection, SqlServerTable};
-use crate::table::TargetTable;
-use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, breaks_key, is_transient};
+use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable, wants_text_as_bytes};
+use crate::table::{BadRow, SeenTable, SourceDescription, TargetTable};
+use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_key, is_transient};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -51,6 +54,8 @@ pub struct RunContext {
     pub dry_run: bool,
     /// Publish although a guard would refuse.
     pub allow_shrink: bool,
+    /// Go on although the source has changed.
+    pub accept_drift: bool,
     /// How long a source may be silent.
     pub source_idle_timeout: Duration,
     /// Who is told of progress.
@@ -65,14 +70,20 @@ struct SoFar {
     begun: Instant,
     refresh: Option<&'static str>,
     loaded: Loaded,
+    /// Rows read and put aside.
+    bad_rows: Vec<BadRow>,
+    /// Whether text is read as its bytes, because the driver's text could not be relied on.
+    text_as_bytes: bool,
     warnings: Vec<String>,
+    /// The source as the plan saw it.
+    seen: Option<SeenTable>,
 }
 
 impl TableJob {
     /// Refreshes the table, or counts both sides in a dry run; every failure is in the report.
     pub async fn run(self) -> TableReport {
         let mut report = TableReport::new(&self.config.name, Outcome::Ok);
-        let mut so_far = SoFar { begun: Instant::now(), refresh: None, loaded: Loaded::default(), warnings: Vec::new() };
+        let mut so_far = SoFar::new();
         let done = if self.run.dry_run {
             self.count(&mut report, &mut so_far).await
         } else {
@@ -80,7 +91,7 @@ impl TableJob {
         };
         if let Err(error) = done {
             report.outcome = Outcome::Failed(error);
-            report.rows = RowCounts { read: so_far.loaded.rows, ..RowCounts::default() };
+            report.rows = so_far.rows();
         }
         report.refresh = so_far.refresh;
         report.bytes = so_far.loaded.bytes;
@@ -100,7 +111,15 @@ impl TableJob {
             report.outcome = Outcome::Locked { held_by };
             return Ok(());
         }
-        let done = match Box::pin(self.load_and_publish(&mut session, so_far)).await {
+        let mut attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
+        if let Err(unsure) = &attempt
+            && wants_text_as_bytes(unsure)
+        {
+            tracing::info!("reading again, text as its bytes: {unsure}");
+            so_far.start_over();
+            attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
+        }
+        let done = match attempt {
             Ok(published) => {
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
@@ -131,20 +150,23 @@ impl TableJob {
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         let standing = session.describe(&self.config.pg_table).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
-        let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+        let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         self.reached(Phase::Copying, plan.rows_estimate);
-        let read = Read { connection, described, selection: self.selection(&plan) };
-        match plan.publication.way {
+        let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
+        let mut published = match plan.publication.way {
             PublishWay::Straight { .. } => match self.load_straight(session, &plan, read, so_far).await {
                 Err(error) if breaks_key(&error) && plan.publication.key_is_enforced => {
-                    Err(self.name_bad_keys(session, &plan, error).await)
+                    Err(self.name_bad_keys(session, &plan, so_far, error).await)
                 }
                 done => done,
             },
             PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
-        }
+        }?;
+        let put_aside = quarantine_warning(&so_far.bad_rows, &self.target.state_schema, &plan.publication.way, &published);
+        published.warnings.extend(put_aside);
+        Ok(published)
     }
 
     async fn describe_source(&self) -> Result<(Connection, SqlServerTable)> {
@@ -153,6 +175,30 @@ impl TableJob {
         connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
         let described = connection.describe(&self.config.sql_table).await?;
         Ok((connection, described))
+    }
+
+    /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.
+    async fn plan(
+        &self,
+        session: &Session,
+        source: &SourceDescription,
+        target: Option<&TargetDescription>,
+        so_far: &mut SoFar,
+    ) -> Result<SyncPlan> {
+        let seen = session.seen_table(&self.config.name).await?;
+        let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
+        let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
+        let (plan, seen) = plan_refresh(known, allowed)?;
+        so_far.seen = Some(seen);
+        Ok(plan)
+    }
+
+    /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
+    async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+        let Some(before) = &so_far.seen else { return Ok(()) };
+        let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
+        so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
+        Ok(())
     }
 
     /// Reads what a table that is to be made takes over from the source.
@@ -165,22 +211,23 @@ impl TableJob {
         Ok(())
     }
 
-    async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
+    async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let straight = self.run.stop.or_done(session.begin_straight(&plan.publication)).await?;
         let load = straight.load();
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
-        so_far.note(loaded, &summary);
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
         self.reached(Phase::Publishing, None);
         straight.publish(&self.ended("succeeded", so_far, None)).await
     }
 
     /// PostgreSQL names one bad key and stops; the source is read once more, into staging, to name the first five. Whatever goes wrong there, the first
     /// error stands.
-    async fn name_bad_keys(&self, session: &Session, plan: &SyncPlan, first: SyncError) -> SyncError {
+    async fn name_bad_keys(&self, session: &Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
-            let read = Read { connection, described, selection: self.selection(plan) };
-            let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+            let read = self.reading(connection, described, plan, so_far.text_as_bytes);
+            let staging = session.create_staging(&plan.publication).await?;
             self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await
         };
@@ -190,11 +237,12 @@ impl TableJob {
         }
     }
 
-    async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Read, so_far: &mut SoFar) -> Result<Published> {
-        let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+    async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
+        let staging = session.create_staging(&plan.publication).await?;
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
-        so_far.note(loaded, &summary);
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(session.check_staged(&plan.publication, &staging)).await?;
         self.reached(Phase::Publishing, None);
@@ -221,25 +269,25 @@ impl TableJob {
         }
     }
 
-    async fn pump(&self, load: &crate::target::Load<'_>, read: Read) -> Result<(ReadSummary, Loaded)> {
+    async fn pump(&self, load: &crate::target::Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
-        let policy = self.config.options.on_submicrosecond;
-        pump(load, move |sink| async move { read.connection.read(&read.selection, &read.described, policy, sink).await }, &progress).await
+        pump(load, move |sink| read.run(sink), &progress).await
     }
 
     /// A dry run: counts both sides and says which way the refresh would go.
     async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
-        let counting = async {
+        // Two connections being made are a large future.
+        let counting = Box::pin(async {
             let session = Session::open(&self.target, &self.application()).await?;
             let (mut connection, mut described) = self.describe_source().await?;
             let standing = session.describe(&self.config.pg_table).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
-            let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+            let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = session.count(&self.config.pg_table).await?;
             Ok((plan, at_source, in_target))
-        };
+        });
         let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings = plan.warnings;
@@ -277,35 +325,24 @@ impl TableJob {
         None
     }
 
-    fn ended<'a>(&'a self, outcome: &'a str, so_far: &SoFar, error: Option<&'a str>) -> RunRow<'a> {
+    fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {
         RunRow {
             run_id: self.run.run_id,
             table: &self.config.name,
             outcome,
             refresh: so_far.refresh,
-            rows: RowCounts { read: so_far.loaded.rows, ..RowCounts::default() },
+            rows: so_far.rows(),
             bytes: so_far.loaded.bytes,
             seconds: so_far.begun.elapsed().as_secs_f64(),
             error,
+            bad_rows: &so_far.bad_rows,
+            seen: so_far.seen.as_ref(),
         }
     }
 
-    fn selection(&self, plan: &SyncPlan) -> Selection {
-        // Keys that are NULL are named together, from what was loaded.
-        let required = |column: &PlannedColumn| column.not_null && !plan.publication.key.contains(&column.target);
-        let select = |column: &PlannedColumn| SelectColumn {
-            name: column.source.clone(),
-            part: column.part,
-            encoding: column.encoding,
-            required: required(column),
-        };
-        Selection {
-            table: self.config.sql_table.clone(),
-            columns: plan.columns.iter().map(select).collect(),
-            key: plan.key.clone(),
-            isolation: self.config.options.isolation,
-            time_zone: self.config.options.source_time_zone.clone(),
-        }
+    fn reading(&self, connection: Connection, described: SqlServerTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {
+        let selection = selection(&self.config, plan);
+        Reading { connection, described, selection, options: read_options(&self.config, text_as_bytes) }
     }
 
     fn reached(&self, phase: Phase, rows_expected: Option<u64>) {
@@ -322,19 +359,34 @@ impl TableJob {
     }
 }
 
-/// What is read, once the plan is made.
-struct Read {
-    connection: Connection,
-    described: SqlServerTable,
-    selection: Selection,
-}
-
 impl SoFar {
-    fn note(&mut self, loaded: Loaded, summary: &ReadSummary) {
+    fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            refresh: None,
+            loaded: Loaded::default(),
+            bad_rows: Vec::new(),
+            text_as_bytes: false,
+            warnings: Vec::new(),
+            seen: None,
+        }
+    }
+
+    /// Forgets an attempt; the next one reads text as its bytes.
+    fn start_over(&mut self) {
+        *self = Self { begun: self.begun, text_as_bytes: true, ..Self::new() };
+    }
+
+    fn note(&mut self, config: &TableConfig, loaded: Loaded, summary: ReadSummary) {
         self.loaded = loaded;
-        self.warnings.extend(summary.submicrosecond_changed.iter().map(|(column, values)| {
-            format!("column {column}: the seventh fractional digit of {values} values was not kept (on_submicrosecond)")
-        }));
+        self.warnings.extend(change_warnings(config, &summary));
+        self.bad_rows = summary.bad_rows;
+    }
+
+    /// What was read, of which nothing is published.
+    fn rows(&self) -> RowCounts {
+        let quarantined = u64::try_from(self.bad_rows.len()).unwrap_or(u64::MAX);
+        RowCounts { read: self.loaded.rows + quarantined, quarantined, ..RowCounts::default() }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod drift;
 mod foreign_keys;
 mod full_refresh;
 mod plan;
 mod plan_tables;
+mod planning;
 mod pump;
+mod reading;
 mod run;
 mod sources;
 mod stop;

@@ -171,6 +171,7 @@ fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
         "updated": rows.updated,
         "deleted": rows.deleted,
         "unchanged": rows.unchanged,
+        "quarantined_count": rows.quarantined,
         "refresh": table.refresh,
         "execution_time": seconds(table.elapsed),
         "error": error,

@@ -20,7 +20,7 @@ fn asked(mode: &str) -> Asked {
 }
 
 fn table(name: &str, outcome: Outcome) -> (String, TableReport) {
-    let rows = RowCounts { read: 10, inserted: 1, updated: 2, deleted: 3, unchanged: 7 };
+    let rows = RowCounts { read: 10, inserted: 1, updated: 2, deleted: 3, unchanged: 7, quarantined: 0 };
     let report = TableReport { refresh: Some("merge"), rows, validation_passed: Some(true), ..TableReport::new(name, outcome) };
     (name.to_owned(), report)
 }
@@ -41,7 +41,7 @@ fn with_every_body<'a>(rest: &[&'a str]) -> Vec<&'a str> {
     EVERY_BODY.iter().chain(rest).copied().collect()
 }
 
-const TABLE: [&str; 12] = [
+const TABLE: [&str; 13] = [
     "table_name",
     "success",
     "status",
@@ -50,6 +50,7 @@ const TABLE: [&str; 12] = [
     "updated",
     "deleted",
     "unchanged",
+    "quarantined_count",
     "refresh",
     "execution_time",
     "error",

@@ -48,6 +48,8 @@ pub struct RowCounts {
     pub deleted: u64,
     /// Rows that stood already.
     pub unchanged: u64,
+    /// Rows that the target cannot hold, put aside.
+    pub quarantined: u64,
 }
 
 /// One table's result.

@@ -125,3 +125,19 @@ pub enum OnBadRow {
     /// It is put aside with its reason, up to a limit.
     Quarantine,
 }
+
+/// What a configured choice may change in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The seventh fractional digit went, [`SubMicrosecond`].
+    SubMicrosecond,
+    /// U+0000 went, by `on_nul`.
+    Nul,
+    /// Broken characters went, by `on_bad_unicode`.
+    BadUnicode,
+}
+
+impl Change {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::SubMicrosecond, Self::Nul, Self::BadUnicode];
+}

@@ -80,7 +80,7 @@ pub struct SourceIndex {
     pub primary: bool,
     /// Whether it is switched off, or was never really there.
     pub inactive: bool,
-    /// The rows that it holds, where not all.
+    /// The rows that it holds, where not all; empty where the source does not show it.
     pub filter: Option<String>,
     /// The key's columns, in order, and whether each descends.
     pub key: Vec<(String, bool)>,

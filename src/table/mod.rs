@@ -1,5 +1,6 @@
 //! The vocabulary that sources, target and engine share: names and their quoting, columns, types. No I/O.
 
+mod bad_row;
 mod choice;
 mod column;
 mod definition;
@@ -7,11 +8,14 @@ mod fold;
 mod name;
 mod nearest;
 mod pg_type;
+mod seen;
 
-pub use choice::{BadText, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
+pub use bad_row::BadRow;
+pub use choice::{BadText, Change, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
 pub use definition::{ColumnDefinition, IndexForm, SourceDefinition, SourceForeignKey, SourceIdentity, SourceIndex};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};
 pub use pg_type::PgType;
+pub use seen::{SeenColumn, SeenTable, SeenTarget};

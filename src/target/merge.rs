@@ -108,16 +108,16 @@ impl Statements<'_> {
     }
 }
 
-/// Names the first five keys that are NULL or stand more than once in `table`: as text, how many rows, whether NULL.
-pub(super) fn bad_keys(table: &TargetTable, key: &[String]) -> String {
+/// Names the first five keys that are NULL or stand more than once in `table`: as text or as the beginning of its SHA-256, how many rows, whether NULL.
+pub(super) fn bad_keys(table: &TargetTable, key: &[String], hashed: bool) -> String {
     let shown: Vec<_> = key.iter().map(|column| format!("coalesce({}::text, 'NULL')", quoted_list("", [column.as_str()]))).collect();
     let nulls: Vec<_> = key.iter().map(|column| format!("{} IS NULL", quoted_list("", [column.as_str()]))).collect();
     let nulls = nulls.join(" OR ");
     let list = quoted_list("", key.iter().map(String::as_str));
-    format!(
-        "SELECT left(concat_ws(', ', {}), 200), count(*), {nulls} FROM {table} GROUP BY {list} HAVING count(*) > 1 OR {nulls} ORDER BY {list} LIMIT 5",
-        shown.join(", ")
-    )
+    let shown = format!("concat_ws(', ', {})", shown.join(", "));
+    let shown =
+        if hashed { format!("'#' || left(encode(sha256(convert_to({shown}, 'UTF8')), 'hex'), 12)") } else { format!("left({shown}, 200)") };
+    format!("SELECT {shown}, count(*), {nulls} FROM {table} GROUP BY {list} HAVING count(*) > 1 OR {nulls} ORDER BY {list} LIMIT 5")
 }
 
 #[cfg(test)]

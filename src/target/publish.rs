@@ -9,13 +9,14 @@ use super::create::{NewTable, add_primary_key};
 use super::error::{breaks_key, target_error};
 use super::guards::Guards;
 use super::merge::{Statements, bad_keys};
+use super::quarantine::keep_standing;
 use super::sequence::advance_sequences;
 use super::session::Session;
 use super::staging::Load;
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::TargetTable;
+use crate::table::{BadRow, PgType, TargetTable};
 
 /// What is published, and how.
 #[derive(Debug, Clone)]
@@ -34,8 +35,12 @@ pub struct Publication {
     pub identity_always: Vec<String>,
     /// The way.
     pub way: PublishWay,
+    /// Columns that the target gets before the publish, with their types.
+    pub added: Vec<(String, PgType)>,
     /// What refuses it.
     pub guards: Guards,
+    /// Whether messages show a hash in place of a key.
+    pub hash_keys: bool,
 }
 
 /// How the target's contents are replaced.
@@ -74,6 +79,8 @@ impl PublishWay {
 pub struct Published {
     /// What became of the rows.
     pub rows: RowCounts,
+    /// Rows put aside whose older versions still stand in the target.
+    pub kept: u64,
     /// What the reader should know.
     pub warnings: Vec<String>,
 }
@@ -93,6 +100,7 @@ impl Session {
     pub async fn begin_straight<'a>(&'a mut self, publication: &'a Publication) -> Result<StraightLoad<'a>> {
         let target = &publication.target;
         let failed = |error| target_error(&format!("prepare {target}"), error);
+        self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         if matches!(publication.way, PublishWay::Straight { create: None }) {
             self.drop_own_foreign_keys(target).await?;
@@ -100,7 +108,7 @@ impl Session {
         let transaction = self.client.transaction().await.map_err(failed)?;
         match &publication.way {
             PublishWay::Straight { create: Some(table) } => {
-                transaction.batch_execute(&table.create(target)).await.map_err(failed)?;
+                transaction.batch_execute(&table.create(target).join("; ")).await.map_err(failed)?;
                 transaction.batch_execute(&table.comments(target).join("; ")).await.map_err(failed)?;
             }
             _ => {
@@ -130,6 +138,7 @@ impl Session {
     /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, [`super::is_transient`] where a second attempt may
     /// succeed. The target is then as it was.
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
+        self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         let mut gave_way = Vec::new();
         loop {
@@ -159,9 +168,7 @@ async fn publish_staged(
     let begin = format!("SET CONSTRAINTS ALL DEFERRED; LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE");
     transaction.batch_execute(&begin).await.map_err(failed)?;
     let staged = count(&transaction, staging).await?;
-    if staged != run.rows.read {
-        return Err(SyncError::new(ErrorKind::Refused, format!("{} rows were read and {staged} are staged", run.rows.read)));
-    }
+    run.check_staged(staged)?;
     let statements = Statements {
         target,
         staging,
@@ -175,7 +182,8 @@ async fn publish_staged(
             if !publication.key_is_enforced {
                 publication.refuse_bad_keys(&transaction, target, Whose::Target).await?;
             }
-            merge(&transaction, &statements, staged, publication, reinsert_changed).await?
+            let merge = Merge { statements: &statements, staged, publication, reinsert_changed };
+            merge.run(&transaction, state_schema, run.bad_rows).await?
         }
         PublishWay::Replace | PublishWay::Straight { .. } => replace(&transaction, &statements, staged, publication).await?,
         PublishWay::Truncate => truncate(&transaction, &statements, staged, publication).await?,
@@ -186,39 +194,47 @@ async fn publish_staged(
 /// Row counts of a change, and what to tell about it.
 struct Changes {
     rows: RowCounts,
+    kept: u64,
     warnings: Vec<String>,
 }
 
-async fn merge(
-    transaction: &Transaction<'_>,
-    statements: &Statements<'_>,
+/// A merge of what is staged.
+struct Merge<'a> {
+    statements: &'a Statements<'a>,
     staged: u64,
-    publication: &Publication,
+    publication: &'a Publication,
     reinsert_changed: bool,
-) -> Result<Changes> {
-    let failed = |error| target_error(&format!("merge into {}", publication.target), error);
-    let drop_difference = format!("DROP TABLE IF EXISTS {}", statements.difference);
-    transaction.batch_execute(&drop_difference).await.map_err(failed)?;
-    transaction.batch_execute(&statements.find_differences()).await.map_err(failed)?;
-    let row = transaction.query_one(&statements.count_differences(), &[]).await.map_err(failed)?;
-    let [new, changed, vanished] = ["new", "changed", "vanished"].map(|column| row.get::<_, i64>(column).cast_unsigned());
+}
 
-    let before = (staged + vanished).saturating_sub(new);
-    let warnings = publication.guards.check(staged, before, vanished)?;
-    if vanished > 0 || (reinsert_changed && changed > 0) {
-        let expected = if reinsert_changed { vanished + changed } else { vanished };
-        exactly(transaction, &statements.delete_differences(reinsert_changed), expected, "delete").await?;
+impl Merge<'_> {
+    async fn run(&self, transaction: &Transaction<'_>, state_schema: &str, bad_rows: &[BadRow]) -> Result<Changes> {
+        let Self { statements, staged, publication, reinsert_changed } = *self;
+        let failed = |error| target_error(&format!("merge into {}", publication.target), error);
+        let drop_difference = format!("DROP TABLE IF EXISTS {}", statements.difference);
+        transaction.batch_execute(&drop_difference).await.map_err(failed)?;
+        transaction.batch_execute(&statements.find_differences()).await.map_err(failed)?;
+        let kept = keep_standing(transaction, publication, state_schema, bad_rows).await?;
+        let row = transaction.query_one(&statements.count_differences(), &[]).await.map_err(failed)?;
+        let [new, changed, vanished] = ["new", "changed", "vanished"].map(|column| row.get::<_, i64>(column).cast_unsigned());
+
+        let before = (staged + vanished + kept).saturating_sub(new);
+        let warnings = publication.guards.check(staged, before, vanished)?;
+        if vanished > 0 || (reinsert_changed && changed > 0) {
+            let expected = if reinsert_changed { vanished + changed } else { vanished };
+            exactly(transaction, &statements.delete_differences(reinsert_changed), expected, "delete").await?;
+        }
+        if changed > 0 && !reinsert_changed {
+            exactly(transaction, &statements.update_differences(), changed, "update").await?;
+        }
+        if new > 0 || (reinsert_changed && changed > 0) {
+            let expected = if reinsert_changed { new + changed } else { new };
+            exactly(transaction, &statements.insert_differences(reinsert_changed), expected, "insert").await?;
+        }
+        transaction.batch_execute(&drop_difference).await.map_err(failed)?;
+        let unchanged = staged.saturating_sub(new + changed);
+        let rows = RowCounts { inserted: new, updated: changed, deleted: vanished, unchanged, ..RowCounts::default() };
+        Ok(Changes { rows, kept, warnings })
     }
-    if changed > 0 && !reinsert_changed {
-        exactly(transaction, &statements.update_differences(), changed, "update").await?;
-    }
-    if new > 0 || (reinsert_changed && changed > 0) {
-        let expected = if reinsert_changed { new + changed } else { new };
-        exactly(transaction, &statements.insert_differences(reinsert_changed), expected, "insert").await?;
-    }
-    transaction.batch_execute(&drop_difference).await.map_err(failed)?;
-    let unchanged = staged.saturating_sub(new + changed);
-    Ok(Changes { rows: RowCounts { read: staged, inserted: new, updated: changed, deleted: vanished, unchanged }, warnings })
 }
 
 /// Runs a statement that must touch so many rows; a trigger or rule that swallows some is noticed.
@@ -245,7 +261,7 @@ async fn replace(transaction: &Transaction<'_>, statements: &Statements<'_>, sta
     let before = transaction.execute(&format!("DELETE FROM {}", publication.target), &[]).await.map_err(failed)?;
     let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
     let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
-    Ok(Changes { rows: RowCounts { read: staged, inserted, deleted: before, ..RowCounts::default() }, warnings })
+    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings })
 }
 
 async fn truncate(transaction: &Transaction<'_>, statements: &Statements<'_>, staged: u64, publication: &Publication) -> Result<Changes> {
@@ -254,7 +270,7 @@ async fn truncate(transaction: &Transaction<'_>, statements: &Statements<'_>, st
     let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
     transaction.batch_execute(&format!("TRUNCATE {}", publication.target)).await.map_err(failed)?;
     let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
-    Ok(Changes { rows: RowCounts { read: staged, inserted, deleted: before, ..RowCounts::default() }, warnings })
+    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings })
 }
 
 impl<'a> StraightLoad<'a> {
@@ -264,7 +280,7 @@ impl<'a> StraightLoad<'a> {
             client: self.transaction.client(),
             table: self.publication.target.clone(),
             columns: &self.publication.columns,
-            key: &self.publication.key,
+            key: self.publication.shown_key(),
             freeze: matches!(self.publication.way, PublishWay::Straight { create: Some(_) }),
         }
     }
@@ -278,15 +294,16 @@ impl StraightLoad<'_> {
     pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
         let Self { mut transaction, publication, state_schema } = self;
         let target = &publication.target;
-        let mut warnings = publication.guards.check(run.rows.read, 0, 0)?;
+        let staged = run.rows.read.saturating_sub(run.rows.quarantined);
+        let mut warnings = publication.guards.check(staged, 0, 0)?;
         if let PublishWay::Straight { create: Some(table) } = &publication.way {
             publication.add_primary_key(&mut transaction).await?;
             warnings.extend(Box::pin(table.finish(&mut transaction, target)).await?);
         } else if !publication.key_is_enforced {
             publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;
         }
-        let rows = RowCounts { read: run.rows.read, inserted: run.rows.read, ..RowCounts::default() };
-        commit(transaction, publication, &state_schema, run, Changes { rows, warnings }).await
+        let rows = RowCounts { inserted: staged, ..RowCounts::default() };
+        commit(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings }).await
     }
 }
 
@@ -303,16 +320,19 @@ async fn commit(
         advance_sequences(&transaction, &publication.target, &columns, &[]).await?;
     }
     let stands = count(&transaction, &publication.target).await?;
-    if stands != run.rows.read {
+    let RowCounts { read, quarantined, .. } = run.rows;
+    if stands + quarantined != read + changes.kept {
+        let aside = if quarantined > 0 { format!(", {quarantined} of them put aside,") } else { String::new() };
         return Err(SyncError::new(
             ErrorKind::Refused,
-            format!("{} rows were read and {} would hold {stands}", run.rows.read, publication.target),
+            format!("{read} rows were read{aside} and {} would hold {stands}", publication.target),
         )
         .with_remedy("Look for triggers, rules or row security on the target that change what a statement does"));
     }
-    record_success(&transaction, state_schema, &RunRow { rows: changes.rows, ..run.clone() }).await?;
+    let rows = RowCounts { read, quarantined, ..changes.rows };
+    record_success(&transaction, state_schema, &RunRow { rows, ..run.clone() }).await?;
     transaction.commit().await.map_err(|error| target_error(&format!("commit {}", publication.target), error))?;
-    Ok(Published { rows: changes.rows, warnings: changes.warnings })
+    Ok(Published { rows, kept: changes.kept, warnings: changes.warnings })
 }
 
 async fn count(client: &impl GenericClient, table: &TargetTable) -> Result<u64> {
@@ -328,13 +348,31 @@ enum Whose {
     Target,
 }
 
+impl RunRow<'_> {
+    /// What was read is staged or put aside.
+    fn check_staged(&self, staged: u64) -> Result<()> {
+        let RowCounts { read, quarantined, .. } = self.rows;
+        if staged + quarantined == read {
+            return Ok(());
+        }
+        let aside = if quarantined > 0 { format!(", {quarantined} put aside") } else { String::new() };
+        Err(SyncError::new(ErrorKind::Refused, format!("{read} rows were read{aside} and {staged} are staged")))
+    }
+}
+
 impl Publication {
+    /// The key whose values PostgreSQL's own messages may show.
+    pub(super) fn shown_key(&self) -> &[String] {
+        if self.hash_keys { &[] } else { &self.key }
+    }
+
     /// Names the first five keys in `table` that are NULL or not unique.
     async fn refuse_bad_keys(&self, client: &impl GenericClient, table: &TargetTable, whose: Whose) -> Result<()> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let rows = client.query(&bad_keys(table, &self.key), &[]).await.map_err(|error| target_error("check the key", error))?;
+        let rows =
+            client.query(&bad_keys(table, &self.key, self.hash_keys), &[]).await.map_err(|error| target_error("check the key", error))?;
         if rows.is_empty() {
             return Ok(());
         }

@@ -1,17 +1,17 @@
-//! Sequences behind identity columns: they go on after the highest number that a refresh brought.
+//! Sequences behind identity columns, and those that a column owns: they go on after the highest number that a refresh brought.
 //!
 //! PostgreSQL does not roll `setval` back. Sequences are only ever moved forward, so a publish that is given up leaves a gap and nothing else.
 
 use tokio_postgres::Transaction;
 
-use super::catalog::identity_sequences;
+use super::catalog::column_sequences;
 use super::error::target_error;
 use crate::error::Result;
 use crate::table::{PgIdent, TargetTable};
 
-/// A sequence behind an identity column.
+/// A sequence that numbers a column.
 #[derive(Debug, Clone)]
-pub(super) struct IdentitySequence {
+pub(super) struct ColumnSequence {
     pub(super) column: String,
     /// Its quoted name.
     pub(super) name: String,
@@ -20,7 +20,7 @@ pub(super) struct IdentitySequence {
     pub(super) max: i64,
 }
 
-/// Moves the sequences behind the identity columns among `columns` forward: to the number that stands furthest in the table, and to the one that the
+/// Moves the sequences that number columns among `columns` forward: to the number that stands furthest in the table, and to the one that the
 /// source gave last, where `last` has one. A sequence that the role may not set is another's business, and left alone.
 pub(super) async fn advance_sequences(
     transaction: &Transaction<'_>,
@@ -28,7 +28,7 @@ pub(super) async fn advance_sequences(
     columns: &[&str],
     last: &[(&str, i64)],
 ) -> Result<()> {
-    for sequence in identity_sequences(transaction, target, columns).await? {
+    for sequence in column_sequences(transaction, target, columns).await? {
         let failed = |error| target_error(&format!("move the sequence of column {} of {target} forward", sequence.column), error);
         let column = PgIdent(&sequence.column);
         let (furthest, beyond) = if sequence.increment > 0 { ("max", ">") } else { ("min", "<") };
@@ -36,8 +36,8 @@ pub(super) async fn advance_sequences(
         let (direction, bounds) =
             (if sequence.increment > 0 { "GREATEST" } else { "LEAST" }, format!("BETWEEN {} AND {}", sequence.min, sequence.max));
         let sql = format!(
-            "SELECT setval($1::text::regclass, f.number) FROM {name} AS s, \
-             (SELECT {direction}({furthest}({column})::bigint, {known}::bigint) AS number FROM {target}) AS f \
+            "SELECT setval($1::text::regclass, f.number::bigint) FROM {name} AS s, \
+             (SELECT {direction}({furthest}({column})::numeric, {known}::numeric) AS number FROM {target}) AS f \
              WHERE f.number {bounds} AND (f.number {beyond} s.last_value OR (f.number = s.last_value AND NOT s.is_called))",
             name = sequence.name
         );

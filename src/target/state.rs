@@ -7,14 +7,16 @@ use tokio_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::error::target_error;
+use super::quarantine;
+use super::seen::{self, record_seen};
 use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::{PgIdent, TargetTable};
+use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
 
 /// Forward-only steps; the schema's version is how many of them it has had. `{schema}` is the quoted state schema.
-fn migrations(schema: &PgIdent<'_>) -> [String; 1] {
-    [format!(
+fn migrations(schema: &PgIdent<'_>) -> [String; 3] {
+    let runs = format!(
         "CREATE TABLE {schema}.runs (
              run_id uuid NOT NULL,
              table_name text NOT NULL,
@@ -36,7 +38,8 @@ fn migrations(schema: &PgIdent<'_>) -> [String; 1] {
          );
          CREATE INDEX runs_by_table ON {schema}.runs (table_name, started_at DESC);
          COMMENT ON TABLE {schema}.runs IS 'What each run of tablesync did, table by table'"
-    )]
+    );
+    [runs, quarantine::migration(schema), seen::migration(schema)]
 }
 
 /// A run's row as it begins.
@@ -71,6 +74,10 @@ pub struct RunRow<'a> {
     pub seconds: f64,
     /// The error's sentence.
     pub error: Option<&'a str>,
+    /// The rows put aside; written down with a success.
+    pub bad_rows: &'a [BadRow],
+    /// The source as the run saw it; written down with a success.
+    pub seen: Option<&'a SeenTable>,
 }
 
 impl Session {
@@ -156,14 +163,15 @@ impl Session {
             return Ok(None);
         }
         let sql = format!(
-            "SELECT rows_read, inserted, updated, deleted, unchanged FROM {}.runs WHERE run_id = $1 AND table_name = $2 AND outcome = 'succeeded'",
+            "SELECT rows_read, inserted, updated, deleted, unchanged, quarantined FROM {}.runs WHERE run_id = $1 AND table_name = $2 AND outcome = 'succeeded'",
             PgIdent(&self.state_schema)
         );
         let found =
             self.client.query_opt(&sql, &[&row.run_id, &row.table]).await.map_err(|error| target_error("look the run up", error))?;
         Ok(found.map(|row| {
-            let [read, inserted, updated, deleted, unchanged] = std::array::from_fn(|index| row.get::<_, i64>(index).cast_unsigned());
-            RowCounts { read, inserted, updated, deleted, unchanged }
+            let [read, inserted, updated, deleted, unchanged, quarantined] =
+                std::array::from_fn(|index| row.get::<_, i64>(index).cast_unsigned());
+            RowCounts { read, inserted, updated, deleted, unchanged, quarantined }
         }))
     }
 
@@ -191,22 +199,26 @@ impl Session {
     }
 }
 
-/// Writes a run's `succeeded` row in the transaction of its data.
+/// Writes a run's `succeeded` row, and the rows that it put aside, in the transaction of its data.
 pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
     record(transaction, state_schema, row).await?;
-    Ok(())
+    quarantine::record(transaction, state_schema, row).await?;
+    match row.seen {
+        Some(seen) => record_seen(transaction, state_schema, row.table, row.run_id, seen).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before.
 async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_>) -> Result<u64> {
     let sql = format!(
         "UPDATE {}.runs SET finished_at = clock_timestamp(), outcome = $3, refresh = $4, rows_read = $5, inserted = $6, updated = $7, \
-         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12 WHERE run_id = $1 AND table_name = $2 AND outcome = 'started'",
+         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12, quarantined = $13 WHERE run_id = $1 AND table_name = $2 AND outcome = 'started'",
         PgIdent(state_schema)
     );
-    let RowCounts { read, inserted, updated, deleted, unchanged } = row.rows;
-    let [read, inserted, updated, deleted, unchanged, bytes] =
-        [read, inserted, updated, deleted, unchanged, row.bytes].map(u64::cast_signed);
+    let RowCounts { read, inserted, updated, deleted, unchanged, quarantined } = row.rows;
+    let [read, inserted, updated, deleted, unchanged, quarantined, bytes] =
+        [read, inserted, updated, deleted, unchanged, quarantined, row.bytes].map(u64::cast_signed);
     client
         .execute(
             &sql,
@@ -223,6 +235,7 @@ async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_
                 &bytes,
                 &row.seconds,
                 &row.error,
+                &quarantined,
             ],
         )
         .await

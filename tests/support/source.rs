@@ -33,18 +33,25 @@ pub(crate) struct Planted {
     pub(crate) name: String,
     columns: Vec<(&'static str, &'static str)>,
     keys: usize,
+    collation: Option<&'static str>,
     rows: Vec<Vec<Value>>,
 }
 
 impl Planted {
     /// A table with columns by their T-SQL types, the first `keys` of which are its primary key.
     pub(crate) fn new(name: &str, columns: &[(&'static str, &'static str)], keys: usize) -> Self {
-        Self { name: name.to_owned(), columns: columns.to_vec(), keys, rows: Vec::new() }
+        Self { name: name.to_owned(), columns: columns.to_vec(), keys, collation: None, rows: Vec::new() }
     }
 
     /// With these rows.
     pub(crate) fn rows(mut self, rows: Vec<Vec<Value>>) -> Self {
         self.rows = rows;
+        self
+    }
+
+    /// With its text in this collation.
+    pub(crate) fn collated(mut self, collation: &'static str) -> Self {
+        self.collation = Some(collation);
         self
     }
 
@@ -56,6 +63,9 @@ impl Planted {
 
     fn definition(self) -> TableDef {
         let mut table = TableDef::new("McTM", "dbo", &self.name);
+        if let Some(collation) = self.collation {
+            table = table.collation(collation);
+        }
         for (at, (name, sql_type)) in self.columns.iter().enumerate() {
             table = if at < self.keys { table.required(name, sql_type) } else { table.column(name, sql_type) };
         }
@@ -252,7 +262,7 @@ impl Source {
     }
 
     /// A sample table by its name in the configuration, or a planted one by its own.
-    fn table(&self, name: &str) -> TableHandle {
+    pub(crate) fn table(&self, name: &str) -> TableHandle {
         let (database, table) = SAMPLES.iter().find(|(sample, ..)| *sample == name).map_or(("McTM", name), |(_, d, t)| (d, t));
         self.stand_in().table(database, "dbo", table).expect("the table is there")
     }

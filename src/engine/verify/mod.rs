@@ -23,6 +23,7 @@ use self::sides::Sides;
 use super::full_refresh::{RunContext, TableJob, not_started};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
+use crate::sources::sqlserver::wants_text_as_bytes;
 
 /// Verifies the tables of the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
 pub async fn verify_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> VerifyReport {
@@ -61,7 +62,11 @@ async fn verify_one(job: TableJob, position: usize, tables: usize) -> (String, T
 async fn verify(job: &TableJob) -> Result<(Comparison, Vec<String>)> {
     let stop = &job.run.stop;
     let mut sides = stop.or_done(Sides::open(job)).await?;
-    let compared = stop.or_done(compare(job, &mut sides)).await;
+    let mut compared = stop.or_done(compare(job, &mut sides)).await;
+    if compared.as_ref().is_err_and(wants_text_as_bytes) {
+        sides.read_text_as_bytes();
+        compared = stop.or_done(compare(job, &mut sides)).await;
+    }
     match &compared {
         Ok(_) => sides.close().await?,
         Err(_) => sides.cancel().await,

@@ -6,6 +6,7 @@ use crate::config::TableConfig;
 use crate::copy::{CopyRow, RowReader, batches};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::plan::{PlannedColumn, pair};
+use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
 use crate::target::Session;
@@ -24,6 +25,8 @@ pub(super) struct Sides<'a> {
     pub(super) key: Vec<usize>,
     /// The connection that described the source, for the first read.
     connection: Option<Connection>,
+    /// Whether the source's text is read as its bytes.
+    text_as_bytes: bool,
 }
 
 impl<'a> Sides<'a> {
@@ -38,12 +41,17 @@ impl<'a> Sides<'a> {
                 .with_remedy("Sync the table first"));
         };
         let (columns, key) = pair(&job.config, &described.description, &target)?;
-        Ok(Self { job, session, described, columns, key, connection: Some(connection) })
+        Ok(Self { job, session, described, columns, key, connection: Some(connection), text_as_bytes: false })
     }
 
     /// The source's row count, an estimate.
     pub(super) fn rows_estimate(&self) -> Option<u64> {
         self.described.description.rows_estimate
+    }
+
+    /// From here on the source's text is read as its bytes: the driver's could not be relied on.
+    pub(super) fn read_text_as_bytes(&mut self) {
+        self.text_as_bytes = true;
     }
 
     /// Shows each side's rows to whom they concern.
@@ -83,9 +91,8 @@ async fn connect(job: &TableJob) -> Result<Connection> {
 async fn read_source(connection: Connection, sides: &Sides<'_>, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
     let (sink, mut received) = batches(BUFFERS);
     let selection = selection(&sides.job.config, &sides.columns, &sides.key);
-    let (described, policy) = (sides.described.clone(), sides.job.config.options.on_submicrosecond);
-    let reading = async move { connection.read(&selection, &described, policy, sink).await };
-    let reader = AbortOnDropHandle::new(tokio::spawn(reading));
+    let (described, options) = (sides.described.clone(), read_options(&sides.job.config, sides.text_as_bytes));
+    let reader = AbortOnDropHandle::new(tokio::spawn(Reading { connection, described, selection, options }.run(sink)));
     let mut rows = RowReader::new(sides.columns.len());
     let broken = |what: String| SyncError::new(ErrorKind::Internal, format!("the source's rows could not be compared: {what}"));
     while let Some(batch) = received.recv().await {

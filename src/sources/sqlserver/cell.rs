@@ -47,7 +47,8 @@ pub(super) fn write_cell(
     Ok(false)
 }
 
-/// The forms that fewer columns have: values that are parsed, checked or computed on the way.
+/// The forms that fewer columns have: values that are parsed, checked or computed on the way. Kept out of the hot loop's own code.
+#[inline(never)]
 fn write_converted(
     out: &mut RowWriter<'_>,
     column: &ColumnDecoder,

@@ -31,6 +31,23 @@ pub struct Connection {
     pub(super) client: tiberius::Client<Transport>,
     /// `host:port` as configured, for messages.
     pub(super) server: String,
+    pub(super) origin: Box<Origin>,
+}
+
+/// What a connection was opened with: enough to open another one.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    settings: SqlServerSettings,
+    database: Option<String>,
+    idle_timeout: Duration,
+    application: String,
+}
+
+impl Origin {
+    /// A second connection to the same database.
+    pub(super) async fn open_another(&self) -> Result<Connection> {
+        Connection::open(&self.settings, self.database.as_deref(), self.idle_timeout, &self.application).await
+    }
 }
 
 impl Connection {
@@ -44,13 +61,19 @@ impl Connection {
             None => format!("{}:{}", settings.host, settings.port),
         };
         let mut config = driver_config(settings, database, application);
+        let origin = Box::new(Origin {
+            settings: settings.clone(),
+            database: database.map(str::to_owned),
+            idle_timeout,
+            application: application.to_owned(),
+        });
         for _ in 0..=REDIRECTS_MAX {
             let tcp = connect_tcp(&config, settings.instance.is_some(), &server).await?;
             let mut transport = TimeoutStream::new(tcp);
             transport.set_read_timeout(Some(idle_timeout));
             // The driver's login is a large future: boxed, it does not swell every future that contains it.
             match Box::pin(tiberius::Client::connect(config.clone(), Box::pin(transport).compat_write())).await {
-                Ok(client) => return Ok(Self { client, server }),
+                Ok(client) => return Ok(Self { client, server, origin }),
                 Err(tiberius::error::Error::Routing { host, port }) => {
                     config.host(host);
                     config.port(port);
@@ -145,6 +168,8 @@ fn driver_config(settings: &SqlServerSettings, database: Option<&str>, applicati
     } else if let Some(ca_file) = &settings.ca_file {
         config.trust_cert_ca(ca_file.display());
     }
+    // Broken UTF-16 comes as U+FFFD, and such a value is read again: strictly, the stream would end at it, and nothing say in which row.
+    config.lossy_utf16_decoding(true);
     // The transport's own read timeout stands guard over silence; the driver's would cut a server that thinks for long.
     config.command_timeout(None);
     config.handshake_timeout(Some(CONNECT_TIMEOUT));

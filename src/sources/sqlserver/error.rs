@@ -47,7 +47,7 @@ fn without_advice(message: &str) -> &str {
 }
 
 /// Whether text was not what its type or code page says; the driver reports broken UTF-16 as a protocol error.
-fn undecodable(error: &Error) -> bool {
+pub(super) fn undecodable(error: &Error) -> bool {
     match error {
         Error::Utf8 | Error::Utf16 | Error::Encoding(_) => true,
         Error::Protocol(message) => message.contains("invalid UTF-16"),

@@ -2,7 +2,9 @@
 //!
 //! A table's catalogue rows become a description ([`catalog`]), each column's type a value kind and a SELECT expression ([`types`], [`select`]), and
 //! the rows of one streaming SELECT become COPY buffers ([`read`], [`decode`], [`cell`]).
+//! Text that the driver could not decode is read again as its bytes ([`read_again`], [`text`]); rows that the target cannot hold are put aside ([`aside`]).
 
+mod aside;
 mod catalog;
 mod cell;
 mod certificate;
@@ -10,11 +12,14 @@ mod client;
 mod decode;
 mod error;
 mod read;
+mod read_again;
 mod select;
+mod shown;
+mod text;
 mod types;
 
 pub use client::Connection;
 pub use decode::{ColumnDecoder, RowDecoder};
-pub use read::ReadSummary;
+pub use read::{ReadOptions, ReadSummary, wants_text_as_bytes};
 pub use select::{SelectColumn, Selection};
 pub use types::SqlServerTable;

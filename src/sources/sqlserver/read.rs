@@ -1,24 +1,50 @@
 //! The streaming read: one statement, rows encoded as they arrive, full buffers handed over.
 
-use futures_util::TryStreamExt;
-use tiberius::{QueryItem, QueryStream};
+use std::error::Error as _;
 
+use futures_util::TryStreamExt;
+use tiberius::{QueryItem, QueryStream, Row};
+
+use super::aside::Aside;
 use super::client::Connection;
-use super::decode::{ColumnDecoder, RowDecoder};
-use super::error::source_error;
+use super::decode::{BadCell, ColumnDecoder, RowDecoder};
+use super::error::{source_error, undecodable};
+use super::read_again::{ReadingAgain, Unsure};
 use super::select::Selection;
+use super::text::TextForm;
 use super::types::SqlServerTable;
-use crate::copy::{BUFFER_BYTES, Batch, BatchSink};
+use crate::copy::{BUFFER_BYTES, Batch, BatchSink, CellError};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::SubMicrosecond;
+use crate::table::{BadRow, BadText, Change, OnBadRow, SubMicrosecond};
+
+/// What becomes of values and rows that the target cannot hold.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// The seventh fractional digit of times.
+    pub on_submicrosecond: SubMicrosecond,
+    /// U+0000 in text.
+    pub on_nul: BadText,
+    /// Lone surrogates, and bytes that the code page does not know.
+    pub on_bad_unicode: BadText,
+    /// Rows.
+    pub on_bad_row: OnBadRow,
+    /// The most rows that are put aside.
+    pub quarantine_limit: u64,
+    /// Whether messages show a hash in place of a key.
+    pub hash_keys: bool,
+    /// Whether all text is read as its bytes and decoded here: slower, and sure.
+    pub text_as_bytes: bool,
+}
 
 /// What a read came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadSummary {
-    /// Rows, confirmed by the server's own count.
+    /// Rows, confirmed by the server's own count; those put aside among them.
     pub rows: u64,
-    /// Columns whose seventh fractional digit was cut or rounded, and in how many values.
-    pub submicrosecond_changed: Vec<(String, u64)>,
+    /// Columns whose values were changed as configured, how, and how many values.
+    pub changed: Vec<(String, Change, u64)>,
+    /// The rows put aside.
+    pub bad_rows: Vec<BadRow>,
 }
 
 impl Connection {
@@ -26,56 +52,127 @@ impl Connection {
     ///
     /// # Errors
     /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error, [`ErrorKind::BadValue`] for a value that its
-    /// column cannot hold, [`ErrorKind::Stopped`] when nobody takes the buffers any more.
+    /// column cannot hold or for more such rows than may be put aside, [`ErrorKind::Stopped`] when nobody takes the buffers any more. One that
+    /// [`wants_text_as_bytes`] asks for another read from the beginning.
     pub async fn read(
-        mut self,
+        self,
         selection: &Selection,
         described: &SqlServerTable,
-        policy: SubMicrosecond,
+        options: &ReadOptions,
         mut sink: BatchSink,
     ) -> Result<ReadSummary> {
-        let decoders = selection
-            .columns
-            .iter()
-            .map(|column| ColumnDecoder {
-                name: column.label(),
-                encoding: column.encoding,
-                required: column.required,
-                zone: selection.time_zone.clone(),
-                submicrosecond_changed: 0,
-            })
-            .collect();
-        let mut decoder = RowDecoder::new(decoders, selection.key.clone(), policy);
-        let server = self.server.clone();
-        let failed = |error| source_error(&format!("read {}", selection.table), &server, error);
+        let Self { mut client, server, origin } = self;
+        let text_as_bytes = options.text_as_bytes || described.is_decoded_here(selection, options.on_bad_unicode);
+        let decoder = RowDecoder::new(decoders(selection, described), selection.key.clone(), options, text_as_bytes);
+        let aside = Aside::new(options.on_bad_row, options.quarantine_limit);
+        let mut rows = Rows { decoder, aside, again: ReadingAgain::new(origin, selection, described), read: 0 };
+        let failed = |error| {
+            if undecodable(&error) && !text_as_bytes {
+                return unsure(&Unsure(error.to_string()));
+            }
+            source_error(&format!("read {}", selection.table), &server, error)
+        };
 
-        let mut stream = self.client.simple_query(selection.sql(described)).await.map_err(failed)?;
-        let mut rows = 0_u64;
+        let mut stream = client.simple_query(selection.sql(described, text_as_bytes)).await.map_err(failed)?;
         let mut counted = None;
-        let mut bytes = sink.take().await;
-        let mut first_in_buffer = 0_u64;
-        while let Some(item) = next(&mut stream, rows).await.map_err(failed)? {
+        let mut batch = Batch { bytes: sink.take().await, rows: 0 };
+        while let Some(item) = next(&mut stream, rows.read).await.map_err(failed)? {
             match item {
                 QueryItem::Row(row) if row.result_index() == 0 => {
-                    decoder.encode(&row, &mut bytes)?;
-                    rows += 1;
-                    if bytes.len() >= BUFFER_BYTES {
-                        sink.hand_over(Batch { bytes, rows: rows - first_in_buffer }).await.map_err(|_| nobody_listens())?;
-                        first_in_buffer = rows;
-                        bytes = sink.take().await;
+                    rows.read += 1;
+                    match rows.decoder.encode(&row, &mut batch.bytes) {
+                        Ok(()) => batch.rows += 1,
+                        Err(bad) => batch.rows += u64::from(Box::pin(rows.settle(&row, bad, &mut batch.bytes)).await?),
+                    }
+                    if batch.bytes.len() >= BUFFER_BYTES {
+                        sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
+                        batch = Batch { bytes: sink.take().await, rows: 0 };
                     }
                 }
                 QueryItem::Row(row) => counted = row.try_get::<i64, _>(0).map_err(failed)?,
                 QueryItem::Metadata(_) => {}
             }
         }
-        confirm(rows, counted, &server)?;
-        if rows > first_in_buffer {
-            sink.hand_over(Batch { bytes, rows: rows - first_in_buffer }).await.map_err(|_| nobody_listens())?;
+        confirm(rows.read, counted, &server)?;
+        if batch.rows > 0 {
+            sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
         }
-        let submicrosecond_changed = decoder.changed().map(|(name, count)| (name.to_owned(), count)).collect();
-        Ok(ReadSummary { rows, submicrosecond_changed })
+        Ok(ReadSummary { rows: rows.read, changed: rows.decoder.changed().collect(), bad_rows: rows.aside.into_rows() })
     }
+}
+
+/// The rows of one read, and where those go that are not simply written.
+struct Rows<'a> {
+    decoder: RowDecoder,
+    aside: Aside,
+    again: ReadingAgain<'a>,
+    read: u64,
+}
+
+impl Rows<'_> {
+    /// A row that could not be written at once: as configured it is mended, put aside, or the end. True when it was written.
+    #[cold]
+    async fn settle(&mut self, row: &Row, bad: BadCell, out: &mut Vec<u8>) -> Result<bool> {
+        let bad = match bad.error {
+            CellError::Nul(_) | CellError::Doubtful(_) => {
+                let doubtful = self.decoder.doubtful(row);
+                let again = match doubtful.is_empty() {
+                    true => Vec::new(),
+                    false => self.again.bytes_of(row, doubtful).await.map_err(|reason| unsure(&reason))?,
+                };
+                match self.decoder.encode_mended(row, &again, out) {
+                    Ok(()) => return Ok(true),
+                    Err(bad) => bad,
+                }
+            }
+            _ => bad,
+        };
+        if !self.aside.takes_rows() || !bad.is_the_rows_fault() {
+            return Err(self.decoder.bad_value(row, &bad));
+        }
+        self.aside.put(self.decoder.bad_row(row, &bad))?;
+        Ok(false)
+    }
+}
+
+fn decoders(selection: &Selection, described: &SqlServerTable) -> Vec<ColumnDecoder> {
+    let decoder = |column: &super::select::SelectColumn| ColumnDecoder {
+        name: column.label(),
+        encoding: column.encoding,
+        required: column.required,
+        zone: selection.time_zone.clone(),
+        text: described.text(column).map(|text| text.form),
+        changed: Default::default(),
+        last_change: 0,
+    };
+    selection.columns.iter().map(decoder).collect()
+}
+
+impl SqlServerTable {
+    /// Whether the text is better decoded here from the start: the driver ends the stream at a broken character of a code page, and some are expected.
+    fn is_decoded_here(&self, selection: &Selection, on_bad_unicode: BadText) -> bool {
+        let in_code_page =
+            |column: &super::select::SelectColumn| self.text(column).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)));
+        match on_bad_unicode {
+            BadText::Fail => false,
+            BadText::Strip | BadText::Replace => selection.columns.iter().any(in_code_page),
+        }
+    }
+}
+
+/// The cause of an error after which the table is read once more, with its text as bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("all text has to be read as its bytes: {0}")]
+struct WantsTextAsBytes(String);
+
+fn unsure(reason: &Unsure) -> SyncError {
+    SyncError::new(ErrorKind::BadValue, format!("a text value was not decoded for certain: {}", reason.0))
+        .with_cause(WantsTextAsBytes(reason.0.clone()))
+}
+
+/// Whether a read failed because the driver's text could not be relied on: with [`ReadOptions::text_as_bytes`] a second one will say what is in it.
+pub fn wants_text_as_bytes(error: &SyncError) -> bool {
+    error.source().is_some_and(|cause| cause.is::<WantsTextAsBytes>())
 }
 
 /// The next item. A driver that always finds bytes waiting never yields, so the loop does now and then: a stop must be noticed.

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::types::SqlServerTable;
+use super::types::{SqlServerTable, TextColumn};
 use crate::copy::Encoding;
 use crate::table::{ColumnPart, Isolation, SourceTable, TsqlIdent};
 
@@ -100,6 +100,12 @@ pub struct SelectColumn {
 }
 
 impl SelectColumn {
+    /// The bytes of the column's text, as they are stored or as the server converts them.
+    fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
+        let column = TsqlIdent(&self.name).to_string();
+        format!("CAST({} AS {}) AS {column}", form.value(&column, self.encoding), text.bytes_type)
+    }
+
     /// What messages call it, and the server's result.
     pub(super) fn label(&self) -> String {
         format!("{}{}", self.name, self.part.suffix())
@@ -133,13 +139,32 @@ pub struct Selection {
 
 impl Selection {
     /// The one streaming statement, and after it the server's own count of the rows it sent: rows end early only in an error.
-    pub(super) fn sql(&self, described: &SqlServerTable) -> String {
-        let columns: Vec<_> = self.columns.iter().map(|column| column.expression(described.form(&column.name))).collect();
-        let hint = match self.isolation {
+    ///
+    /// With `text_as_bytes` the driver decodes no text.
+    pub(super) fn sql(&self, described: &SqlServerTable, text_as_bytes: bool) -> String {
+        let expression = |column: &SelectColumn| match described.text(column).filter(|_| text_as_bytes) {
+            Some(text) => column.bytes_expression(described.form(&column.name), text),
+            None => column.expression(described.form(&column.name)),
+        };
+        let columns: Vec<_> = self.columns.iter().map(expression).collect();
+        format!("SELECT {} FROM {}{}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table, self.hint())
+    }
+
+    /// The statement that reads the bytes of some columns of one row again; `conditions` are those of its key.
+    pub(super) fn sql_of_row(&self, described: &SqlServerTable, columns: &[usize], conditions: &[String]) -> String {
+        let expression = |&position: &usize| {
+            let column = &self.columns[position];
+            Some(column.bytes_expression(described.form(&column.name), described.text(column)?))
+        };
+        let columns: Vec<_> = columns.iter().filter_map(expression).collect();
+        format!("SELECT {} FROM {}{} WHERE {}", columns.join(", "), self.table, self.hint(), conditions.join(" AND "))
+    }
+
+    fn hint(&self) -> &'static str {
+        match self.isolation {
             Isolation::NoLock => " WITH (NOLOCK)",
             Isolation::ReadCommitted | Isolation::Snapshot => "",
-        };
-        format!("SELECT {} FROM {}{hint}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table)
+        }
     }
 }
 
@@ -180,8 +205,8 @@ mod tests {
             isolation: Isolation::ReadCommitted,
             time_zone: None,
         };
-        assert_eq!(selection.sql(&described), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
+        assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
         selection.isolation = Isolation::NoLock;
-        assert_eq!(selection.sql(&described), "SELECT [a]]b] FROM [db].[s].[t] WITH (NOLOCK); SELECT ROWCOUNT_BIG()");
+        assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t] WITH (NOLOCK); SELECT ROWCOUNT_BIG()");
     }
 }

@@ -1,7 +1,8 @@
 //! SQL Server's types: from a catalogue row to what the values are and how they are selected.
 
-use super::select::SelectForm;
-use crate::table::{SourceColumn, SourceDefinition, SourceDescription, ValueKind};
+use super::select::{SelectColumn, SelectForm};
+use super::text::TextForm;
+use crate::table::{ColumnPart, SourceColumn, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.
 #[derive(Debug, Clone)]
@@ -26,18 +27,54 @@ pub struct SqlServerTable {
     /// What the engine plans with.
     pub description: SourceDescription,
     pub(super) forms: Vec<SelectForm>,
+    /// Of columns whose values are text, in the order of the columns.
+    texts: Vec<Option<TextColumn>>,
+}
+
+/// What the bytes of a column's text are, and the type that takes them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TextColumn {
+    pub(super) form: TextForm,
+    pub(super) bytes_type: &'static str,
 }
 
 impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
+        let texts = raw.iter().map(text_column).collect();
         let (columns, forms) = raw.into_iter().map(describe).unzip();
-        Self { description: SourceDescription { columns, primary_key, rows_estimate, definition: SourceDefinition::default() }, forms }
+        let description = SourceDescription { columns, primary_key, rows_estimate, ..SourceDescription::default() };
+        Self { description, forms, texts }
     }
 
     /// How the column of this name (as the catalogue spells it) is selected.
     pub(super) fn form(&self, name: &str) -> SelectForm {
         let position = self.description.columns.iter().position(|column| column.name == name);
         position.map_or(SelectForm::Plain, |position| self.forms[position])
+    }
+
+    /// What the text of a column is, where it is text.
+    pub(super) fn text(&self, column: &SelectColumn) -> Option<TextColumn> {
+        let position = self.description.columns.iter().position(|other| other.name == column.name)?;
+        match column.part {
+            ColumnPart::Value => self.texts[position],
+            ColumnPart::Offset | ColumnPart::Srid => None,
+        }
+    }
+}
+
+fn text_column(raw: &RawColumn) -> Option<TextColumn> {
+    // Neither characters nor UTF-16 units of a limited column take more.
+    let bytes_type = if raw.max_length > 0 { "varbinary(8000)" } else { "varbinary(max)" };
+    let utf16 = |bytes_type| Some(TextColumn { form: TextForm::Utf16, bytes_type });
+    match raw.base_type.as_str() {
+        "varchar" | "char" => match raw.code_page.and_then(TextForm::of_code_page) {
+            Some(form) => Some(TextColumn { form, bytes_type }),
+            // Cast to nvarchar, which takes twice the bytes.
+            None => utf16("varbinary(max)"),
+        },
+        "nvarchar" | "nchar" => utf16(bytes_type),
+        "text" | "ntext" | "xml" | "json" | "vector" | "sql_variant" | "hierarchyid" => utf16("varbinary(max)"),
+        _ => None,
     }
 }
 
@@ -128,18 +165,16 @@ fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
 /// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar, and so do the users'
 /// own characters of Korean's (0xC9 and 0xFE lead to U+E000 to U+E0BB), which it does not know.
 fn code_page_form(raw: &RawColumn) -> SelectForm {
-    match raw.code_page {
-        Some(874 | 932 | 936 | 1250..=1258) => SelectForm::Plain,
-        _ => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
+    match raw.code_page.and_then(TextForm::of_code_page) {
+        Some(_) => SelectForm::Plain,
+        None => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::SelectColumn;
     use super::*;
     use crate::copy::Encoding;
-    use crate::table::ColumnPart;
 
     fn raw(base_type: &str, max_length: i16, precision: u8, scale: u8) -> RawColumn {
         RawColumn {

@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Row, Transaction};
 
 use super::error::target_error;
 use super::foreign_key::{MARK, StandingForeignKey};
-use super::sequence::IdentitySequence;
+use super::sequence::ColumnSequence;
 use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgType, TargetColumn, TargetTable};
@@ -37,12 +37,12 @@ const UNIQUE_KEYS: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.ind
 const REFERENCES: &str = "SELECT c.conrelid::regclass::text AS from_table, bool_or(c.confdeltype IN ('c', 'n', 'd')) AS deletes_reach \
      FROM pg_catalog.pg_constraint c WHERE c.confrelid = $1 AND c.contype = 'f' AND c.conrelid <> $1 GROUP BY c.conrelid";
 
-/// The sequences behind identity columns that the role may set.
-const IDENTITY_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text AS name, s.seqincrement, s.seqmin, s.seqmax FROM pg_catalog.pg_attribute a \
+/// The sequences of identity columns, and those that a column owns, where the role may set them.
+const COLUMN_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text AS name, s.seqincrement, s.seqmin, s.seqmax FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
-     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype = 'i' \
+     AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') \
      JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid \
-     WHERE a.attrelid = $1::text::regclass AND a.attidentity <> '' AND a.attname = ANY($2::text[]) \
+     WHERE a.attrelid = $1::text::regclass AND a.attname = ANY($2::text[]) \
      AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'SELECT') ORDER BY a.attnum";
 
 /// The foreign keys from one table to another.
@@ -58,7 +58,7 @@ const OWN_FOREIGN_KEYS: &str = "SELECT c.conname::text FROM pg_catalog.pg_constr
      AND obj_description(c.oid, 'pg_constraint') = $2 ORDER BY c.conname";
 
 /// What stands in the target under a table's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TargetDescription {
     /// Its columns, in table order.
     pub columns: Vec<TargetColumn>,
@@ -80,6 +80,11 @@ impl TargetDescription {
     /// The type of the column of this name.
     pub fn pg_type_of(&self, name: &str) -> Option<&PgType> {
         self.columns.iter().find(|column| column.name == name).map(|column| &column.pg_type)
+    }
+
+    /// A column as DDL writes it; none where there is none of this name.
+    pub fn declared(&self, name: &str) -> Option<String> {
+        self.columns.iter().find(|column| column.name == name).map(|column| column.pg_type.declared(column.nullable))
     }
 
     /// Whether a unique constraint holds exactly these columns.
@@ -175,17 +180,13 @@ pub(super) async fn foreign_keys_between(
     Ok(rows.iter().map(key).collect())
 }
 
-/// The sequences behind the identity columns among `columns` that the role may set.
-pub(super) async fn identity_sequences(
-    transaction: &Transaction<'_>,
-    target: &TargetTable,
-    columns: &[&str],
-) -> Result<Vec<IdentitySequence>> {
+/// The sequences of the columns among `columns`, where the role may set them.
+pub(super) async fn column_sequences(transaction: &Transaction<'_>, target: &TargetTable, columns: &[&str]) -> Result<Vec<ColumnSequence>> {
     let rows = transaction
-        .query(IDENTITY_SEQUENCES, &[&target.to_string(), &columns])
+        .query(COLUMN_SEQUENCES, &[&target.to_string(), &columns])
         .await
         .map_err(|error| target_error(&format!("read the sequences of {target}"), error))?;
-    let sequence = |row: &Row| IdentitySequence {
+    let sequence = |row: &Row| ColumnSequence {
         column: row.get("attname"),
         name: row.get("name"),
         increment: row.get("seqincrement"),

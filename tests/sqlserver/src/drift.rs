@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::data::generated::Source;
+use crate::data::generated::{Formula, Source};
 use crate::data::{Column, Row, Rows, Table};
 use crate::handle::TableHandle;
 use crate::sql::error::SqlError;
@@ -62,7 +62,9 @@ impl TableHandle {
             table.key.iter_mut().filter(|key| **key > at).for_each(|key| *key -= 1);
             match &mut table.rows {
                 Rows::Generated(generated) => {
-                    Arc::make_mut(&mut generated.columns).remove(at);
+                    let sources = Arc::make_mut(&mut generated.columns);
+                    sources.remove(at);
+                    sources[at..].iter_mut().for_each(shift);
                 }
                 Rows::Stored(rows) => Arc::make_mut(rows).iter_mut().for_each(|row| {
                     row.remove(at);
@@ -104,6 +106,14 @@ impl TableHandle {
             table.columns[at].nullable = nullable;
             Ok(())
         })
+    }
+}
+
+/// A formula goes on being asked for the column that it was written for.
+fn shift(source: &mut Source) {
+    if let Source::Formula(Formula(value)) = source {
+        let value = Arc::clone(value);
+        *source = Source::Formula(Formula(Arc::new(move |row, column| value(row, column + 1))));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::data::Table;
+use crate::data::definition::IndexDef;
 use crate::types::SqlType;
 use crate::types::collation::Collation;
 use crate::types::format::text_units;
@@ -22,9 +23,20 @@ pub(crate) fn table(out: &mut impl Write, database: &str, table: &Table) -> io::
     let mut lines: Vec<String> = table.columns.iter().map(column).collect();
     if !table.key.is_empty() {
         let key: Vec<String> = table.key.iter().map(|&at| quoted(&table.columns[at].name)).collect();
-        lines.push(format!("    CONSTRAINT {} PRIMARY KEY CLUSTERED ({})", quoted(&format!("PK_{}", table.name)), key.join(", ")));
+        let name = table.key_name.clone().unwrap_or_else(|| format!("PK_{}", table.name));
+        lines.push(format!("    CONSTRAINT {} PRIMARY KEY CLUSTERED ({})", quoted(&name), key.join(", ")));
     }
     writeln!(out, "{}\n);\nGO", lines.join(",\n"))?;
+    rows(out, table, &name)?;
+    for index in &table.indexes {
+        if let Some(statement) = create_index(index, &name) {
+            writeln!(out, "{statement};\nGO")?;
+        }
+    }
+    comments(out, table)
+}
+
+fn rows(out: &mut impl Write, table: &Table, name: &str) -> io::Result<()> {
     let written: Vec<usize> = (0..table.columns.len()).filter(|&at| is_written(&table.columns[at])).collect();
     let names: Vec<String> = written.iter().map(|&at| quoted(&table.columns[at].name)).collect();
     let identity = table.columns.iter().any(|column| column.identity);
@@ -43,22 +55,82 @@ pub(crate) fn table(out: &mut impl Write, database: &str, table: &Table) -> io::
     writeln!(out, "GO")
 }
 
+/// Writes the foreign keys of a table; those that they point at must be there.
+pub(crate) fn foreign_keys(out: &mut impl Write, table: &Table) -> io::Result<()> {
+    const ACTIONS: [&str; 4] = ["NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT"];
+    let list = |names: &[String]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    for key in &table.foreign_keys {
+        let [on_delete, on_update] = [key.on_delete, key.on_update].map(|action| ACTIONS[usize::from(action.min(3))]);
+        let check = if key.untrusted || key.disabled { "WITH NOCHECK " } else { "" };
+        let own = format!("{}.{}", quoted(&table.schema), quoted(&table.name));
+        let other = format!("{}.{}", quoted(&key.schema), quoted(&key.table));
+        writeln!(
+            out,
+            "ALTER TABLE {own} {check}ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {other} ({}) ON DELETE {on_delete} ON UPDATE {on_update};\nGO",
+            quoted(&key.name),
+            list(&key.columns),
+            list(&key.referenced)
+        )?;
+        if key.disabled {
+            writeln!(out, "ALTER TABLE {own} NOCHECK CONSTRAINT {};\nGO", quoted(&key.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Rowstore indexes; the others need more than columns.
+fn create_index(index: &IndexDef, table: &str) -> Option<String> {
+    if index.kind != 2 || index.hypothetical {
+        return None;
+    }
+    let columns = index.columns.iter().map(|(name, descending)| quoted(name) + if *descending { " DESC" } else { "" });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let name = quoted(&index.name);
+    if index.constraint {
+        return Some(format!("ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE NONCLUSTERED ({columns})"));
+    }
+    let included = index.included.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let include = if included.is_empty() { String::new() } else { format!(" INCLUDE ({included})") };
+    let filter = index.filter.as_ref().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let disable = if index.disabled { format!(";\nALTER INDEX {name} ON {table} DISABLE") } else { String::new() };
+    Some(format!("CREATE {unique}NONCLUSTERED INDEX {name} ON {table} ({columns}){include}{filter}{disable}"))
+}
+
+fn comments(out: &mut impl Write, table: &Table) -> io::Result<()> {
+    let text = |text: &str| format!("N'{}'", text.replace('\'', "''"));
+    let own = table.comment.iter().map(|comment| (comment, None));
+    let columns = table.columns.iter().filter_map(|column| Some((column.comment.as_ref()?, Some(&column.name))));
+    for (comment, column) in own.chain(columns) {
+        let level = column.map(|name| format!(", N'COLUMN', {}", text(name))).unwrap_or_default();
+        let (schema, name) = (text(&table.schema), text(&table.name));
+        writeln!(
+            out,
+            "EXEC sp_addextendedproperty N'MS_Description', {}, N'SCHEMA', {schema}, N'TABLE', {name}{level};\nGO",
+            text(comment)
+        )?;
+    }
+    Ok(())
+}
+
 fn is_written(column: &crate::data::Column) -> bool {
     column.computed.is_none() && column.ty != SqlType::RowVersion
 }
 
 fn column(column: &crate::data::Column) -> String {
     if let Some(definition) = &column.computed {
-        return format!("    {} AS {definition}", quoted(&column.name));
+        return format!("    {} AS {definition}{}", quoted(&column.name), if column.persisted { " PERSISTED" } else { "" });
     }
     let collation = if column.ty.has_collation() && column.ty != SqlType::SysName {
         format!(" COLLATE {}", column.collation.name)
     } else {
         String::new()
     };
-    let identity = if column.identity { " IDENTITY(1,1)" } else { "" };
+    let (seed, increment) = column.identity_of;
+    let identity = if column.identity { format!(" IDENTITY({seed},{increment})") } else { String::new() };
     let null = if column.nullable { "NULL" } else { "NOT NULL" };
-    format!("    {} {}{collation}{identity} {null}", quoted(&column.name), column.ty)
+    let default = column.default.as_ref().map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
+    format!("    {} {}{collation}{identity} {null}{default}", quoted(&column.name), column.ty)
 }
 
 fn quoted(name: &str) -> String {
@@ -86,6 +158,8 @@ fn literal(table: &Table, at: usize, value: &Value) -> String {
         Value::Narrow(bytes) if bytes.is_ascii() => {
             format!("'{}'", String::from_utf8_lossy(bytes).replace('\'', "''"))
         }
+        // Bytes that are no text go in as they are.
+        Value::Narrow(bytes) if column.collation.encode(&column.collation.decode(bytes)) != *bytes => format!("0x{}", hex(bytes)),
         Value::Narrow(bytes) => format!("N'{}'", String::from_utf16_lossy(&column.collation.decode(bytes)).replace('\'', "''")),
         Value::Binary(bytes) => format!("0x{}", hex(bytes)),
         Value::Spatial(shape) => format!("0x{}", hex(&shape.raw)),

@@ -255,6 +255,7 @@ impl StandIn {
             for table in &database.tables {
                 crate::emit::table(out, &database.name, table)?;
             }
+            database.tables.iter().try_for_each(|table| crate::emit::foreign_keys(out, table))?;
         }
         Ok(())
     }

@@ -71,6 +71,9 @@ fn new_index(index: &SourceIndex, columns: &[PlannedColumn], key: &[usize], warn
         new_key.push((column.target.clone(), *descends));
     }
     let predicate = match &index.filter {
+        Some(filter) if filter.is_empty() => {
+            return Err("the source does not show its filter (grant the login VIEW DEFINITION on the table)".to_owned());
+        }
         Some(filter) => Some(filter::translate(filter, columns).ok_or_else(|| format!("its filter {} is not translated", shown(filter)))?),
         None => None,
     };

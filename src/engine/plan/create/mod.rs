@@ -76,7 +76,9 @@ fn new_identity(identity: &SourceIdentity, pg_type: &PgType) -> Result<NewIdenti
         PgType::Int2 => i64::from(i16::MIN)..=i64::from(i16::MAX),
         PgType::Int4 => i64::from(i32::MIN)..=i64::from(i32::MAX),
         PgType::Int8 => i64::MIN..=i64::MAX,
-        other => return Err(format!("PostgreSQL's identities are integers, and this is {other}")),
+        // A sequence numbers these; it has 64 bits, however many digits the column has.
+        PgType::Numeric(_) => i64::MIN..=i64::MAX,
+        other => return Err(format!("PostgreSQL numbers no column of type {other}")),
     };
     let number = |number: i128| i64::try_from(number).ok().filter(|number| range.contains(number));
     let (Some(start), Some(increment)) = (number(identity.seed), number(identity.increment).filter(|step| *step != 0)) else {

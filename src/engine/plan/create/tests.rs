@@ -50,6 +50,7 @@ fn source(definition: SourceDefinition) -> SourceDescription {
         primary_key: vec!["Id".to_owned()],
         rows_estimate: None,
         definition,
+        ..SourceDescription::default()
     }
 }
 
@@ -99,8 +100,12 @@ fn an_identity_that_postgresql_cannot_number_is_named() {
     let (table, warnings) =
         made(SourceDefinition { columns: vec![identity("Id", 1), identity("Number", 1)], ..SourceDefinition::default() });
     assert_eq!(table.columns[0].identity, Some(NewIdentity { start: 1, increment: 1, last: Some(7) }));
+    assert_eq!(table.columns[1].identity, table.columns[0].identity);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let (table, warnings) =
+        made(SourceDefinition { columns: vec![identity("Number", i128::from(i64::MAX) + 1)], ..SourceDefinition::default() });
     assert_eq!(table.columns[1].identity, None);
-    assert!(warnings[0].contains("Number") && warnings[0].contains("numeric(18,0)"), "{warnings:?}");
+    assert!(warnings[0].contains("Number") && warnings[0].contains("9223372036854775808"), "{warnings:?}");
     // A number given last that lies before the first is none of this sequence.
     let (table, _) = made(SourceDefinition { columns: vec![identity("Id", 10)], ..SourceDefinition::default() });
     assert_eq!(table.columns[0].identity.unwrap().last, None);
@@ -151,9 +156,16 @@ fn simple_filters_are_translated_and_others_drop_the_index() {
     for (filter, expected) in translated {
         assert_eq!(filtered(filter).as_deref(), Some(expected), "{filter}");
     }
-    for filter in
-        ["([Note]=N'x')", "([Id] IN ((1), (2)))", "([Open]>(0))", "([Missing] IS NULL)", "([Id]=[Number])", "([Id]=(1) OR [Id]=(2))", "("]
-    {
+    for filter in [
+        "([Note]=N'x')",
+        "([Id] IN ((1), (2)))",
+        "([Open]>(0))",
+        "([Missing] IS NULL)",
+        "([Id]=[Number])",
+        "([Id]=(1) OR [Id]=(2))",
+        "(",
+        "",
+    ] {
         assert_eq!(filtered(filter), None, "{filter}");
     }
 }

@@ -14,7 +14,7 @@ impl Connection {
     /// # Errors
     /// As the server answers; the refusal of the views is no error.
     pub async fn foreign_keys(&mut self, table: &SourceTable) -> Result<(Vec<SourceForeignKey>, Vec<String>)> {
-        let object = self.object_id(table, &Queries::new(table)).await?;
+        let (object, _) = self.object(table, &Queries::new(table)).await?;
         let about = About { table, object, db: database_prefix(table) };
         let db = &about.db;
         // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-foreign-keys-transact-sql
@@ -53,7 +53,7 @@ impl Connection {
         // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-indexes-transact-sql
         let sql = format!(
             "SELECT i.index_id, i.name, i.type, i.is_unique, i.is_unique_constraint, i.is_primary_key, i.is_disabled, i.is_hypothetical, \
-             i.filter_definition, c.name, ic.is_descending_key, ic.is_included_column, ic.key_ordinal \
+             i.filter_definition, c.name, ic.is_descending_key, ic.is_included_column, ic.key_ordinal, i.has_filter \
              FROM {db}sys.indexes AS i JOIN {db}sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
              JOIN {db}sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
              WHERE i.object_id = @P1 AND i.type > 0 ORDER BY i.index_id, ic.key_ordinal, ic.index_column_id",
@@ -94,7 +94,8 @@ fn index(row: &Row) -> Result<SourceIndex> {
         constraint: flag(4)?,
         primary: flag(5)?,
         inactive: flag(6)? || flag(7)?,
-        filter: get::<&str>(row, 8)?.map(str::to_owned),
+        // NULL to a login without VIEW DEFINITION.
+        filter: if flag(13)? { Some(get::<&str>(row, 8)?.unwrap_or_default().to_owned()) } else { None },
         key: Vec::new(),
         included: Vec::new(),
     })

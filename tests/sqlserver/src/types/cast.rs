@@ -40,6 +40,9 @@ pub(crate) fn cast(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
             Value::Spatial(_) if how.from == to => Ok(value.clone()),
             _ => Err(SqlError::not_allowed(how.from.name(), to.name())),
         },
+        // The CLR types become text or bytes, documents text alone.
+        _ if how.from.is_document() && !to.has_collation() && !to.is_document() => Err(SqlError::not_allowed(how.from.name(), to.name())),
+        _ if how.from.is_clr() && !to.has_collation() && !to.is_binary() => Err(SqlError::not_allowed(how.from.name(), to.name())),
         _ if matches!(value, Value::Spatial(_)) && !to.is_binary() => Err(SqlError::not_allowed(how.from.name(), to.name())),
         _ if to.is_wide() => fit_wide(format::text_units(value, how.from, how.from_collation, how.style)?, how),
         _ if to.is_narrow() => {
@@ -142,9 +145,6 @@ fn to_binary(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
             parse::hex(digits).ok_or_else(|| SqlError::new(8114, 16, "Error converting data type varchar to varbinary."))?
         }
         Value::Narrow(bytes) => bytes.clone(),
-        Value::Wide(_) if matches!(how.from, SqlType::Json | SqlType::Vector(_)) => {
-            return Err(SqlError::not_allowed(how.from.name(), how.to.name()));
-        }
         Value::Wide(units) => units.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
         Value::Int(number) | Value::Money(number) => number.to_be_bytes()[8 - width..].to_vec(),
         Value::Bit(bit) => vec![u8::from(*bit)],

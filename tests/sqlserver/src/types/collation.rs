@@ -174,3 +174,56 @@ impl Collation {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_page_writes_and_reads_its_own_letters() {
+        let cases: [(&str, &str, &[u8]); 17] = [
+            ("SQL_Latin1_General_CP437_CI_AS", "é╬", &[0x82, 0xCE]),
+            ("SQL_Latin1_General_CP850_CI_AS", "éÁ", &[0x82, 0xB5]),
+            ("Thai_CI_AS", "ก", &[0xA1]),
+            ("Japanese_CI_AS", "漢ｶ", &[0x8A, 0xBF, 0xB6]),
+            ("Chinese_PRC_CI_AS", "汉€", &[0xBA, 0xBA, 0x80]),
+            ("Korean_Wansung_CI_AS", "한", &[0xC7, 0xD1]),
+            ("Chinese_Taiwan_Stroke_CI_AS", "漢", &[0xBA, 0x7E]),
+            ("Polish_CI_AS", "ł", &[0xB3]),
+            ("Cyrillic_General_CI_AS", "Ж", &[0xC6]),
+            ("Latin1_General_CI_AS", "€ü", &[0x80, 0xFC]),
+            ("Greek_CI_AS", "Ω", &[0xD9]),
+            ("Turkish_CI_AS", "ğ", &[0xF0]),
+            ("Hebrew_CI_AS", "א", &[0xE0]),
+            ("Arabic_CI_AS", "ع", &[0xDA]),
+            ("Estonian_CI_AS", "š", &[0xF0]),
+            ("Vietnamese_CI_AS", "đ", &[0xF0]),
+            ("Latin1_General_100_CI_AS_SC_UTF8", "漢😀", &[0xE6, 0xBC, 0xA2, 0xF0, 0x9F, 0x98, 0x80]),
+        ];
+        for (name, text, bytes) in cases {
+            let collation = find(name).unwrap();
+            let units: Vec<u16> = text.encode_utf16().collect();
+            assert_eq!(collation.encode(&units), bytes, "{name}");
+            assert_eq!(collation.decode(bytes), units, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_invalid_becomes_what_windows_puts_there() {
+        for (name, bytes, text) in [
+            ("Japanese_CI_AS", [0x41, 0x81].as_slice(), "A\u{30FB}"),
+            ("Chinese_Taiwan_Stroke_CI_AS", &[0x41, 0x81], "A?"),
+            ("Latin1_General_100_BIN2_UTF8", &[0x41, 0xC3, 0x42], "A\u{FFFD}B"),
+            ("Latin1_General_CI_AS", &[0x81], "\u{81}"),
+        ] {
+            assert_eq!(find(name).map(|found| String::from_utf16_lossy(&found.decode(bytes))).as_deref(), Some(text), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_distinct() {
+        for (at, one) in ALL.iter().enumerate() {
+            assert!(ALL[..at].iter().all(|other| other.name != one.name), "{}", one.name);
+        }
+    }
+}

@@ -160,3 +160,23 @@ async fn a_denied_view_is_error_229_and_nothing_else_is() {
     server.allow("sys.foreign_keys");
     assert_eq!(read(&mut client, "SELECT name FROM sys.foreign_keys").await, "FK_kind");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_for_a_real_server_says_the_same() {
+    let (server, _client, _) = serve().await;
+    let mut script = Vec::new();
+    server.emit_sql(&mut script).unwrap();
+    let script = String::from_utf8(script).unwrap();
+    for line in [
+        "    [id] bigint IDENTITY(10,-5) NOT NULL,",
+        "    [kind] int NOT NULL DEFAULT ((0)),",
+        "    [twice] AS ([kind]*(2)) PERSISTED,",
+        "    CONSTRAINT [PK_of_items] PRIMARY KEY CLUSTERED ([id])",
+        "ALTER TABLE [dbo].[Item] ADD CONSTRAINT [UQ_name] UNIQUE NONCLUSTERED ([name]);",
+        "CREATE NONCLUSTERED INDEX [IX_kind] ON [dbo].[Item] ([kind], [name] DESC) INCLUDE ([twice]) WHERE ([kind]>(0));",
+        "EXEC sp_addextendedproperty N'MS_Description', N'Its number', N'SCHEMA', N'dbo', N'TABLE', N'Item', N'COLUMN', N'id';",
+        "ALTER TABLE [dbo].[Item] WITH NOCHECK ADD CONSTRAINT [FK_kind] FOREIGN KEY ([kind]) REFERENCES [ref].[Kind] ([id]) ON DELETE CASCADE ON UPDATE SET NULL;",
+    ] {
+        assert!(script.lines().any(|written| written == line), "{line} is not in\n{script}");
+    }
+}

@@ -4,9 +4,10 @@ use tds_stand_in::{Spatial, StandIn, TableDef, TlsMode, Value};
 use tiberius::{ColumnData, EncryptionLevel};
 
 use crate::tiberius::{Connection, connect, rows};
+use crate::{freetds, pymssql};
 
 async fn serve(table: TableDef) -> (StandIn, Connection) {
-    let server = StandIn::builder().tls(TlsMode::Off).login("sync", "secret").table(table).start().await.unwrap();
+    let server = StandIn::builder().tls(TlsMode::Off).login("sync", "secret").database("Types").table(table).start().await.unwrap();
     let client = connect(&server, EncryptionLevel::NotSupported, 4096).await.unwrap();
     (server, client)
 }
@@ -165,6 +166,43 @@ async fn bytes_and_units_come_out_as_they_are_stored() {
     }
     let error = rows(&mut client, "SELECT DATEPART(tz, CAST(o AS date)) FROM dbo.Raw", &[]).await.err();
     assert_eq!(error.and_then(|error| error.code()), Some(9810));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_computed_reads_the_same_through_freetds() {
+    let table = TableDef::new("McTM", "dbo", "Mixed").collation("Japanese_CI_AS").column("j", "varchar(20)").column("n", "nvarchar(20)");
+    let table = table.column("v", "sql_variant").column("h", "hierarchyid").column("g", "geography").column("o", "datetimeoffset(3)");
+    let table = table.row([
+        Value::Narrow(vec![0x8a, 0xbf, 0x81]),
+        Value::Wide(vec![0x41, 0xDC00]),
+        Value::variant("float", Value::Float(0.1)),
+        "/1/2.3/".into(),
+        Spatial::geography_point(4326, (1.0, 2.0), Some(3.0), None).into(),
+        Value::DateTimeOffset(730_119, 0, 345),
+    ]);
+    let (server, _client) = serve(table).await;
+    let cases = [
+        ("CAST([j] AS varbinary(max))", "8abf81", r"b'\x8a\xbf\x81'"),
+        ("CAST([j] AS nvarchar(max))", "漢・", "'漢・'"),
+        ("CAST([n] AS varbinary(8000))", "410000dc", r"b'A\x00\x00\xdc'"),
+        ("CONVERT(nvarchar(max), CAST([v] AS float), 3)", "1.0000000000000001e-001", "'1.0000000000000001e-001'"),
+        ("[h].ToString()", "/1/2.3/", "'/1/2.3/'"),
+        ("CAST([g].STSrid AS varbinary(4))", "000010e6", r"b'\x00\x00\x10\xe6'"),
+        ("[g].STGeometryType()", "Point", "'Point'"),
+        (
+            "CONVERT(varchar(200), [g].AsBinaryZM(), 2)",
+            "01E9030000000000000000F03F00000000000000400000000000000840",
+            "'01E9030000000000000000F03F00000000000000400000000000000840'",
+        ),
+        ("DATEPART(TZOFFSET, [o])", "345", "345"),
+        ("CONVERT(varchar(40), [o], 121)", "2000-01-01 05:45:00.000 +05:45", "'2000-01-01 05:45:00.000 +05:45'"),
+    ];
+    for (sql, text, repr) in cases {
+        let said = freetds::tsql(&server, &format!("SELECT {sql} FROM McTM.dbo.Mixed")).await;
+        assert_eq!(said.lines().last().map(|line| line.trim_start_matches("0x")), Some(text), "{sql}: {said}");
+        let script = format!("cur.execute('SELECT {sql} FROM McTM.dbo.Mixed')\nprint(repr(cur.fetchone()[0]))\n");
+        assert_eq!(pymssql::run(server.port(), "off", &script).await, [repr], "{sql}");
+    }
 }
 
 /// A parameter of exactly this type.

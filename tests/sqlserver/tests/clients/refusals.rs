@@ -44,6 +44,12 @@ async fn what_is_not_done_is_never_ignored() {
         (102, "DELETE FROM dbo.Customer"),
         (102, "CREATE TABLE dbo.Other (n int)"),
         (102, "DECLARE @n int"),
+        (8120, "SELECT Name, COUNT(*) FROM dbo.Customer"),
+        (8120, "SELECT CD FROM dbo.Customer GROUP BY Name"),
+        (8120, "SELECT MAX(CD) FROM dbo.Customer ORDER BY Name"),
+        (281, "SELECT CONVERT(nvarchar(max), CreationTime, 55) FROM dbo.Customer WHERE CreationTime IS NOT NULL"),
+        (155, "SELECT DATEPART(fortnight, CreationTime) FROM dbo.Customer"),
+        (529, "SELECT CAST(CAST(0x58 AS hierarchyid) AS int)"),
     ] {
         assert_eq!(error_of(&mut client, sql).await, Some(number), "{sql}");
     }
