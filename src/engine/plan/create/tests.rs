@@ -51,7 +51,6 @@ fn source(definition: SourceDefinition) -> SourceDescription {
         primary_key: vec!["Id".to_owned()],
         rows_estimate: None,
         definition,
-        ..SourceDescription::default()
     }
 }
 
