@@ -72,7 +72,9 @@ impl App {
             Mode::Verify => {
                 let run = context(request, &settings, stop, progress);
                 match jobs(&settings, &tables, &run) {
-                    Ok(jobs) => Report::Verify(verify_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
+                    Ok(jobs) => {
+                        Report::Verify(verify_tables(jobs, request.sampling, run, settings.run.max_parallel_tables, tls_warnings).await)
+                    }
                     Err(error) => Report::Failed(error),
                 }
             }
@@ -96,6 +98,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
         configured: settings.tables.tables.values().cloned().collect(),
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
+        accept_drift: request.accept_drift,
         source_idle_timeout: settings.run.source_idle_timeout,
         progress,
         stop: stop.clone(),

@@ -9,6 +9,7 @@ mod cargo_lambda;
 mod configuration;
 mod create_tables;
 mod disk;
+mod drift;
 mod envelopes;
 mod failures;
 mod hard_targets;

@@ -166,6 +166,9 @@ pub(super) struct Sync {
     /// Publish although min_rows or max_shrink would refuse
     #[arg(long)]
     allow_shrink: bool,
+    /// Go on although columns of the source have changed since the last successful run
+    #[arg(long)]
+    accept_drift: bool,
     #[command(flatten)]
     deadline: Deadline,
 }
@@ -222,8 +225,13 @@ impl Command {
     /// The request and its deadline; none for what is no mode.
     pub(super) fn request(&self) -> Option<(Request, Option<Duration>)> {
         let base = Request { mode: self.mode()?, ..Request::default() };
-        let with =
-            |tables: Vec<String>, sync: &Sync| Request { tables, dry_run: sync.dry_run, allow_shrink: sync.allow_shrink, ..base.clone() };
+        let with = |tables: Vec<String>, sync: &Sync| Request {
+            tables,
+            dry_run: sync.dry_run,
+            allow_shrink: sync.allow_shrink,
+            accept_drift: sync.accept_drift,
+            ..base.clone()
+        };
         Some(match self {
             Self::MultiSync { tables, sync } => (with(tables.names(), sync), sync.deadline.deadline),
             Self::SingleSync { table, sync } => (with(table.iter().cloned().collect(), sync), sync.deadline.deadline),

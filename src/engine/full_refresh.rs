@@ -11,7 +11,9 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::plan::{SyncPlan, plan};
+use super::drift::unchanged_by;
+use super::plan::SyncPlan;
+use super::planning::{Allowed, Known, plan_refresh};
 use super::pump::{RowProgress, pump};
 use super::reading::{Reading, change_warnings, quarantine_warning, read_options, selection};
 use super::{Stop, StopReason};
@@ -19,8 +21,8 @@ use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable, wants_text_as_bytes};
-use crate::table::{BadRow, TargetTable};
-use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, breaks_key, is_transient};
+use crate::table::{BadRow, SeenTable, SourceDescription, TargetTable};
+use crate::target::{Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_key, is_transient};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -52,6 +54,8 @@ pub struct RunContext {
     pub dry_run: bool,
     /// Publish although a guard would refuse.
     pub allow_shrink: bool,
+    /// Go on although the source has changed.
+    pub accept_drift: bool,
     /// How long a source may be silent.
     pub source_idle_timeout: Duration,
     /// Who is told of progress.
@@ -71,6 +75,8 @@ struct SoFar {
     /// Whether text is read as its bytes, because the driver's text could not be relied on.
     text_as_bytes: bool,
     warnings: Vec<String>,
+    /// The source as the plan saw it.
+    seen: Option<SeenTable>,
 }
 
 impl TableJob {
@@ -144,7 +150,7 @@ impl TableJob {
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         let standing = session.describe(&self.config.pg_table).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
-        let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+        let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         self.reached(Phase::Copying, plan.rows_estimate);
@@ -171,6 +177,30 @@ impl TableJob {
         Ok((connection, described))
     }
 
+    /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.
+    async fn plan(
+        &self,
+        session: &Session,
+        source: &SourceDescription,
+        target: Option<&TargetDescription>,
+        so_far: &mut SoFar,
+    ) -> Result<SyncPlan> {
+        let seen = session.seen_table(&self.config.name).await?;
+        let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
+        let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
+        let (plan, seen) = plan_refresh(known, allowed)?;
+        so_far.seen = Some(seen);
+        Ok(plan)
+    }
+
+    /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
+    async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+        let Some(before) = &so_far.seen else { return Ok(()) };
+        let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
+        so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
+        Ok(())
+    }
+
     /// Reads what a table that is to be made takes over from the source.
     async fn define(&self, connection: &mut Connection, described: &mut SqlServerTable, missing: bool) -> Result<()> {
         let options = &self.config.options;
@@ -186,6 +216,7 @@ impl TableJob {
         let load = straight.load();
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
         self.reached(Phase::Publishing, None);
         straight.publish(&self.ended("succeeded", so_far, None)).await
     }
@@ -196,7 +227,7 @@ impl TableJob {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
-            let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+            let staging = session.create_staging(&plan.publication).await?;
             self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await
         };
@@ -207,10 +238,11 @@ impl TableJob {
     }
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
-        let staging = session.create_staging(&self.config.pg_table, &plan.publication.columns).await?;
+        let staging = session.create_staging(&plan.publication).await?;
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(session.check_staged(&plan.publication, &staging)).await?;
         self.reached(Phase::Publishing, None);
@@ -251,7 +283,7 @@ impl TableJob {
             let (mut connection, mut described) = self.describe_source().await?;
             let standing = session.describe(&self.config.pg_table).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
-            let plan = plan(&self.config, &described.description, standing.as_ref(), self.run.allow_shrink)?;
+            let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = session.count(&self.config.pg_table).await?;
             Ok((plan, at_source, in_target))
@@ -304,6 +336,7 @@ impl TableJob {
             seconds: so_far.begun.elapsed().as_secs_f64(),
             error,
             bad_rows: &so_far.bad_rows,
+            seen: so_far.seen.as_ref(),
         }
     }
 
@@ -335,6 +368,7 @@ impl SoFar {
             bad_rows: Vec::new(),
             text_as_bytes: false,
             warnings: Vec::new(),
+            seen: None,
         }
     }
 

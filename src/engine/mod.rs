@@ -1,9 +1,11 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod drift;
 mod foreign_keys;
 mod full_refresh;
 mod plan;
 mod plan_tables;
+mod planning;
 mod pump;
 mod reading;
 mod run;

@@ -6,7 +6,8 @@ use crate::request::{Mode, Refusal, Request, Sampling, split_names, tidy_names};
 
 /// What an EventBridge envelope brings besides `detail`: <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>.
 const ENVELOPE_FIELDS: [&str; 9] = ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"];
-const FIELDS: [&str; 9] = ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "sample", "full", "trigger"];
+const FIELDS: [&str; 10] =
+    ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "accept_drift", "sample", "full", "trigger"];
 
 /// An event as understood; who sent it is known even when the request is refused.
 #[derive(Debug)]
@@ -99,6 +100,7 @@ fn read_request(fields: &Map<String, Value>, warnings: &mut Vec<String>) -> Resu
     let table = text(fields, "table")?;
     let dry_run = flag(fields, "dry_run")?;
     let allow_shrink = flag(fields, "allow_shrink")?;
+    let accept_drift = flag(fields, "accept_drift")?;
     let sampling = sampling(fields)?;
     text(fields, "trigger")?;
     let single = [table_name, table].into_iter().flatten().map(str::trim).find(|name| !name.is_empty());
@@ -115,7 +117,7 @@ fn read_request(fields: &Map<String, Value>, warnings: &mut Vec<String>) -> Resu
         }
         (_, None) => tables,
     };
-    Ok(Request { mode, tables, dry_run, allow_shrink, sampling, ..Request::default() })
+    Ok(Request { mode, tables, dry_run, allow_shrink, accept_drift, sampling, ..Request::default() })
 }
 
 /// A field's value; null is absent.

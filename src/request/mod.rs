@@ -21,6 +21,8 @@ pub struct Request {
     pub allow_shrink: bool,
     /// How much of a table is compared.
     pub sampling: Sampling,
+    /// Go on although the source has changed since the last successful run.
+    pub accept_drift: bool,
     /// Whether a schedule sent it.
     pub scheduled: bool,
     /// What the caller should know about the request itself (unknown fields, for instance).

@@ -130,8 +130,10 @@ pub struct SourceColumn {
 }
 
 /// A source table as understood from the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceDescription {
+    /// The number of the table, under which columns keep theirs; none for a view, whose columns are numbered anew with each change.
+    pub object_id: Option<i32>,
     /// All columns, in catalogue order.
     pub columns: Vec<SourceColumn>,
     /// The primary key's columns, in key order; empty without one.

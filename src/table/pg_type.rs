@@ -88,6 +88,13 @@ impl PgType {
     }
 }
 
+impl PgType {
+    /// As DDL writes a column of it.
+    pub fn declared(&self, nullable: bool) -> String {
+        format!("{self}{}", if nullable { "" } else { " NOT NULL" })
+    }
+}
+
 /// As DDL writes it.
 impl fmt::Display for PgType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

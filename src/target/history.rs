@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Whether a table of this quoted name is there.
-    async fn exists(&self, table: &str) -> Result<bool> {
+    pub(super) async fn exists(&self, table: &str) -> Result<bool> {
         let row = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await;
         Ok(row.map_err(|error| target_error(&format!("look for {table}"), error))?.get(0))
     }

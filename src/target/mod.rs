@@ -1,5 +1,6 @@
 //! PostgreSQL as the target: sessions, what stands there, staging, and how a change becomes visible.
 
+mod add_columns;
 mod catalog;
 mod create;
 mod error;
@@ -11,6 +12,7 @@ mod merge;
 mod publish;
 mod quarantine;
 mod read_out;
+mod seen;
 mod sequence;
 mod session;
 mod staging;

@@ -16,7 +16,7 @@ use super::staging::Load;
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::{BadRow, TargetTable};
+use crate::table::{BadRow, PgType, TargetTable};
 
 /// What is published, and how.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Publication {
     pub identity_always: Vec<String>,
     /// The way.
     pub way: PublishWay,
+    /// Columns that the target gets before the publish, with their types.
+    pub added: Vec<(String, PgType)>,
     /// What refuses it.
     pub guards: Guards,
     /// Whether messages show a hash in place of a key.
@@ -98,6 +100,7 @@ impl Session {
     pub async fn begin_straight<'a>(&'a mut self, publication: &'a Publication) -> Result<StraightLoad<'a>> {
         let target = &publication.target;
         let failed = |error| target_error(&format!("prepare {target}"), error);
+        self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         if matches!(publication.way, PublishWay::Straight { create: None }) {
             self.drop_own_foreign_keys(target).await?;
@@ -135,6 +138,7 @@ impl Session {
     /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, [`super::is_transient`] where a second attempt may
     /// succeed. The target is then as it was.
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
+        self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         let mut gave_way = Vec::new();
         loop {

@@ -37,15 +37,16 @@ pub struct Load<'a> {
 }
 
 impl Session {
-    /// Makes an empty staging table with the types of the target's `columns`, in place of one that a dead run left.
+    /// Makes an empty staging table with the types of the target's columns, in place of one that a dead run left.
     ///
     /// It is unlogged: after a crash of the server it is empty, and no run ever publishes what it did not stage itself.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn create_staging(&self, target: &TargetTable, columns: &[String]) -> Result<TargetTable> {
+    pub async fn create_staging(&self, publication: &Publication) -> Result<TargetTable> {
+        let target = &publication.target;
         let staging = helper_table(&self.state_schema, "staging", target);
-        let list = quoted_list("", columns.iter().map(String::as_str));
+        let list = publication.staged_columns();
         let sql = format!(
             "DROP TABLE IF EXISTS {staging}; CREATE UNLOGGED TABLE {staging} WITH (autovacuum_enabled = false) AS SELECT {list} FROM {target} WITH NO DATA"
         );

@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::error::target_error;
 use super::quarantine;
+use super::seen::{self, record_seen};
 use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
-use crate::table::{BadRow, PgIdent, TargetTable};
+use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
 
 /// Forward-only steps; the schema's version is how many of them it has had. `{schema}` is the quoted state schema.
-fn migrations(schema: &PgIdent<'_>) -> [String; 2] {
+fn migrations(schema: &PgIdent<'_>) -> [String; 3] {
     let runs = format!(
         "CREATE TABLE {schema}.runs (
              run_id uuid NOT NULL,
@@ -38,7 +39,7 @@ fn migrations(schema: &PgIdent<'_>) -> [String; 2] {
          CREATE INDEX runs_by_table ON {schema}.runs (table_name, started_at DESC);
          COMMENT ON TABLE {schema}.runs IS 'What each run of tablesync did, table by table'"
     );
-    [runs, quarantine::migration(schema)]
+    [runs, quarantine::migration(schema), seen::migration(schema)]
 }
 
 /// A run's row as it begins.
@@ -75,6 +76,8 @@ pub struct RunRow<'a> {
     pub error: Option<&'a str>,
     /// The rows put aside; written down with a success.
     pub bad_rows: &'a [BadRow],
+    /// The source as the run saw it; written down with a success.
+    pub seen: Option<&'a SeenTable>,
 }
 
 impl Session {
@@ -196,11 +199,14 @@ impl Session {
     }
 }
 
-/// Writes a run's `succeeded` row, and the rows that it put aside, in the transaction of its data.
+/// Writes a run's `succeeded` row, the rows that it put aside and the source as it saw it, in the transaction of its data.
 pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
     record(transaction, state_schema, row).await?;
     quarantine::record(transaction, state_schema, row).await?;
-    Ok(())
+    match row.seen {
+        Some(seen) => record_seen(transaction, state_schema, row.table, row.run_id, seen).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before.

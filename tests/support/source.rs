@@ -262,7 +262,7 @@ impl Source {
     }
 
     /// A sample table by its name in the configuration, or a planted one by its own.
-    fn table(&self, name: &str) -> TableHandle {
+    pub(crate) fn table(&self, name: &str) -> TableHandle {
         let (database, table) = SAMPLES.iter().find(|(sample, ..)| *sample == name).map_or(("McTM", name), |(_, d, t)| (d, t));
         self.stand_in().table(database, "dbo", table).expect("the table is there")
     }

@@ -1,5 +1,6 @@
 //! From configuration and two catalogues to what a refresh will do. Pure.
 
+mod added;
 mod create;
 mod fit;
 mod form;
@@ -7,6 +8,7 @@ mod form;
 mod tests;
 mod wanted;
 
+pub(super) use self::added::added_columns;
 use self::fit::{fit_columns, new_columns};
 use self::wanted::wanted_columns;
 use crate::config::TableConfig;
@@ -50,11 +52,13 @@ pub struct SyncPlan {
 }
 
 impl SyncPlan {
-    /// The statements that make the table, in the order in which they run; none where it stands. The rows are loaded after the first.
+    /// The statements that make the table, in the order in which they run; the rows are loaded after the first. Where it stands, those that add columns to it.
     pub fn ddl(&self) -> Vec<String> {
         match &self.publication.way {
             PublishWay::Straight { create: Some(table) } => table.statements(&self.publication.target, &self.publication.key),
-            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => Vec::new(),
+            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => {
+                self.publication.add_columns()
+            }
         }
     }
 }
@@ -108,6 +112,7 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
         key: key_names,
         identity_always,
         way,
+        added: Vec::new(),
         guards: Guards { min_rows: config.options.min_rows, max_shrink: config.options.max_shrink, allow_shrink },
         hash_keys: config.options.hash_keys,
     };

@@ -38,6 +38,7 @@ fn source_column(name: &str, kind: ValueKind) -> SourceColumn {
 
 fn source() -> SourceDescription {
     SourceDescription {
+        object_id: None,
         columns: vec![
             source_column("CD", ValueKind::Text { chars_max: Some(20) }),
             source_column("Count", ValueKind::Int32),
@@ -198,6 +199,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
     config.columns = Some(vec!["At".to_owned(), "Place".to_owned(), "Id".to_owned()]);
     config.pg_columns = Some(vec!["seen_at".to_owned(), "place".to_owned(), "id".to_owned()]);
     let source = SourceDescription {
+        object_id: None,
         columns: vec![
             source_column("Id", ValueKind::Int32),
             source_column("At", ValueKind::TimestampTz),
@@ -227,6 +229,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
 #[test]
 fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_srid() {
     let source = SourceDescription {
+        object_id: None,
         columns: vec![source_column("CD", ValueKind::Int32), source_column("Place", ValueKind::Spatial)],
         primary_key: Vec::new(),
         rows_estimate: None,

@@ -6,7 +6,17 @@ use crate::target::{Dependent, DependentKind, OnDelete, PublishWay};
 const NEVER: &str = "never wait";
 
 /// The locks of a publish, in the order in which they are taken.
-pub(super) fn locks(way: &PublishWay) -> Vec<ForeseenLock> {
+pub(super) fn locks(way: &PublishWay, adds_columns: bool) -> Vec<ForeseenLock> {
+    let adding = ForeseenLock {
+        mode: "ACCESS EXCLUSIVE",
+        held: "for a moment before the publish, while columns are added".to_owned(),
+        readers: "wait for that moment, and behind it while a long transaction of others holds it up, at most 3 s at a time".to_owned(),
+        writers: "the same".to_owned(),
+    };
+    adds_columns.then_some(adding).into_iter().chain(publish_locks(way)).collect()
+}
+
+fn publish_locks(way: &PublishWay) -> Vec<ForeseenLock> {
     let publish = |held: &str, readers: &str, writers: &str| ForeseenLock {
         mode: "SHARE ROW EXCLUSIVE",
         held: held.to_owned(),

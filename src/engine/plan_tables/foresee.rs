@@ -3,6 +3,7 @@
 use super::effects::{dependents, locks};
 use super::expect::expect;
 use crate::config::TableConfig;
+use crate::engine::drift::Drift;
 use crate::engine::plan::{PlannedColumn, SyncPlan};
 use crate::report::{Foreseen, ForeseenColumn, LastSuccess};
 use crate::table::{ColumnPart, Isolation, Refresh, SourceColumn, SourceDescription, ValueKind};
@@ -14,6 +15,7 @@ pub(super) struct Asked<'a> {
     pub(super) source: &'a SourceDescription,
     pub(super) target: Option<&'a TargetDescription>,
     pub(super) dependents: &'a [Dependent],
+    pub(super) drift: &'a Drift,
     pub(super) last: Option<LastSuccess>,
 }
 
@@ -26,10 +28,10 @@ pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
         target_exists: asked.target.is_some(),
         columns: plan.columns.iter().enumerate().map(|(position, column)| foresee_column(asked, plan, position, column)).collect(),
         ddl: plan.ddl(),
-        locks: locks(way),
+        locks: locks(way, !plan.publication.added.is_empty()),
         expected: expect(asked.source, &plan.columns, asked.last),
         dependents: dependents(asked.dependents, way),
-        drift: Vec::new(),
+        drift: asked.drift.changes.clone(),
         warnings: warnings(asked, plan),
     }
 }

@@ -10,10 +10,10 @@ use indexmap::IndexMap;
 
 use self::foresee::{Asked, foresee};
 use super::Stop;
-use super::plan::plan;
+use super::planning::{Known, find_drift, plan_through};
 use super::sources::{Sources, again};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
-use crate::error::Result;
+use crate::error::{Result, SyncError};
 use crate::report::{Foreseen, TablePlan};
 use crate::sources::sqlserver::SqlServerTable;
 use crate::target::Session;
@@ -36,7 +36,7 @@ pub async fn plan_tables(jobs: Vec<PlanJob>, target: TargetSettings, idle_timeou
     for job in jobs {
         let planned = stop.or_done(plan_table(&session, &mut sources, &job)).await;
         let (foreseen, error) = match planned {
-            Ok(foreseen) => (Some(foreseen), None),
+            Ok((foreseen, error)) => (Some(foreseen), error),
             Err(error) => (None, Some(error)),
         };
         let PlanJob { config, .. } = job;
@@ -46,22 +46,39 @@ pub async fn plan_tables(jobs: Vec<PlanJob>, target: TargetSettings, idle_timeou
     tables
 }
 
-async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &PlanJob) -> Result<Foreseen> {
-    let described = describe(sources, job).await;
-    sources.asked(&job.source, &job.config, &described);
-    let (session, described) = (session.as_ref().map_err(again)?, described?);
+/// What a run would do, and what it would fail with though it could be planned; an error where it could not.
+async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &PlanJob) -> Result<(Foreseen, Option<SyncError>)> {
     let config = &job.config;
-    let standing = session.describe(&config.pg_table).await?;
-    let plan = plan(config, &described.description, standing.as_ref(), false)?;
+    let standing = match session {
+        Ok(session) => session.describe(&config.pg_table).await,
+        Err(error) => Err(again(error)),
+    };
+    let described = describe(sources, job, matches!(standing, Ok(None))).await;
+    sources.asked(&job.source, config, &described);
+    let (described, standing) = (described?, standing?);
+    let session = session.as_ref().map_err(again)?;
+    let seen = session.seen_table(&config.name).await?;
+    let known = Known { config, source: &described.description, target: standing.as_ref(), seen: seen.as_ref() };
+    let drift = find_drift(known, false);
+    let refused = drift.check(config).err();
+    let plan = match plan_through(known, &drift, false) {
+        Ok(plan) => plan,
+        // What does not fit may well be what has changed.
+        Err(error) => return Err(refused.unwrap_or(error)),
+    };
     let dependents = session.dependents(&config.pg_table).await?;
     let last = session.last_success(&config.name).await?;
-    let asked = Asked { config, source: &described.description, target: standing.as_ref(), dependents: &dependents, last };
-    Ok(foresee(&asked, &plan))
+    let asked = Asked { config, source: &described.description, target: standing.as_ref(), dependents: &dependents, drift: &drift, last };
+    Ok((foresee(&asked, &plan), refused))
 }
 
-async fn describe(sources: &mut Sources, job: &PlanJob) -> Result<SqlServerTable> {
+async fn describe(sources: &mut Sources, job: &PlanJob, missing: bool) -> Result<SqlServerTable> {
     let config = &job.config;
     let connection = sources.connection(&job.source, config).await?;
     connection.check_isolation(config.options.isolation, config.sql_table.database.as_deref()).await?;
-    connection.describe(&config.sql_table).await
+    let mut described = connection.describe(&config.sql_table).await?;
+    if missing && config.options.create_tables {
+        described.description.definition = connection.define(&config.sql_table, config.options.create_indexes).await?;
+    }
+    Ok(described)
 }

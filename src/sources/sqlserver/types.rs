@@ -2,7 +2,7 @@
 
 use super::select::{SelectColumn, SelectForm};
 use super::text::TextForm;
-use crate::table::{ColumnPart, SourceColumn, SourceDefinition, SourceDescription, ValueKind};
+use crate::table::{ColumnPart, SourceColumn, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
         let texts = raw.iter().map(text_column).collect();
         let (columns, forms) = raw.into_iter().map(describe).unzip();
-        let description = SourceDescription { columns, primary_key, rows_estimate, definition: SourceDefinition::default() };
+        let description = SourceDescription { columns, primary_key, rows_estimate, ..SourceDescription::default() };
         Self { description, forms, texts }
     }
 

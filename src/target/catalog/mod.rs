@@ -58,7 +58,7 @@ const OWN_FOREIGN_KEYS: &str = "SELECT c.conname::text FROM pg_catalog.pg_constr
      AND obj_description(c.oid, 'pg_constraint') = $2 ORDER BY c.conname";
 
 /// What stands in the target under a table's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TargetDescription {
     /// Its columns, in table order.
     pub columns: Vec<TargetColumn>,
@@ -80,6 +80,11 @@ impl TargetDescription {
     /// The type of the column of this name.
     pub fn pg_type_of(&self, name: &str) -> Option<&PgType> {
         self.columns.iter().find(|column| column.name == name).map(|column| &column.pg_type)
+    }
+
+    /// A column as DDL writes it; none where there is none of this name.
+    pub fn declared(&self, name: &str) -> Option<String> {
+        self.columns.iter().find(|column| column.name == name).map(|column| column.pg_type.declared(column.nullable))
     }
 
     /// Whether a unique constraint holds exactly these columns.

@@ -40,6 +40,7 @@ fn column(name: &str, kind: ValueKind) -> SourceColumn {
 
 fn source(definition: SourceDefinition) -> SourceDescription {
     SourceDescription {
+        object_id: None,
         columns: vec![
             column("Id", ValueKind::Int32),
             column("Number", ValueKind::Decimal { precision: 18, scale: 0 }),

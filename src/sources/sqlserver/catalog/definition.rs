@@ -33,7 +33,7 @@ impl Connection {
     /// # Errors
     /// As the server answers; the refusal of an optional view is no error.
     pub async fn define(&mut self, table: &SourceTable, indexes: bool) -> Result<SourceDefinition> {
-        let object = self.object_id(table, &Queries::new(table)).await?;
+        let (object, _) = self.object(table, &Queries::new(table)).await?;
         let about = About { table, object, db: database_prefix(table) };
         let mut definition = SourceDefinition::default();
         let mut columns = self.list_columns(&about).await?;

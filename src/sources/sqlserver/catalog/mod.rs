@@ -24,7 +24,7 @@ impl Queries {
         Self {
             // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-objects-transact-sql
             object: format!(
-                "SELECT o.object_id FROM {db}sys.objects AS o JOIN {db}sys.schemas AS s ON s.schema_id = o.schema_id \
+                "SELECT o.object_id, o.type FROM {db}sys.objects AS o JOIN {db}sys.schemas AS s ON s.schema_id = o.schema_id \
                  WHERE s.name = @P1 AND o.name = @P2 AND o.type IN ('U', 'V')"
             ),
             // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-columns-transact-sql
@@ -60,19 +60,23 @@ impl Connection {
         let queries = Queries::new(table);
         let doing = format!("read the catalogue for {table}");
 
-        let object = self.object_id(table, &queries).await?;
+        let (object, is_table) = self.object(table, &queries).await?;
         let columns = self.rows(&queries.columns, &[&object], &doing).await?;
         let columns = columns.iter().map(raw_column).collect::<Result<Vec<_>>>()?;
         let key = self.rows(&queries.primary_key, &[&object], &doing).await?;
         let primary_key = key.iter().map(|row| text(row, 0)).collect::<Result<_>>()?;
         let rows = self.rows(&queries.rows, &[&object], &doing).await?;
         let rows_estimate = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
-        Ok(SqlServerTable::new(columns, primary_key, rows_estimate.and_then(|rows| u64::try_from(rows).ok())))
+        let mut table = SqlServerTable::new(columns, primary_key, rows_estimate.and_then(|rows| u64::try_from(rows).ok()));
+        table.description.object_id = Some(object).filter(|_| is_table);
+        Ok(table)
     }
 
-    async fn object_id(&mut self, table: &SourceTable, queries: &Queries) -> Result<i32> {
+    /// The number that the table or view has, and whether it is a table.
+    async fn object(&mut self, table: &SourceTable, queries: &Queries) -> Result<(i32, bool)> {
         let objects = self.rows(&queries.object, &[&table.schema, &table.table], &format!("read the catalogue for {table}")).await?;
-        objects.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten().ok_or_else(|| {
+        let found = objects.first().map(|row| Ok::<_, SyncError>((get::<i32>(row, 0)?, text(row, 1)?.trim_end() == "U"))).transpose()?;
+        found.and_then(|(id, is_table)| Some((id?, is_table))).ok_or_else(|| {
             SyncError::new(ErrorKind::SourceSchema, format!("there is no table or view {table} at SQL Server {}", self.server))
                 .with_remedy("Check sql_table, and that the login may SELECT from it: without the permission it cannot see it")
         })

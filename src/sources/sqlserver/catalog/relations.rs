@@ -14,7 +14,7 @@ impl Connection {
     /// # Errors
     /// As the server answers; the refusal of the views is no error.
     pub async fn foreign_keys(&mut self, table: &SourceTable) -> Result<(Vec<SourceForeignKey>, Vec<String>)> {
-        let object = self.object_id(table, &Queries::new(table)).await?;
+        let (object, _) = self.object(table, &Queries::new(table)).await?;
         let about = About { table, object, db: database_prefix(table) };
         let db = &about.db;
         // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-foreign-keys-transact-sql
