@@ -335,8 +335,8 @@ impl TableJob {
             bytes: so_far.loaded.bytes,
             seconds: so_far.begun.elapsed().as_secs_f64(),
             error,
-            seen: so_far.seen.as_ref(),
             bad_rows: &so_far.bad_rows,
+            seen: so_far.seen.as_ref(),
         }
     }
 

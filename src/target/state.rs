@@ -74,10 +74,10 @@ pub struct RunRow<'a> {
     pub seconds: f64,
     /// The error's sentence.
     pub error: Option<&'a str>,
-    /// The source as the run saw it; written down with a success.
-    pub seen: Option<&'a SeenTable>,
     /// The rows put aside; written down with a success.
     pub bad_rows: &'a [BadRow],
+    /// The source as the run saw it; written down with a success.
+    pub seen: Option<&'a SeenTable>,
 }
 
 impl Session {

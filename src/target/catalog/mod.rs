@@ -5,12 +5,12 @@ mod dependents;
 pub use dependents::{Dependent, DependentKind, OnDelete};
 use tokio_postgres::{Client, Row, Transaction};
 
+use super::error::target_error;
+use super::foreign_key::{MARK, StandingForeignKey};
+use super::sequence::ColumnSequence;
+use super::session::Session;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgType, TargetColumn, TargetTable};
-use crate::target::Session;
-use crate::target::error::target_error;
-use crate::target::foreign_key::{MARK, StandingForeignKey};
-use crate::target::sequence::ColumnSequence;
 
 /// Relation kind and the role's privileges.
 const RELATION: &str = "SELECT c.oid, c.relkind::text, has_table_privilege(c.oid, 'SELECT') AS may_select, \
