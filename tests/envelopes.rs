@@ -47,6 +47,7 @@ pub(crate) const EVENTS: &[(&str, Expected)] = &[
     ("eventbridge_text_detail", Expected::SingleSync),
     ("info", Expected::Info("")),
     ("multi_sync", Expected::MultiSync(ALL)),
+    ("multi_sync_accept_drift", Expected::MultiSync(&["customer"])),
     ("multi_sync_allow_shrink", Expected::MultiSync(&["customer"])),
     ("multi_sync_dry_run", Expected::DryRun(ALL)),
     ("multi_sync_tables_array", Expected::MultiSync(&["customer", "mctm_module"])),
