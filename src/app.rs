@@ -72,7 +72,9 @@ impl App {
             Mode::Verify => {
                 let run = context(request, &settings, stop, progress);
                 match jobs(&settings, &tables, &run) {
-                    Ok(jobs) => Report::Verify(verify_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
+                    Ok(jobs) => {
+                        Report::Verify(verify_tables(jobs, request.sampling, run, settings.run.max_parallel_tables, tls_warnings).await)
+                    }
                     Err(error) => Report::Failed(error),
                 }
             }

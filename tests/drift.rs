@@ -104,7 +104,7 @@ async fn a_change_is_over_once_the_target_has_followed() {
         let body = site.sync().await;
         assert!(body["warnings"].to_string().contains("column "), "said once more: {body}");
         assert_eq!(site.db.value(CONTENTS).await, contents);
-        assert_eq!(site.sync().await["warnings"], json!([]), "and never again");
+        assert!(silent(&site).await, "and never again");
     }
 }
 
@@ -116,7 +116,7 @@ async fn the_operator_can_accept_a_change_for_one_run() {
     let body = site.json(&["multi_sync", "--accept-drift"]).await;
     assert_eq!(body.code, Some(0), "{body}");
     assert!(body["warnings"].to_string().contains("column Age was int and is smallint now: accepted (accept_drift)"), "{body}");
-    assert_eq!(site.sync().await["warnings"], json!([]));
+    assert!(silent(&site).await);
 
     site.source.table("People").retype_column("Age", "nvarchar(10)").unwrap();
     let body = site.json(&["multi_sync", "--accept-drift"]).await;
@@ -133,7 +133,7 @@ async fn only_configured_columns_count_and_new_ones_are_told_once() {
     people.add_column("Town", "int", Value::Int(7)).unwrap();
     let body = site.sync().await;
     assert!(body["warnings"].to_string().contains("column Town (int) was added: it is not among the configured columns"), "{body}");
-    assert_eq!(site.sync().await["warnings"], json!([]), "once per change");
+    assert!(silent(&site).await, "once per change");
 
     people.rename_column("Name", "FullName").unwrap();
     let body = site.json(&["multi_sync"]).await;
@@ -231,6 +231,11 @@ type Change = fn(&tds_stand_in::TableHandle);
 
 fn people() -> Vec<Vec<Value>> {
     vec![vec![Value::Int(1), Value::text("Ann"), Value::Int(30)], vec![Value::Int(2), Value::text("Bob"), Value::Int(40)]]
+}
+
+/// Runs again; whether nothing is said of columns.
+async fn silent(site: &Site) -> bool {
+    !site.sync().await["warnings"].to_string().contains("column ")
 }
 
 /// Two people who have been synced once.

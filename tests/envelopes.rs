@@ -26,6 +26,8 @@ pub(crate) enum Expected {
     SingleDryRun,
     /// 200, both ends of these tables.
     MultiTest(&'static [&'static str]),
+    /// 200, and these tables agree.
+    Verify(&'static [&'static str]),
     /// 200, what a run would do with these tables.
     Plan(&'static [&'static str]),
     /// 200, the configuration, and a word of a warning.
@@ -64,6 +66,8 @@ pub(crate) const EVENTS: &[(&str, Expected)] = &[
     ("single_sync_dry_run", Expected::SingleDryRun),
     ("single_sync_table", Expected::SingleSync),
     ("unknown_field", Expected::Info("tabels")),
+    ("verify", Expected::Verify(&["customer"])),
+    ("verify_sample", Expected::Verify(ALL)),
 ];
 
 /// The text of an event's file.
@@ -141,6 +145,7 @@ pub(crate) fn assert_answered(name: &str, expected: Expected, ending: &Ending) {
                 assert!(result["error"].is_null());
             }
         }
+        Expected::Verify(tables) => assert_verified(&body, tables),
         Expected::Plan(tables) => assert_plan(&body, tables),
         Expected::Info(warned) => assert_info(&body, warned),
         Expected::Refused(mode, named, list) => {
@@ -173,6 +178,11 @@ fn assert_dry(table: &Value) {
     assert_eq!([&table["transferred_count"], &table["validation_passed"]], [&json!(0), &Value::Null], "{table}");
     assert!(table["source_rows"].is_u64() && table["refresh"].is_string(), "{table}");
     assert!(table.as_object().unwrap().contains_key("target_rows"), "{table}");
+}
+
+fn assert_verified(body: &Body, tables: &[&str]) {
+    assert_eq!([&body["mode"], &body["verified_tables"]], [&json!("verify"), &json!(tables.len())], "{body}");
+    assert!(tables.iter().all(|table| body.table(table)["status"] == "ok"), "{body}");
 }
 
 fn assert_plan(body: &Body, tables: &[&str]) {

@@ -121,7 +121,8 @@ impl Planted {
     }
 }
 
-/// Brings all types over into tables to be created, and again: every value arrives, every column is of its type, the second run writes nothing.
+/// Brings all types over into tables to be created, and again: every value arrives, every column is of its type, the second run writes nothing, and
+/// `verify` finds no difference.
 async fn arrive(types: Vec<Type>) {
     let tables = types.iter().zip(0..).map(|(of, at)| (format!("T{at}"), of.table(&format!("T{at}"))));
     let planted = Planted::over(tables.collect()).await;

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::body::Body;
 use crate::support::site::Site;
-use crate::support::source::{Planted, Source, Value};
+use crate::support::source::{Fault, Planted, Source, Value};
 
 /// A difference as a report names it: kind, key, columns.
 type Difference = (String, String, Vec<String>);
@@ -80,12 +80,21 @@ async fn composite_keys_are_named_by_all_their_columns() {
     site.db.execute("UPDATE stock SET pieces = 21 WHERE shop = 1 AND article = 'y'; DELETE FROM stock WHERE shop = 2").await;
     site.db.execute("INSERT INTO stock VALUES (12, '', 1)").await;
     let body = site.json(&["verify"]).await;
+    let hidden = {
+        let mut site = site;
+        let shown = differences(&body, "stock");
+        site.default("log_keys", json!(false));
+        let hashed = differences(&site.json(&["verify"]).await, "stock");
+        assert!(hashed.iter().all(|(_, key, _)| key.len() == 13 && key.starts_with('#')), "{hashed:?}");
+        assert_eq!(hashed.len(), shown.len());
+        shown
+    };
     let named = [
         difference("differs", "Shop=1, Article=y", &["Pieces"]),
         difference("missing", "Shop=2, Article=x", &[]),
         difference("extra", "Shop=12, Article=", &[]),
     ];
-    assert_eq!(differences(&body, "stock"), named.into());
+    assert_eq!(hidden, named.into());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,6 +153,79 @@ async fn a_table_of_which_everything_differs_is_counted_and_named_up_to_a_limit(
     let body = site.json(&["verify"]).await;
     assert_eq!(counts(&body, "people"), [3_000, 3_000, 3_000, 3_000, 0, 0]);
     assert_eq!(differences(&body, "people").len(), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_key_ranges_that_differ_are_read_again_whatever_the_type_of_the_key() {
+    for (sql_type, keys, shown) in [
+        ("int", (0..5_000).map(|key| Value::Int(key * 3 - 7_000)).collect::<Vec<_>>(), "Key=-5800"),
+        ("bigint", (0..5_000).map(|key| Value::Int(i64::MIN + key)).collect(), "Key=-9223372036854775408"),
+        ("decimal(20,2)", (0..5_000).map(|key| Value::Decimal(i128::from(key) * 7 - 2_800, 2)).collect(), "Key=0.00"),
+        ("date", (0..5_000).map(|key| Value::Date(730_119 + key)).collect(), "Key=2001-02-04"),
+        ("datetime", (0..5_000).map(|key| Value::DateTime(36_524 + key, 1)).collect(), "Key=2001-02-04T00:00:00.003"),
+        ("datetime2(7)", (0..5_000).map(|key| Value::DateTime2(3_652_058 - key, 10)).collect(), "Key=9998-11-26T00:00:00.000001"),
+    ] {
+        let rows = keys.into_iter().zip(0..).map(|(key, id)| vec![key, Value::Int(id)]).collect();
+        let table = Planted::new("Keyed", &[("Key", sql_type), ("Id", "int")], 1).rows(rows);
+        let site = Site::planted(vec![table], json!({})).await;
+        site.sync().await;
+        agrees(&site, 5_000).await;
+        site.db.execute("UPDATE keyed SET id = -1 WHERE id = 400; DELETE FROM keyed WHERE id IN (0, 4999)").await;
+        let before = site.source.rows_sent();
+        let body = site.json(&["verify"]).await;
+        assert_eq!(counts(&body, "keyed"), [5_000, 4_998, 5_000, 1, 2, 0], "{sql_type}: {body}");
+        assert!(differences(&body, "keyed").contains(&difference("differs", shown, &["Id"])), "{sql_type}: {body}");
+        let sent = site.source.rows_sent() - before;
+        assert!(sent < 5_200, "{sql_type}: {sent} rows were sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_the_key_ranges_is_compared_where_asked_and_said_so() {
+    let mut site = Site::over(Source::sample(5_000).await).await;
+    site.keep(&["voipdb_customer"]).sync().await;
+    site.db.execute("UPDATE voipdb_customer SET customername = concat(customername, '!')").await;
+    let body = site.json(&["verify", "--sample=10%"]).await;
+    let [source, target, compared, differing, missing, extra] = counts(&body, "voipdb_customer");
+    assert_eq!((source, target, differing, missing, extra), (5_000, 5_000, compared, 0, 0), "{body}");
+    assert!((300..700).contains(&compared), "{compared}");
+    assert_eq!(body.table("voipdb_customer")["sampled"], true);
+    let full = site.json(&["verify", "--full"]).await;
+    assert_eq!((counts(&full, "voipdb_customer")[2], &full.table("voipdb_customer")["sampled"]), (5_000, &json!(false)));
+    let refused = site.json(&["verify", "--sample=2"]).await;
+    assert_eq!(refused.code, Some(2), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_source_changes_meanwhile_is_no_difference() {
+    let people = Planted::new("People", &[("Id", "int"), ("Name", "nvarchar(50)")], 1);
+    let rows = (1..=10).map(|id| person(id, "x")).collect();
+    let site = Site::planted(vec![people.rows(rows)], json!({})).await;
+    site.sync().await;
+    site.db.execute("UPDATE people SET name = 'y' WHERE id IN (3, 7)").await;
+    site.source.fault("People", changing_with_each_read(1));
+    let body = site.json(&["verify"]).await;
+    assert_eq!((counts(&body, "people"), &body.table("people")["changed_meanwhile"]), ([10, 10, 10, 1, 0, 0], &json!(1)), "{body}");
+    assert_eq!(differences(&body, "people"), [difference("differs", "Id=7", &["Name"])].into());
+}
+
+/// Each read finds row 3 in another state than the one before.
+fn changing_with_each_read(read: u64) -> Fault {
+    Fault::change_after_rows(1, move |table| {
+        table.update("Name", Value::text(&format!("x{read}")), |row| row[0] == Value::Int(3)).unwrap();
+        table.fault(Some(changing_with_each_read(read + 1)));
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_while_rows_are_read_is_a_failure_and_no_difference() {
+    let site = Site::over(Source::sample(1_000).await).await;
+    site.sync().await;
+    site.source.fault("customer", Fault::CutAfterRows(500));
+    let body = site.json(&["verify", "--tables=customer,voipdb_customer"]).await;
+    assert_eq!((body.code, &body["successful_tables"]), (Some(1), &json!(1)), "{body}");
+    assert!(body.error_of("customer").contains("could not read"), "{body}");
+    assert!(body.table("customer").get("differing_rows").is_none(), "{body}");
 }
 
 /// What is planted in the target, each kind among the rows whose key ends in another digit.

@@ -92,7 +92,11 @@ fn totals(run: &RunReport, answer: &Answer) -> String {
     let named: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, name)| format!("{n} {name}")).collect();
     let seconds = answer.body["execution_time"].as_f64().unwrap_or_default();
     let time = duration(Duration::try_from_secs_f64(seconds).unwrap_or_default());
-    format!("{} of {} tables in {time}, run {}\n", named.join(", "), run.tables.len(), run.run_id)
+    let aside = match run.tables.values().map(|table| table.rows.quarantined).sum() {
+        0 => String::new(),
+        rows => format!(", {} rows put aside", count(rows)),
+    };
+    format!("{} of {} tables in {time}{aside}, run {}\n", named.join(", "), run.tables.len(), run.run_id)
 }
 
 fn tested(test: &TestReport) -> String {

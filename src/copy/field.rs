@@ -7,6 +7,7 @@ use super::Encoding;
 
 /// The day that PostgreSQL counts from.
 const EPOCH: Date = date(2000, 1, 1);
+const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// The value of a field in this form; bytes that are none are shown in hexadecimal.
 pub fn shown(encoding: Encoding, field: Option<&[u8]>) -> String {
@@ -33,12 +34,46 @@ pub fn shown(encoding: Encoding, field: Option<&[u8]>) -> String {
     text.unwrap_or_else(|| hexadecimal(field))
 }
 
+/// Where a value stands among the values of an ordered column: a number's whole part, a moment's days since 2000-01-01; far ones stand at the end.
+/// None for NULL, for what is no number, and for columns that source and target may order differently.
+pub fn ordinal(encoding: Encoding, field: Option<&[u8]>) -> Option<i64> {
+    let field = field?;
+    match encoding {
+        Encoding::Int2 => fixed(field, i16::from_be_bytes).map(i64::from),
+        Encoding::Int4 | Encoding::Date => fixed(field, i32::from_be_bytes).map(i64::from),
+        Encoding::Int8 => fixed(field, i64::from_be_bytes),
+        Encoding::Timestamp { .. } => fixed(field, i64::from_be_bytes).map(|micros| micros.div_euclid(MICROS_A_DAY)),
+        Encoding::Numeric { .. } => whole_part(field),
+        Encoding::Bool | Encoding::Float4 | Encoding::Float8 | Encoding::Time { .. } | Encoding::TimestampTz { .. } => None,
+        Encoding::Text { .. } | Encoding::Char { .. } | Encoding::Xml { .. } | Encoding::Json | Encoding::Jsonb => None,
+        Encoding::Bytea | Encoding::Uuid | Encoding::UuidOfText | Encoding::DateOfText | Encoding::TimestampTzOfLocal { .. } => None,
+        Encoding::Int8OfBytes | Encoding::Wkb | Encoding::Ewkb => None,
+    }
+}
+
+/// The largest whole number that is not above a `numeric`.
+fn whole_part(field: &[u8]) -> Option<i64> {
+    let (head, groups) = field.split_first_chunk::<8>()?;
+    let (weight, sign) = (i16::from_be_bytes([head[2], head[3]]), u16::from_be_bytes([head[4], head[5]]));
+    if sign >= 0xC000 {
+        return None;
+    }
+    let mut groups = groups.chunks_exact(2).map(|group| i128::from(u16::from_be_bytes([group[0], group[1]])));
+    let mut whole = 0_i128;
+    for _ in 0..=weight {
+        whole = whole.saturating_mul(10_000).saturating_add(groups.next().unwrap_or(0));
+    }
+    let fraction = groups.any(|group| group != 0);
+    let whole = if sign == 0 { whole } else { -whole - i128::from(fraction) };
+    Some(i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX }))
+}
+
 fn fixed<const N: usize, T>(field: &[u8], read: fn([u8; N]) -> T) -> Option<T> {
     field.try_into().ok().map(read)
 }
 
 fn text(field: &[u8]) -> Option<String> {
-    std::str::from_utf8(field).ok().map(|text| text.escape_debug().to_string())
+    std::str::from_utf8(field).ok().map(str::to_owned)
 }
 
 fn hexadecimal(field: &[u8]) -> String {
@@ -94,7 +129,7 @@ mod tests {
     fn values_are_shown_as_a_person_writes_them() {
         let cases = [
             (Encoding::Int4, 7_i32.to_be_bytes().to_vec(), "7"),
-            (Encoding::Text { chars_max: None }, "a\n".into(), "a\\n"),
+            (Encoding::Text { chars_max: None }, "a\n".into(), "a\n"),
             (Encoding::Date, 1_i32.to_be_bytes().to_vec(), "2000-01-02"),
             (Encoding::Timestamp { digits: 6 }, 1_500_000_i64.to_be_bytes().to_vec(), "2000-01-01T00:00:01.5"),
             (Encoding::TimestampTz { digits: 6 }, (-1_000_000_i64).to_be_bytes().to_vec(), "1999-12-31T23:59:59Z"),
@@ -122,5 +157,21 @@ mod tests {
             RowWriter::begin_row(&mut out, 1).numeric(value, scale, None).unwrap();
             assert_eq!(shown(Encoding::Numeric { limits: None }, Some(&out[6..])), expected);
         }
+    }
+
+    #[test]
+    fn whole_numbers_and_days_are_in_the_order_of_their_values() {
+        let numeric = |value: i128, scale: u8| {
+            let mut out = Vec::new();
+            RowWriter::begin_row(&mut out, 1).numeric(value, scale, None).unwrap();
+            ordinal(Encoding::Numeric { limits: None }, Some(&out[6..]))
+        };
+        let cases = [(0, 0, 0), (15, 1, 1), (-15, 1, -2), (-20, 1, -2), (1, 6, 0), (-1, 6, -1), (123_456_789, 0, 123_456_789)];
+        for (value, scale, expected) in cases {
+            assert_eq!(numeric(value, scale), Some(expected), "{value} {scale}");
+        }
+        assert_eq!((numeric(i128::MAX / 10, 0), numeric(i128::MIN / 10, 0)), (Some(i64::MAX), Some(i64::MIN)));
+        assert_eq!(ordinal(Encoding::Timestamp { digits: 6 }, Some(&(-1_i64).to_be_bytes())), Some(-1));
+        assert_eq!(ordinal(Encoding::Int4, None), None);
     }
 }

@@ -17,7 +17,7 @@ mod writer;
 
 pub use canonical::Canonical;
 pub use encoding::Encoding;
-pub use field::shown;
+pub use field::{ordinal, shown};
 pub use pool::{BUFFER_BYTES, Batch, BatchSink, FilledBatch, PooledBuffer, batches};
 pub use reader::{CopyRow, RowError, RowReader, StreamReader};
 pub use writer::{CellError, HEADER, RowWriter, TRAILER};

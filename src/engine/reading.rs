@@ -57,6 +57,7 @@ pub(super) fn selection(config: &TableConfig, plan: &SyncPlan) -> Selection {
         key: plan.key.clone(),
         isolation: config.options.isolation,
         time_zone: config.options.source_time_zone.clone(),
+        ranges: None,
     }
 }
 

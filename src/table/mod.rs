@@ -8,6 +8,7 @@ mod fold;
 mod name;
 mod nearest;
 mod pg_type;
+mod range;
 mod seen;
 
 pub use bad_row::BadRow;
@@ -18,4 +19,5 @@ pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
 pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};
 pub use pg_type::PgType;
+pub use range::{KeyRanges, RangeBounds, RangeKind};
 pub use seen::{SeenColumn, SeenTable, SeenTarget};

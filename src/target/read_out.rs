@@ -3,12 +3,14 @@
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
+use jiff::ToSpan;
+use jiff::civil::date;
 
 use super::error::target_error;
 use super::session::Session;
-use crate::copy::{CopyRow, StreamReader};
+use crate::copy::{CopyRow, Encoding, StreamReader, ordinal};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{TargetTable, quoted_list};
+use crate::table::{KeyRanges, PgIdent, RangeKind, TargetTable, quoted_list};
 
 /// A stream that always finds rows waiting would never let anybody else have a turn.
 const ROWS_A_TURN: u64 = 1_024;
@@ -31,17 +33,40 @@ impl Session {
         self.client.batch_execute("COMMIT").await.map_err(|error| target_error("end the snapshot", error))
     }
 
-    /// Shows `on_row` the `columns` of every row of `table`.
+    /// Shows `on_row` the `columns` of the rows of `table` that lie in `ranges`, of every row where there are none.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn read_out(&self, table: &TargetTable, columns: &[String], mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
-        let doing = format!("read {table}");
-        let failed = |error| target_error(&doing, error);
+    pub async fn read_out(
+        &self,
+        table: &TargetTable,
+        columns: &[String],
+        ranges: Option<&KeyRanges>,
+        on_row: impl FnMut(CopyRow<'_>),
+    ) -> Result<()> {
         let list = quoted_list("", columns.iter().map(String::as_str));
-        let sql = format!("COPY (SELECT {list} FROM {table}) TO STDOUT (FORMAT binary)");
+        let rows = ranges.map(filter).unwrap_or_default();
+        self.copy_out(&format!("SELECT {list} FROM {table}{rows}"), columns.len(), &format!("read {table}"), on_row).await
+    }
+
+    /// Where the least and the greatest value of a column stand in its order; none where it has no value or no such order.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn ends(&self, table: &TargetTable, column: &str, encoding: Encoding) -> Result<Option<(i64, i64)>> {
+        let name = PgIdent(column);
+        let mut ends = None;
+        let sql = format!("SELECT min({name}), max({name}) FROM {table}");
+        let doing = format!("read the ends of {name} of {table}");
+        self.copy_out(&sql, 2, &doing, |row| ends = ordinal(encoding, row.field(0)).zip(ordinal(encoding, row.field(1)))).await?;
+        Ok(ends)
+    }
+
+    async fn copy_out(&self, query: &str, fields: usize, doing: &str, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
+        let failed = |error| target_error(doing, error);
+        let sql = format!("COPY ({query}) TO STDOUT (FORMAT binary)");
         let mut stream = pin!(self.client.copy_out(&sql).await.map_err(failed)?);
-        let mut reader = StreamReader::new(columns.len());
+        let mut reader = StreamReader::new(fields);
         let mut pieces = 0_u64;
         let broken = |error| {
             SyncError::new(ErrorKind::Internal, format!("could not {doing}: the stream from PostgreSQL is not understood: {error}"))
@@ -54,5 +79,30 @@ impl Session {
             }
         }
         reader.finish().map_err(broken)
+    }
+}
+
+/// ` WHERE ...`
+fn filter(ranges: &KeyRanges) -> String {
+    let bound = |bound: i64| match ranges.kind {
+        RangeKind::Number(_) => bound.to_string(),
+        // A text that becomes what the column is, in the form that means the same whatever DateStyle says.
+        RangeKind::Day(_) => format!("'{}'", date(2000, 1, 1).saturating_add(bound.days())),
+    };
+    format!(" WHERE {}", ranges.condition(&PgIdent(&ranges.target).to_string(), bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_constants_that_take_the_columns_type() {
+        let of = |kind, ranges| filter(&KeyRanges { source: "K".to_owned(), target: "k".to_owned(), kind, ranges });
+        assert_eq!(
+            of(RangeKind::Number("int".to_owned()), vec![(None, Some(-5)), (Some(7), Some(9))]),
+            " WHERE \"k\" < -5 OR (\"k\" >= 7 AND \"k\" < 9)"
+        );
+        assert_eq!(of(RangeKind::Day("datetime"), vec![(Some(-730_119), None)]), " WHERE \"k\" >= '0001-01-01'");
     }
 }

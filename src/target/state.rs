@@ -199,7 +199,7 @@ impl Session {
     }
 }
 
-/// Writes a run's `succeeded` row, and the rows that it put aside, in the transaction of its data.
+/// Writes a run's `succeeded` row, the rows that it put aside and the source as it saw it, in the transaction of its data.
 pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
     record(transaction, state_schema, row).await?;
     quarantine::record(transaction, state_schema, row).await?;

@@ -70,6 +70,24 @@ async fn an_offset_follows_its_instant_where_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_offset_follows_its_instant_under_a_name_of_the_configuration_too() {
+    let table =
+        TableDef::new("McTM", "dbo", "T").required("Id", "int").column("At", "datetimeoffset(0)").column("Note", "int").key(&["Id"]);
+    let table = table.row([Value::Int(1), Value::DateTimeOffset(730_119, 0, 540), Value::Int(7)]);
+    let mut planted = Planted::over(vec![("T".to_owned(), table)]).await;
+    let named = json!({"columns": ["At", "Id"], "pg_columns": ["seen", "id"], "keep_offset": true});
+    planted.site.configure("t", "dbo.T", &named);
+    planted
+        .site
+        .db
+        .execute("CREATE TABLE t (id bigint PRIMARY KEY, seen_offset integer, seen timestamptz); ALTER TABLE t OWNER TO sync")
+        .await;
+    planted.site.sync().await;
+    let rows = planted.site.db.rows("SELECT id, seen_offset, seen FROM t").await;
+    assert_eq!(rows, [["1", "540", "2000-01-01 00:00:00+00"].map(|text| Some(text.to_owned()))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn computed_and_hidden_columns_arrive_as_any_other() {
     let table = TableDef::new("McTM", "dbo", "T")
         .required("Id", "int")

@@ -58,7 +58,7 @@ impl Buckets {
 }
 
 /// Some of the buckets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Group {
     chosen: Vec<bool>,
     rows: u64,
@@ -68,6 +68,16 @@ impl Group {
     fn add(&mut self, bucket: usize, rows: u64) {
         self.chosen[bucket] = true;
         self.rows += rows;
+    }
+
+    /// All of several groups' buckets.
+    pub(super) fn all(groups: &[Self]) -> Self {
+        let mut all = Group { chosen: vec![false; BUCKETS], rows: 0 };
+        for group in groups {
+            all.rows += group.rows;
+            all.chosen.iter_mut().zip(&group.chosen).for_each(|(all, chosen)| *all |= chosen);
+        }
+        all
     }
 
     /// Whether a key falls into one of them.

@@ -8,6 +8,7 @@ mod buckets;
 mod compare;
 mod name;
 mod net;
+mod ranges;
 mod row;
 mod sides;
 
@@ -23,13 +24,20 @@ use self::sides::Sides;
 use super::full_refresh::{RunContext, TableJob, not_started};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
+use crate::request::Sampling;
 use crate::sources::sqlserver::wants_text_as_bytes;
 
 /// Verifies the tables of the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
-pub async fn verify_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> VerifyReport {
+pub async fn verify_tables(
+    jobs: Vec<TableJob>,
+    sampling: Sampling,
+    context: RunContext,
+    parallel: usize,
+    warnings: Vec<String>,
+) -> VerifyReport {
     let tables = jobs.len();
     let mut done: Vec<_> = stream::iter(jobs.into_iter().enumerate())
-        .map(|(index, job)| verify_one(job, index + 1, tables).map(move |(name, table)| (index, name, table)))
+        .map(|(index, job)| verify_one(job, sampling, (index + 1, tables)).map(move |(name, table)| (index, name, table)))
         .buffer_unordered(parallel.max(1))
         .collect()
         .await;
@@ -38,7 +46,7 @@ pub async fn verify_tables(jobs: Vec<TableJob>, context: RunContext, parallel: u
 }
 
 /// One table in a task of its own: a panic there is that table's failure.
-async fn verify_one(job: TableJob, position: usize, tables: usize) -> (String, TableVerification) {
+async fn verify_one(job: TableJob, sampling: Sampling, (position, tables): (usize, usize)) -> (String, TableVerification) {
     let (name, run) = (job.config.name.clone(), job.run.clone());
     let begun = Instant::now();
     if let Some(reason) = run.stop.reason() {
@@ -47,7 +55,7 @@ async fn verify_one(job: TableJob, position: usize, tables: usize) -> (String, T
     }
     run.progress.on(&ProgressEvent::Started { table: &name, position, tables });
     let span = tracing::info_span!("verify", run_id = %run.run_id, table = %name);
-    let task = AbortOnDropHandle::new(tokio::spawn(async move { Box::pin(verify(&job)).await }.instrument(span)));
+    let task = AbortOnDropHandle::new(tokio::spawn(async move { Box::pin(verify(&job, sampling)).await }.instrument(span)));
     let done =
         task.await.unwrap_or_else(|failure| Err(SyncError::new(ErrorKind::Internal, "the comparison broke down").with_cause(failure)));
     let (verified, warnings) = match done {
@@ -59,13 +67,13 @@ async fn verify_one(job: TableJob, position: usize, tables: usize) -> (String, T
     (name, table)
 }
 
-async fn verify(job: &TableJob) -> Result<(Comparison, Vec<String>)> {
+async fn verify(job: &TableJob, sampling: Sampling) -> Result<(Comparison, Vec<String>)> {
     let stop = &job.run.stop;
     let mut sides = stop.or_done(Sides::open(job)).await?;
-    let mut compared = stop.or_done(compare(job, &mut sides)).await;
+    let mut compared = stop.or_done(compare(job, sampling, &mut sides)).await;
     if compared.as_ref().is_err_and(wants_text_as_bytes) {
         sides.read_text_as_bytes();
-        compared = stop.or_done(compare(job, &mut sides)).await;
+        compared = stop.or_done(compare(job, sampling, &mut sides)).await;
     }
     match &compared {
         Ok(_) => sides.close().await?,

@@ -23,6 +23,8 @@ struct Named {
 pub(super) struct Names<'a> {
     columns: &'a [PlannedColumn],
     key: &'a [usize],
+    /// Whether a hash is shown in place of a key.
+    hashed: bool,
     named: HashMap<u128, Named>,
 }
 
@@ -35,13 +37,9 @@ pub(super) enum Confirmed {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(columns: &'a [PlannedColumn], key: &'a [usize], found: impl Iterator<Item = (u128, Net)>) -> Self {
-        let named = found.map(|(key, before)| (key, Named { before, ..Named::default() })).collect();
-        Self { columns, key, named }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.named.is_empty()
+    pub(super) fn new(columns: &'a [PlannedColumn], key: &'a [usize], hashed: bool, found: Vec<(u128, Net)>) -> Self {
+        let named = found.into_iter().map(|(key, before)| (key, Named { before, ..Named::default() })).collect();
+        Self { columns, key, hashed, named }
     }
 
     pub(super) fn add_source(&mut self, hasher: &mut RowHasher, row: &CopyRow<'_>) {
@@ -60,10 +58,10 @@ impl<'a> Names<'a> {
         for (total, field) in named.fields.iter_mut().zip(hasher.fields(row)) {
             *total = sum(*total, field);
         }
-        let (columns, key) = (self.columns, self.key);
+        let (columns, key, hashed) = (self.columns, self.key, self.hashed);
         named.key.get_or_insert_with(|| {
             let bytes = key.iter().flat_map(|position| row.field(*position).unwrap_or_default()).copied().collect();
-            (bytes, key_text(columns, key, row))
+            (bytes, key_text(columns, key, row, hashed))
         });
     }
 

@@ -1,5 +1,6 @@
 //! What a row is compared by: two hashes, of its key and of all it holds, worked out alike for both sides.
 
+use sha2::{Digest, Sha256};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 use crate::copy::{Canonical, CopyRow, shown};
@@ -9,6 +10,8 @@ use crate::table::PgType;
 /// Independent hashes of key and row: what collides in one does not in the other.
 const KEY_SEED: u64 = 0x006b_6579;
 const ROW_SEED: u64 = 0x0072_6f77;
+/// So many bytes of a key's hash are shown in its place, where keys are not to be.
+const HASH_BYTES: usize = 6;
 /// A row key in a report is cut at this many characters.
 const KEY_CHARS_MAX: usize = 200;
 
@@ -88,12 +91,19 @@ fn field<'r>(row: &'r [u8], starts: &[usize], column: usize) -> &'r [u8] {
     starts.get(column).map_or(&[], |start| &row[*start..end])
 }
 
-/// The key as a person would write it: `Id=7, Name=x`, cut at 200 characters.
-pub(super) fn key_text(columns: &[PlannedColumn], key: &[usize], row: &CopyRow<'_>) -> String {
+/// The key as a person would write it: `Id=7, Name=x`, cut at 200 characters; with `hashed`, the beginning of a SHA-256 of its values.
+pub(super) fn key_text(columns: &[PlannedColumn], key: &[usize], row: &CopyRow<'_>, hashed: bool) -> String {
     let part = |position: &usize| {
         let column = columns.get(*position)?;
-        Some(format!("{}={}", column.source, shown(column.encoding, row.field(*position))))
+        Some((column.source.as_str(), shown(column.encoding, row.field(*position))))
     };
     let parts: Vec<_> = key.iter().filter_map(part).collect();
-    parts.join(", ").chars().take(KEY_CHARS_MAX).collect()
+    if hashed {
+        let values: Vec<_> = parts.into_iter().map(|(_, value)| value).collect();
+        let digest = Sha256::digest(values.join(", "));
+        let digits = digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}"));
+        return format!("#{}", digits.collect::<String>());
+    }
+    let named: Vec<_> = parts.iter().map(|(name, value)| format!("{name}={}", value.escape_debug())).collect();
+    named.join(", ").chars().take(KEY_CHARS_MAX).collect()
 }

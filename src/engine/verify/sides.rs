@@ -1,14 +1,18 @@
 //! Both sides' rows as two streams that are read at the same time.
 
+use std::sync::Arc;
+
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ranges::RangeMap;
 use crate::config::TableConfig;
-use crate::copy::{CopyRow, RowReader, batches};
+use crate::copy::{CopyRow, Encoding, RowReader, batches};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::plan::{PlannedColumn, pair};
 use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
+use crate::table::{KeyRanges, SubMicrosecond};
 use crate::target::Session;
 
 /// One is filled, one is looked at, two are on their way.
@@ -27,6 +31,8 @@ pub(super) struct Sides<'a> {
     connection: Option<Connection>,
     /// Whether the source's text is read as its bytes.
     text_as_bytes: bool,
+    /// Rows of the source that the last read put aside.
+    pub(super) put_aside: usize,
 }
 
 impl<'a> Sides<'a> {
@@ -41,7 +47,7 @@ impl<'a> Sides<'a> {
                 .with_remedy("Sync the table first"));
         };
         let (columns, key) = pair(&job.config, &described.description, &target)?;
-        Ok(Self { job, session, described, columns, key, connection: Some(connection), text_as_bytes: false })
+        Ok(Self { job, session, described, columns, key, connection: Some(connection), text_as_bytes: false, put_aside: 0 })
     }
 
     /// The source's row count, an estimate.
@@ -49,24 +55,62 @@ impl<'a> Sides<'a> {
         self.described.description.rows_estimate
     }
 
+    /// How the leading column of the key can be divided into ranges; none where source and target may order it differently.
+    pub(super) async fn range_map(&self) -> Result<Option<RangeMap>> {
+        let Some((position, column)) = self.key.first().and_then(|first| Some((*first, self.columns.get(*first)?))) else {
+            return Ok(None);
+        };
+        let source = self.described.description.columns.iter().find(|source| source.name == column.source);
+        let ends = self.session.ends(&self.job.config.pg_table, &column.target, column.encoding);
+        // Rounding may carry a moment into the next day, and so into another range than the source sees it in.
+        let rounded =
+            self.job.config.options.on_submicrosecond == SubMicrosecond::Round && matches!(column.encoding, Encoding::Timestamp { .. });
+        // Where the ends cannot be told from the form, the server need not be asked.
+        let probe = source.and_then(|source| RangeMap::new(position, column, source, (0, 0)));
+        match (source, probe) {
+            (Some(source), Some(_)) if !rounded => Ok(ends.await?.and_then(|ends| RangeMap::new(position, column, source, ends))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether reports show a hash in place of a key.
+    pub(super) fn hides_keys(&self) -> bool {
+        self.job.config.options.hash_keys
+    }
+
+    /// Counts both sides without reading their rows.
+    pub(super) async fn count(&self) -> Result<(u64, u64)> {
+        let mut connection = connect(self.job).await?;
+        let (source, target) =
+            tokio::try_join!(connection.count(&self.job.config.sql_table), self.session.count(&self.job.config.pg_table))?;
+        Ok((source, target.unwrap_or(0)))
+    }
+
     /// From here on the source's text is read as its bytes: the driver's could not be relied on.
     pub(super) fn read_text_as_bytes(&mut self) {
         self.text_as_bytes = true;
     }
 
-    /// Shows each side's rows to whom they concern.
+    /// Shows each side's rows, those in `ranges` where there are any, to whom they concern.
     ///
     /// # Errors
     /// The source's error where it has one, else the target's.
-    pub(super) async fn read(&mut self, on_source: impl FnMut(CopyRow<'_>), on_target: impl FnMut(CopyRow<'_>)) -> Result<()> {
+    pub(super) async fn read(
+        &mut self,
+        ranges: Option<&KeyRanges>,
+        on_source: impl FnMut(CopyRow<'_>),
+        on_target: impl FnMut(CopyRow<'_>),
+    ) -> Result<()> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect(self.job).await?,
         };
         let names: Vec<_> = self.columns.iter().map(|column| column.target.clone()).collect();
-        let source = read_source(connection, self, on_source);
-        let target = self.session.read_out(&self.job.config.pg_table, &names, on_target);
-        tokio::try_join!(source, target).map(|_| ())
+        let source = read_source(connection, self, ranges, on_source);
+        let target = self.session.read_out(&self.job.config.pg_table, &names, ranges, on_target);
+        let (put_aside, ()) = tokio::try_join!(source, target)?;
+        self.put_aside = put_aside;
+        Ok(())
     }
 
     /// Ends the target's snapshot; the session ends with this.
@@ -88,9 +132,14 @@ async fn connect(job: &TableJob) -> Result<Connection> {
     Ok(connection)
 }
 
-async fn read_source(connection: Connection, sides: &Sides<'_>, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
+async fn read_source(
+    connection: Connection,
+    sides: &Sides<'_>,
+    ranges: Option<&KeyRanges>,
+    mut on_row: impl FnMut(CopyRow<'_>),
+) -> Result<usize> {
     let (sink, mut received) = batches(BUFFERS);
-    let selection = selection(&sides.job.config, &sides.columns, &sides.key);
+    let selection = Selection { ranges: ranges.cloned().map(Arc::new), ..selection(&sides.job.config, &sides.columns, &sides.key) };
     let (described, options) = (sides.described.clone(), read_options(&sides.job.config, sides.text_as_bytes));
     let reader = AbortOnDropHandle::new(tokio::spawn(Reading { connection, described, selection, options }.run(sink)));
     let mut rows = RowReader::new(sides.columns.len());
@@ -99,7 +148,10 @@ async fn read_source(connection: Connection, sides: &Sides<'_>, mut on_row: impl
         rows.each(bytes::Buf::chunk(&batch.buffer), &mut on_row).map_err(|error| broken(error.to_string()))?;
         tokio::task::yield_now().await;
     }
-    reader.await.unwrap_or_else(|failure| Err(broken("their reader broke down".to_owned()).with_cause(failure))).map(|_| ())
+    reader
+        .await
+        .unwrap_or_else(|failure| Err(broken("their reader broke down".to_owned()).with_cause(failure)))
+        .map(|summary| summary.bad_rows.len())
 }
 
 fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> Selection {
@@ -116,6 +168,7 @@ fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> 
         key: key.to_vec(),
         isolation: config.options.isolation,
         time_zone: config.options.source_time_zone.clone(),
+        ranges: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod certificate;
 mod client;
 mod decode;
 mod error;
+mod range;
 mod read;
 mod read_again;
 mod select;

@@ -1,10 +1,13 @@
 //! The SELECT list, column by column from the catalogue: what the driver cannot decode exactly is converted on the server.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
+use super::range;
 use super::types::{SqlServerTable, TextColumn};
 use crate::copy::Encoding;
-use crate::table::{ColumnPart, Isolation, SourceTable, TsqlIdent};
+use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable, TsqlIdent};
 
 /// How the value of one column is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +138,8 @@ pub struct Selection {
     pub isolation: Isolation,
     /// Where times without a zone were written, where that is configured.
     pub time_zone: Option<TimeZone>,
+    /// Which rows; none means all.
+    pub ranges: Option<Arc<KeyRanges>>,
 }
 
 impl Selection {
@@ -147,7 +152,8 @@ impl Selection {
             None => column.expression(described.form(&column.name)),
         };
         let columns: Vec<_> = self.columns.iter().map(expression).collect();
-        format!("SELECT {} FROM {}{}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table, self.hint())
+        let rows = self.ranges.as_deref().map(range::filter).unwrap_or_default();
+        format!("SELECT {} FROM {}{}{rows}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table, self.hint())
     }
 
     /// The statement that reads the bytes of some columns of one row again; `conditions` are those of its key.
@@ -204,6 +210,7 @@ mod tests {
             key: vec![0],
             isolation: Isolation::ReadCommitted,
             time_zone: None,
+            ranges: None,
         };
         assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
         selection.isolation = Isolation::NoLock;

@@ -26,7 +26,7 @@ pub(super) fn key_text(parts: &[(&str, String)], hashed: bool) -> Option<String>
     if hashed {
         let values: Vec<_> = parts.iter().map(|(_, value)| value.as_str()).collect();
         let digest = Sha256::digest(values.join(", "));
-        return Some(format!("#{}", hex(&digest).chars().take(HASH_DIGITS).collect::<String>()));
+        return Some(format!("#{}", hex(&digest).chars().take(HASH_DIGITS).collect::<String>().to_lowercase()));
     }
     let named: Vec<_> = parts.iter().map(|(name, value)| format!("{name}={}", value.escape_debug())).collect();
     Some(named.join(", ").chars().take(KEY_CHARS_MAX).collect())
@@ -93,7 +93,7 @@ fn lossy(bytes: &[u8], form: TextForm) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
+        let _ = write!(text, "{byte:02X}");
         text
     })
 }
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(shown(ColumnData::DateTime2(Some(moment))), "0001-01-01 00:02:03.456");
         assert_eq!(shown(ColumnData::DateTime(Some(tiberius::time::DateTime::new(0, 25_919_999)))), "1900-01-01 23:59:59.997");
         assert_eq!(shown(ColumnData::SmallDateTime(Some(tiberius::time::SmallDateTime::new(1, 61)))), "1900-01-02 01:01:00");
-        assert_eq!(shown(ColumnData::Binary(Some(Cow::Borrowed(&[0, 0xAB])))), "0x00ab");
+        assert_eq!(shown(ColumnData::Binary(Some(Cow::Borrowed(&[0, 0xAB])))), "0x00AB");
         assert_eq!(display(&ColumnData::Binary(Some(Cow::Borrowed(b"a\0"))), Some(TextForm::Utf16)), "a");
     }
 

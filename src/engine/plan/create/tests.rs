@@ -40,6 +40,7 @@ fn column(name: &str, kind: ValueKind) -> SourceColumn {
 
 fn source(definition: SourceDefinition) -> SourceDescription {
     SourceDescription {
+        object_id: None,
         columns: vec![
             column("Id", ValueKind::Int32),
             column("Number", ValueKind::Decimal { precision: 18, scale: 0 }),
@@ -50,7 +51,6 @@ fn source(definition: SourceDefinition) -> SourceDescription {
         primary_key: vec!["Id".to_owned()],
         rows_estimate: None,
         definition,
-        ..SourceDescription::default()
     }
 }
 
