@@ -75,6 +75,8 @@ fn fields() -> Vec<Field> {
         ("/tables/customer/on_bad_row", json!("skip"), &["on_bad_row", "quarantine"]),
         ("/tables/customer/quarantine_limit", json!("all"), &["quarantine_limit"]),
         ("/tables/customer/source_time_zone", json!("Tokyo"), &["source_time_zone", "Tokyo", "Asia/Tokyo"]),
+        ("/tables/customer/on_drift", json!("maybe"), &["tables.customer.on_drift"]),
+        ("/tables/customer/log_keys", json!("no"), &["tables.customer.log_keys"]),
         ("/tables/customer/create_tables", json!("yes"), &["create_tables"]),
         ("/tables/customer/keep_offset", json!(1), &["keep_offset"]),
         ("/defaults/refesh", json!("merge"), &["defaults", "did you mean \"refresh\""]),

@@ -8,7 +8,8 @@ use tds_stand_in::{
 
 use super::{Findings, error_of, installed};
 
-pub(super) const COUNT: fn() -> usize = || values().len() + checked_values().len() + keys().len() + constraints().len();
+pub(super) const COUNT: fn() -> usize =
+    || values().len() + checked_values().len() + broken_texts().len() + keys().len() + constraints().len();
 
 /// The source's type, the target column's, a value that fits, one that does not, and what the error says beside column and key.
 struct Bad {
@@ -18,15 +19,21 @@ struct Bad {
     bad: Value,
     says: &'static str,
     options: Json,
+    collation: &'static str,
 }
 
 fn bad(sql_type: &'static str, pg_type: &'static str, good: Value, bad: Value, says: &'static str) -> Bad {
-    Bad { sql_type, pg_type, good, bad, says, options: json!({}) }
+    Bad { sql_type, pg_type, good, bad, says, options: json!({}), collation: "Latin1_General_CI_AS" }
 }
 
 impl Bad {
     fn with(mut self, options: Json) -> Self {
         self.options = options;
+        self
+    }
+
+    fn collated(mut self, collation: &'static str) -> Self {
+        self.collation = collation;
         self
     }
 }
@@ -131,6 +138,28 @@ fn checked_values() -> Vec<Bad> {
     ]
 }
 
+/// Text that is none: halves of surrogate pairs, bytes that a code page does not know.
+fn broken_texts() -> Vec<Bad> {
+    let wide = |units: &[u16]| Value::Wide(units.to_vec());
+    let half = "lone surrogate";
+    let (text, narrow) = (|| Value::text("ab"), |bytes: &[u8]| Narrow(bytes.to_vec()));
+    vec![
+        bad("nvarchar(10)", "text", text(), wide(&[0x41, 0xD800]), half),
+        bad("nvarchar(10)", "varchar(10)", Value::text("\u{FFFD}"), wide(&[0xDC00, 0xD800]), half),
+        bad("nvarchar(max)", "text", text(), wide(&[0xDBFF, 0x41]), half),
+        bad("nchar(3)", "char(3)", text(), wide(&[0xDFFF]), half),
+        bad("ntext", "text", text(), wide(&[0xD800]), half),
+        bad("sysname", "text", text(), wide(&[0x41, 0xDC00]), half),
+        bad("nvarchar(max)", "jsonb", Value::text("\"a\""), wide(&[0x22, 0xD800, 0x22]), half),
+        bad("varchar(10)", "text", narrow(b"\x93\xfa"), narrow(b"\x81\x20"), "Shift_JIS").collated("Japanese_CI_AS"),
+        bad("char(4)", "varchar(4)", narrow(b"\x93\xfa"), narrow(b"a\xfd"), "Shift_JIS").collated("Japanese_CI_AS"),
+        bad("varchar(max)", "text", narrow(b"ab"), narrow(b"ab\xff"), "gb18030").collated("Chinese_PRC_CI_AS"),
+        bad("varchar(10)", "text", narrow(b"ab"), narrow(b"\xaa"), "windows-1253").collated("Greek_CI_AS"),
+        bad("varchar(10)", "text", narrow(b"ab"), narrow(b"\xdb"), "windows-874").collated("Thai_CI_AS"),
+        bad("varchar(10)", "text", narrow("é".as_bytes()), narrow(b"\xc3"), "UTF-8").collated("Latin1_General_100_CI_AS_SC_UTF8"),
+    ]
+}
+
 /// Key columns by their types, the key's values, and the row as the error names it: a NUL stands in a column beside them.
 struct Keyed {
     columns: &'static [(&'static str, &'static str)],
@@ -149,16 +178,21 @@ fn keys() -> Vec<Keyed> {
         keyed(&[("Id", "uniqueidentifier")], vec![Guid([0xAB; 16])], "row Id=abababab-abab-abab-abab-abababababab"),
         keyed(&[("Hash", "binary(4)")], vec![Binary(vec![0, 1, 0xFE, 0xFF])], "row Hash=0x0001FEFF"),
         keyed(&[("Code", "nvarchar(400)")], vec![Value::text(&long)], &format!("row Code={}:", "k".repeat(195))),
+        keyed(
+            &[("Day", "date"), ("At", "datetime2(3)")],
+            vec![Date(730_119), DateTime2(730_119, 10_000)],
+            "row Day=2000-01-01, At=2000-01-01",
+        ),
         keyed(&[("Code", "nvarchar(20)")], vec![Value::text("two\nlines")], "row Code=two\\nlines"),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_values_are_named_with_table_column_and_row() {
-    let cases: Vec<_> = values().into_iter().chain(checked_values()).collect();
+    let cases: Vec<_> = values().into_iter().chain(checked_values()).chain(broken_texts()).collect();
     let tables = cases.iter().enumerate().map(|(at, case)| {
         let name = format!("D{at}");
-        let table = TableDef::new("McTM", "dbo", &name).required("Id", "int").collation("Latin1_General_CI_AS").column("V", case.sql_type);
+        let table = TableDef::new("McTM", "dbo", &name).required("Id", "int").collation(case.collation).column("V", case.sql_type);
         (table.key(&["Id"]).row([Int(1), case.good.clone()]), name, case.options.clone())
     });
     let (site, server) = installed(tables.collect()).await;
@@ -183,6 +217,32 @@ async fn bad_values_are_named_with_table_column_and_row() {
         findings.says(&input, &error, &["column V, row Id=4711: ", case.says]);
         if site.db.checksum(&format!("d{at}")).await != before[at] {
             findings.add(&input, "the target has changed");
+        }
+    }
+    findings.none();
+}
+
+/// Options that show less of a row, or put it aside: what the error says then.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_beyond_the_quarantine_are_named_and_hidden_keys_stay_hidden() {
+    let table = || TableDef::new("McTM", "dbo", "T").required("Code", "varchar(20)").column("V", "nvarchar(10)").key(&["Code"]);
+    let row = |code: &str| [Narrow(code.into()), Value::text("a\0")];
+    let mut findings = Findings::default();
+    for (options, named, hidden) in [
+        (json!({"on_bad_row": "quarantine", "quarantine_limit": 1}), &["quarantine_limit", "Code=C-1", "column V"][..], "\u{1}"),
+        (json!({"on_bad_row": "quarantine", "quarantine_limit": 0}), &["quarantine_limit", "Code=C-1", "column V"], "\u{1}"),
+        (json!({"log_keys": false}), &["column V", "U+0000"], "C-1"),
+        (json!({"on_bad_row": "quarantine", "quarantine_limit": 1, "log_keys": false}), &["quarantine_limit", "column V"], "C-1"),
+    ] {
+        let planted = table().row(row("C-1")).row(row("C-2"));
+        let (site, _server) = installed(vec![(planted, "T".to_owned(), options.clone())]).await;
+        let body = site.json(&["multi_sync"]).await;
+        let input = options.to_string();
+        findings.ended_well(&input, &body, 1);
+        let error = error_of(&body, "t", &mut findings);
+        findings.says(&input, &error, named);
+        if body.to_string().contains(hidden) || site.db.value("SELECT to_regclass('t') IS NULL").await != "t" {
+            findings.add(&input, format!("{hidden} is shown, or a table was left behind: {body}"));
         }
     }
     findings.none();

@@ -10,8 +10,12 @@ async fn characters_of_every_plane_arrive_exactly() {
     prove(vec![
         family(
             "nchar",
-            [1, 4, 20]
-                .map(|units| Column::new(format!("nchar({units})"), format!("character varying({units})"), move |rng| padded(rng, units))),
+            [1, 4, 20].map(|units| {
+                Column::new(format!("nchar({units})"), format!("character varying({units})"), move |rng| {
+                    let text = doubtful(rng, units, 4);
+                    padded(text, units)
+                })
+            }),
         ),
         family(
             "nvarchar",
@@ -23,7 +27,7 @@ async fn characters_of_every_plane_arrive_exactly() {
                 .chain([Column::new("nvarchar(max)", "text", long)]),
         ),
         family("ntext", [Column::new("ntext", "text", |rng| wide(&text(rng, 30)))]),
-        family("sysname", [Column::new("sysname", "character varying(128)", |rng| wide(&text(rng, 40)))]),
+        family("sysname", [Column::new("sysname", "character varying(128)", |rng| wide(&doubtful(rng, 40, 300)))]),
         family("xml", [Column::new("xml", "xml", document)]),
     ])
     .await;
@@ -98,13 +102,19 @@ fn character(rng: &mut Rng, script: u8) -> char {
     }
 }
 
+/// Text of which one in so many holds U+FFFD, which stands for broken characters elsewhere and is a character here: such text is made sure of by reading it
+/// again, and where it is frequent all text is read as bytes.
+fn doubtful(rng: &mut Rng, units: usize, one_in: u16) -> String {
+    let text = text(rng, units);
+    if rng.u16(..one_in) > 0 { text } else { text.chars().map(|c| if c.len_utf16() == 1 && rng.bool() { '\u{FFFD}' } else { c }).collect() }
+}
+
 fn wide(text: &str) -> Drawn {
     (Value::text(text), text.to_owned())
 }
 
 /// SQL Server fills with blanks to the column's width.
-fn padded(rng: &mut Rng, units: usize) -> Drawn {
-    let mut text = text(rng, units);
+fn padded(mut text: String, units: usize) -> Drawn {
     let blanks = units - text.encode_utf16().count();
     text.extend(std::iter::repeat_n(' ', blanks));
     wide(&text)

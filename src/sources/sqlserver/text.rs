@@ -30,6 +30,7 @@ impl TextForm {
             1256 => encoding_rs::WINDOWS_1256,
             1257 => encoding_rs::WINDOWS_1257,
             1258 => encoding_rs::WINDOWS_1258,
+            65001 => encoding_rs::UTF_8,
             _ => return None,
         };
         Some(TextForm::CodePage(encoding))
