@@ -116,8 +116,7 @@ impl RowDecoder {
     /// The positions of text in which the driver may have put U+FFFD for what it could not decode.
     pub(super) fn doubtful(&self, row: &Row) -> Vec<usize> {
         let may_be_replaced = |(column, (_, data)): (&ColumnDecoder, (_, &ColumnData<'static>))| {
-            // The driver replaces nothing in a code page.
-            column.text == Some(TextForm::Utf16)
+            column.text.is_some_and(TextForm::may_be_replaced)
                 && matches!(data, ColumnData::String(Some(value)) if value.contains(char::REPLACEMENT_CHARACTER))
         };
         let cells = self.columns.iter().zip(row.cells());
