@@ -44,6 +44,7 @@ fn values() -> Vec<Bad> {
     let narrow = |text: &str| Narrow(text.as_bytes().to_vec());
     let offset = |ticks| DateTimeOffset(730_119, ticks, 540);
     let fail = || json!({"on_submicrosecond": "fail"});
+    let version = |number: u64| Binary(number.to_be_bytes().to_vec());
     vec![
         bad("nvarchar(10)", "text", text.clone(), Value::text("\0abc"), nul),
         bad("nvarchar(10)", "varchar(10)", text.clone(), Value::text("a\0b"), nul),
@@ -85,6 +86,7 @@ fn values() -> Vec<Bad> {
         bad("datetime2(7)", "timestamp", DateTime2(0, 10), DateTime2(3_652_058, 863_999_999_999), "seventh").with(fail()),
         bad("time(7)", "time", Time(10), Time(1), "seventh").with(fail()),
         bad("datetimeoffset(7)", "timestamptz", offset(10), offset(19), "seventh").with(fail()),
+        bad("rowversion", "bigint", version((1 << 63) - 1), version(1 << 63), "2^63").with(json!({"as_bigint": true})),
         bad("int", "integer NOT NULL", Int(1), Null, "NULL"),
         bad("nvarchar(5)", "varchar(5) NOT NULL", text, Null, "NULL"),
         bad("varchar(max)", "text NOT NULL", narrow(""), Null, "NULL"),
