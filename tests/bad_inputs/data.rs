@@ -294,11 +294,26 @@ fn constraints() -> Vec<Broken> {
         keyless(vec![(Int(7), "a"), (Int(7), "b"), (Int(8), "c")], standing, &["not unique", "id", "7 (2 rows)"]),
         keyless(vec![(Null, "a"), (Int(8), "c")], "", &["NULL (1 row)", "id"]),
         keyless(vec![(Null, "a"), (Int(8), "c")], standing, &["id"]),
-        keyed("CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b')); INSERT INTO t VALUES (1)", &["short"]),
+        keyed(
+            "CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b')); INSERT INTO t VALUES (1)",
+            &["short", "column v", "by id: 8"],
+        ),
+        keyed("CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b'))", &["short", "column v", "by id: 8"]),
+        keyed(
+            "CREATE TABLE other (v text PRIMARY KEY); INSERT INTO other VALUES ('a'); \
+             CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT known REFERENCES other (v))",
+            &["known", "column v", "by id: 8"],
+        ),
+        Broken {
+            is_keyed: true,
+            rows: vec![(Int(7), "a"), (Int(8), "b"), (Int(9), "b")],
+            target: "CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT alone UNIQUE); INSERT INTO t VALUES (1)",
+            says: &["alone", "column v", "by id: 8; 9"],
+        },
         keyed(
             "CREATE TABLE other (v text PRIMARY KEY); INSERT INTO other VALUES ('a'); \
              CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT known REFERENCES other (v)); INSERT INTO t VALUES (1)",
-            &["known"],
+            &["known", "column v", "by id: 8"],
         ),
         keyed(
             "CREATE TABLE t (id integer PRIMARY KEY, v text, one integer DEFAULT 1 CONSTRAINT single UNIQUE); INSERT INTO t VALUES (1)",
