@@ -42,7 +42,7 @@ async fn a_plan_has_the_foreign_keys_that_the_run_makes_and_none_that_stand() {
     );
     let plan = &body["plans"]["orders"];
     assert!(
-        plan["locks"].to_string().contains("FK_Orders_Customers") && plan["warnings"].to_string().contains("ON DELETE CASCADE"),
+        plan["locks"].to_string().contains("foreign key fk_orders_customers") && plan["warnings"].to_string().contains("ON DELETE CASCADE"),
         "{body}"
     );
     site.sync().await;

@@ -29,21 +29,21 @@ pub(super) async fn foresee_foreign_keys(session: &Session, sources: &mut Source
 }
 
 async fn foresee_one(session: &Session, job: &PlanJob, key: &SourceForeignKey, foreseen: &mut Foreseen) {
-    let new = wanted(key, Owner { config: &job.config, source: &job.source }, &job.configured);
-    let statements = match &new {
-        Ok(new) => session.foresee_foreign_key(new).await.map_err(|error| error.to_string()),
-        Err(reason) => Err(reason.clone()),
+    let owner = Owner { config: &job.config, source: &job.source };
+    let statements = match wanted(key, owner, &job.configured) {
+        Ok(new) => session.foresee_foreign_key(&new).await.map(|statements| (new, statements)).map_err(|error| error.to_string()),
+        Err(reason) => Err(reason),
     };
     match statements {
-        Ok(statements) if statements.is_empty() => {}
-        Ok(mut statements) => {
+        Ok((_, statements)) if statements.is_empty() => {}
+        Ok((new, mut statements)) => {
             foreseen.ddl.append(&mut statements);
             foreseen.warnings.extend(actions_left_out(key));
             foreseen.locks.push(ForeseenLock {
                 mode: "SHARE ROW EXCLUSIVE",
                 held: format!(
                     "on this table and {}, for a moment at the end of the run, while foreign key {} is made",
-                    key.references, key.name
+                    new.references, new.name
                 ),
                 readers: "never wait".to_owned(),
                 writers: "wait for that moment".to_owned(),
