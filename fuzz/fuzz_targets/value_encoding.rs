@@ -130,6 +130,10 @@ fn is_right(error: &CellError, field: &Field) -> bool {
         (CellError::Nul(at), Field::Text(value, _) | Field::Char(value, _) | Field::Json(value) | Field::Jsonb(value)) => {
             value.as_bytes().get(*at) == Some(&0)
         }
+        (CellError::Doubtful(at), Field::Text(value, _) | Field::Char(value, _) | Field::Json(value) | Field::Jsonb(value)) => {
+            value.get(*at..).is_some_and(|rest| rest.starts_with(char::REPLACEMENT_CHARACTER))
+        }
+        (CellError::Doubtful(_), Field::Xml(value)) => value.contains(char::REPLACEMENT_CHARACTER),
         (CellError::TooLong { chars, .. }, Field::Text(value, Some(limit))) => *chars == value.chars().count() && *chars > (*limit).into(),
         (CellError::TooLong { .. }, Field::Char(value, limit)) => value.trim_end_matches(' ').chars().count() > (*limit).into(),
         (CellError::Scale(_) | CellError::Precision(..), Field::Numeric(value, scale, limits)) => {
