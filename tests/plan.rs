@@ -176,6 +176,7 @@ async fn masked_columns_are_a_warning_to_a_login_that_sees_the_masks() {
     let body = site.json(&["plan"]).await;
     assert!(body.to_string().contains("masks these columns for the login"), "{body}");
     assert!(site.sync().await.to_string().contains("(grant it UNMASK): Name"), "{body}");
+    assert!(site.json(&["verify"]).await.to_string().contains("masks these columns for the login"), "verify compares with the masks");
     site.config["tables"]["people"]["columns"] = json!(["Id", "Note"]);
     assert!(!site.json(&["plan"]).await.to_string().contains("masks"), "the masked one is not read");
 }

@@ -154,7 +154,7 @@ fn choose_columns<'a>(config: &TableConfig, source: &'a SourceDescription) -> Re
 }
 
 /// What arrives of masked columns are the masks, which nothing tells from values.
-fn masked_warning(source: &SourceDescription, columns: &[PlannedColumn]) -> Option<String> {
+pub(super) fn masked_warning(source: &SourceDescription, columns: &[PlannedColumn]) -> Option<String> {
     let masked: Vec<_> =
         source.masked.iter().filter(|name| columns.iter().any(|column| column.source == **name)).map(String::as_str).collect();
     (!masked.is_empty()).then(|| {
