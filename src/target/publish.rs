@@ -149,7 +149,10 @@ impl Session {
                     return Ok(published);
                 }
                 // Each time round there is one foreign key less.
-                Err(error) => gave_way.push(self.give_way(&error).await?.ok_or(error)?),
+                Err(error) => match self.give_way(&error).await? {
+                    Some(warning) => gave_way.push(warning),
+                    None => return Err(self.name_offenders(publication, staging, error).await),
+                },
             }
         }
     }
