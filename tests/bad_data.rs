@@ -62,6 +62,15 @@ fn warns(body: &Body, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broken_key_is_not_taken_for_the_row_that_holds_the_replacement_itself() {
+    let table = Planted::new("Odd", &[("Name", "nvarchar(50)"), ("Id", "int")], 1);
+    let rows_of = vec![vec![Value::text("a\u{FFFD}"), Value::Int(1)], vec![Value::Wide(vec![0x61, 0xD83D]), Value::Int(2)]];
+    let site = Site::planted(vec![table.rows(rows_of)], json!({"create_tables": true, "on_bad_unicode": "strip"})).await;
+    site.sync().await;
+    assert_eq!(rows(&site).await, pairs(&[("1", "a\u{FFFD}"), ("2", "a")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nul_is_stripped_or_replaced_as_configured_and_counted() {
     let planted = || vec![row(1, Value::text("n\0u\0l"), ""), row(2, Value::text("fine"), ""), row(3, Value::text("\0"), "x\0")];
     for (policy, names, verb) in
