@@ -37,11 +37,10 @@ pub(super) struct Drift {
 
 /// What a table has become since it was seen, in the order of its columns; what was dropped comes last.
 pub(super) fn compare<'a>(seen: &'a SeenTable, now: &'a SourceDescription) -> Vec<Change<'a>> {
-    let numbered = seen.object_id.is_some() && seen.object_id == now.object_id;
-    let same = |old: &SeenColumn, new: &SourceColumn| if numbered { old.column_id == new.column_id } else { alike(&old.name, &new.name) };
+    let found = recognize(seen, now);
     let mut changes = Vec::new();
-    for column in &now.columns {
-        let Some(old) = seen.columns.iter().find(|old| same(old, column)) else {
+    for (column, old) in now.columns.iter().zip(&found) {
+        let Some(old) = old else {
             changes.push(Change::Added(column));
             continue;
         };
@@ -52,9 +51,27 @@ pub(super) fn compare<'a>(seen: &'a SeenTable, now: &'a SourceDescription) -> Ve
             changes.push(Change::Retyped(old, column));
         }
     }
-    let dropped = seen.columns.iter().filter(|old| !now.columns.iter().any(|column| same(old, column)));
+    let dropped = seen.columns.iter().filter(|old| !found.iter().flatten().any(|found| found.column_id == old.column_id));
     changes.extend(dropped.map(Change::Dropped));
     changes
+}
+
+/// What each column was when it was seen: by its number where the table is the same, else by its name. So is a column that was dropped and made
+/// anew, which has another number and brings the same values.
+fn recognize<'a>(seen: &'a SeenTable, now: &SourceDescription) -> Vec<Option<&'a SeenColumn>> {
+    let numbered = seen.object_id.is_some() && seen.object_id == now.object_id;
+    let by_number = |column: &SourceColumn| seen.columns.iter().find(|old| numbered && old.column_id == column.column_id);
+    let mut found: Vec<_> = now.columns.iter().map(by_number).collect();
+    let same_name: [fn(&str, &str) -> bool; 2] = [|one, other| one == other, alike];
+    for same in same_name {
+        for (index, column) in now.columns.iter().enumerate() {
+            let taken = |old: &SeenColumn| found.iter().flatten().any(|found| found.column_id == old.column_id);
+            if found[index].is_none() {
+                found[index] = seen.columns.iter().find(|old| same(&old.name, &column.name) && !taken(old));
+            }
+        }
+    }
+    found
 }
 
 /// Another spelling of a name is the same name: it is found all the same, and folded to the same target column.
@@ -188,6 +205,9 @@ fn verdict<'a>(config: &TableConfig, change: &Change<'a>, target: Option<&Target
             _ => Verdict::Refused("Rename the target's column likewise, or pair the two in \"columns\" and \"pg_columns\""),
         },
         Change::Renamed(..) => Verdict::Refused("Write the renamed column's new name in \"columns\""),
+        Change::Retyped(seen, column) if seen.declared == column.declared && takes_null(target, seen) => {
+            Verdict::Answered("the target's column takes NULL")
+        }
         Change::Retyped(seen, _) => {
             let stands = seen.target.as_ref().and_then(|old| Some((old, target.declared(&old.name)?)));
             match stands {
@@ -196,6 +216,12 @@ fn verdict<'a>(config: &TableConfig, change: &Change<'a>, target: Option<&Target
             }
         }
     }
+}
+
+/// Whether the target column of one that may be NULL now takes NULL already.
+fn takes_null(target: &TargetDescription, seen: &SeenColumn) -> bool {
+    let Some(old) = &seen.target else { return false };
+    target.columns.iter().any(|column| column.name == old.name && column.nullable)
 }
 
 /// The target column of a new source column; none where `pg_columns` pairs by position.

@@ -142,6 +142,7 @@ impl TableJob {
                 }
             },
         };
+        so_far.warnings.append(&mut session.take_done_before());
         // A target that does not answer frees the lock with the session.
         let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table)).await;
         done

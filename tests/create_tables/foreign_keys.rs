@@ -73,6 +73,21 @@ async fn refreshes_go_on_beside_foreign_keys_in_any_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_that_was_taken_down_for_a_publish_that_failed_is_told() {
+    let mut site = shop(["Customers", "Orders"], vec![customer(1), customer(2)], vec![order(1, Some(1))]).await;
+    site.sync().await;
+    // Checked after the one of our making.
+    site.db
+        .execute("CREATE TABLE audits (customer int REFERENCES customers DEFERRABLE INITIALLY DEFERRED); INSERT INTO audits VALUES (1)")
+        .await;
+    site.keep(&["customers"]);
+    site.source.replace_rows("Customers", vec![customer(2)]);
+    let body = site.json(&["multi_sync"]).await;
+    assert!(body.error_of("customers").contains("audits"), "{body}");
+    assert!(warned(&body, "fk_orders_customers").contains("taken down"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_target_is_filled_again_before_the_rows_that_it_points_at() {
     let site = shop(["Orders", "Customers"], vec![customer(1)], vec![order(1, Some(1))]).await;
     site.sync().await;

@@ -29,7 +29,7 @@ struct Part {
 
 /// Compares the two sides. Returns what they came to, and what the reader should know.
 pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Sides<'_>) -> Result<(Comparison, Vec<String>)> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<_> = sides.masked_warning().into_iter().collect();
     let reached = |phase, rows_expected| job.run.progress.on(&ProgressEvent::Reached { table: &job.config.name, phase, rows_expected });
     let map = sides.range_map().await?;
     let share = share(sampling, sides.rows_estimate());
