@@ -153,7 +153,9 @@ async fn bytes_that_are_no_character_of_the_code_page_are_stripped_or_replaced()
 async fn rows_put_aside_are_their_owners_alone_whatever_default_privileges_give() {
     let site = site(COLUMNS, one_too_long(), json!({"on_bad_row": "quarantine"})).await;
     let role = format!("Reader {}", std::process::id());
-    site.db.execute(&format!("CREATE ROLE \"{role}\"; ALTER DEFAULT PRIVILEGES FOR ROLE sync GRANT SELECT ON TABLES TO PUBLIC, \"{role}\"")).await;
+    site.db
+        .execute(&format!("CREATE ROLE \"{role}\"; ALTER DEFAULT PRIVILEGES FOR ROLE sync GRANT SELECT ON TABLES TO PUBLIC, \"{role}\""))
+        .await;
     target(&site, SHORT).await;
     site.sync().await;
     let others = "SELECT count(*) FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner AND c.oid =";

@@ -276,7 +276,8 @@ mod tests {
 
     #[test]
     fn options_become_the_request() {
-        let (asked, deadline) = request("tablesync multi_sync --tables=a,b --tables c --dry-run --allow-shrink --accept-drift --deadline 15m");
+        let (asked, deadline) =
+            request("tablesync multi_sync --tables=a,b --tables c --dry-run --allow-shrink --accept-drift --deadline 15m");
         assert!(asked.accept_drift);
         assert_eq!((asked.tables, asked.dry_run, asked.allow_shrink), (["a", "b", "c"].map(str::to_owned).to_vec(), true, true));
         assert_eq!(deadline, Some(Duration::from_secs(900)));
