@@ -191,18 +191,20 @@ fn verdict<'a>(config: &TableConfig, change: &Change<'a>, target: Option<&Target
             Some(name) if has(&name) => Verdict::Answered("the target has it"),
             Some(_) if config.options.on_drift == OnDrift::AddColumns => Verdict::Add(column),
             Some(_) => Verdict::Refused(
-                "Add a new column to the target, or set \"on_drift\": \"add_columns\", or name the columns to sync in \"columns\"",
+                "Add the new column to the target, or set \"on_drift\": \"add_columns\", or name the columns to sync in \"columns\"",
             ),
-            None => Verdict::Refused("Name a new column's place in \"columns\" and \"pg_columns\""),
+            None => Verdict::Refused("Give the new column its place in \"columns\" and \"pg_columns\""),
         },
         Change::Dropped(seen) if config.columns.is_none() && !held_by(seen) => Verdict::Answered("the target does not have it any more"),
-        Change::Dropped(_) if config.columns.is_none() => Verdict::Refused("Drop the target's column of a dropped one"),
-        Change::Dropped(_) => Verdict::Refused("Take a dropped column out of \"columns\" and \"pg_columns\""),
+        Change::Dropped(_) if config.columns.is_none() => {
+            Verdict::Refused("Drop the column that the source has dropped from the target too")
+        }
+        Change::Dropped(_) => Verdict::Refused("Take the dropped column out of \"columns\" and \"pg_columns\""),
         Change::Renamed(seen, column) if config.columns.is_none() => match target_name(config, column) {
             Some(name) if has(&name) && !held_by(seen) => Verdict::Answered("the target's column has followed"),
-            _ => Verdict::Refused("Rename the target's column of a renamed one, or pair the two in \"columns\" and \"pg_columns\""),
+            _ => Verdict::Refused("Rename the target's column likewise, or pair the two in \"columns\" and \"pg_columns\""),
         },
-        Change::Renamed(..) => Verdict::Refused("Write a renamed column's new name in \"columns\""),
+        Change::Renamed(..) => Verdict::Refused("Write the renamed column's new name in \"columns\""),
         Change::Retyped(seen, column) if seen.declared == column.declared && takes_null(target, seen) => {
             Verdict::Answered("the target's column takes NULL")
         }
@@ -210,7 +212,7 @@ fn verdict<'a>(config: &TableConfig, change: &Change<'a>, target: Option<&Target
             let stands = seen.target.as_ref().and_then(|old| Some((old, target.declared(&old.name)?)));
             match stands {
                 Some((old, now)) if old.declared != now => Verdict::Answered("the target's column has changed too"),
-                _ => Verdict::Refused("Change the target's column of one with another type so that it fits"),
+                _ => Verdict::Refused("Change the target's column so that the new type fits"),
             }
         }
     }

@@ -114,7 +114,7 @@ fn only_configured_columns_count_and_others_that_are_new_are_a_note() {
     assert!(judged(&[OLD[0], OLD[1]]).changes.is_empty(), "a dropped column that nobody wants");
     let renamed = judged(&[OLD[0], (2, "FullName", "nvarchar(50)"), OLD[2]]);
     assert_eq!(renamed.refused[0].0, "column Name was renamed to FullName");
-    assert!(renamed.check(&config).unwrap_err().to_string().contains("Write a renamed column's new name in \"columns\""));
+    assert!(renamed.check(&config).unwrap_err().to_string().contains("Write the renamed column's new name in \"columns\""));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod guards;
 mod history;
 mod lock;
 mod merge;
+mod offenders;
 mod publish;
 mod quarantine;
 mod read_out;
@@ -21,7 +22,7 @@ mod tls;
 
 pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
-pub use error::{breaks_key, is_transient};
+pub use error::{breaks_constraint, breaks_key, is_transient};
 pub use foreign_key::NewForeignKey;
 pub use guards::Guards;
 pub use lock::LockOutcome;

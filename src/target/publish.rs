@@ -145,10 +145,10 @@ impl Session {
             match publish_staged(transaction, publication, staging, &state_schema, run).await {
                 Ok(published) => return Ok(published),
                 // Each time round there is one foreign key less.
-                Err(error) => {
-                    let gave_way = self.give_way(&error).await?.ok_or(error)?;
-                    self.done_before.push(gave_way);
-                }
+                Err(error) => match self.give_way(&error).await? {
+                    Some(warning) => self.done_before.push(warning),
+                    None => return Err(self.name_offenders(publication, staging, error).await),
+                },
             }
         }
     }

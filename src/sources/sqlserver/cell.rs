@@ -65,8 +65,9 @@ fn write_converted(
             out.char(value.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()), chars_max)?;
         }
         (Encoding::Int8OfBytes, ColumnData::Binary(Some(value))) => {
-            let value = value.as_ref().try_into().map_err(|_| unexpected(column.encoding, data))?;
-            out.int8(i64::from_be_bytes(value));
+            let value = u64::from_be_bytes(value.as_ref().try_into().map_err(|_| unexpected(column.encoding, data))?);
+            // As a negative number it would come before those it follows.
+            out.int8(value.try_into().map_err(|_| CellError::RowVersion)?);
         }
         (Encoding::Wkb, ColumnData::Binary(Some(value))) => out.wkb(value)?,
         (Encoding::Ewkb, ColumnData::Binary(Some(value))) => out.ewkb(value)?,

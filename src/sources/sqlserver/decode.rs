@@ -116,8 +116,7 @@ impl RowDecoder {
     /// The positions of text in which the driver may have put U+FFFD for what it could not decode.
     pub(super) fn doubtful(&self, row: &Row) -> Vec<usize> {
         let may_be_replaced = |(column, (_, data)): (&ColumnDecoder, (_, &ColumnData<'static>))| {
-            // The driver replaces nothing in a code page.
-            column.text == Some(TextForm::Utf16)
+            column.text.is_some_and(TextForm::may_be_replaced)
                 && matches!(data, ColumnData::String(Some(value)) if value.contains(char::REPLACEMENT_CHARACTER))
         };
         let cells = self.columns.iter().zip(row.cells());
@@ -238,6 +237,7 @@ fn remedy(error: &CellError) -> &'static str {
         CellError::Doubtful(_) | CellError::LoneSurrogate(_) | CellError::BrokenBytes { .. } => {
             "Correct the value at the source, or choose on_bad_unicode \"strip\" or \"replace\""
         }
+        CellError::RowVersion => "Leave as_bigint out: the column then is one of bytea",
         CellError::SubMicrosecond | CellError::RoundedOut(_) => "Choose another on_submicrosecond",
         CellError::Gap(_) => "Correct the value at the source, or source_time_zone",
         CellError::Json(_) | CellError::NotUuid | CellError::NotDate => {

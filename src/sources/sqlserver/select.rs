@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::range;
+use super::text::TextForm;
 use super::types::{SqlServerTable, TextColumn};
 use crate::copy::Encoding;
 use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable, TsqlIdent};
@@ -106,7 +107,11 @@ impl SelectColumn {
     /// The bytes of the column's text, as they are stored or as the server converts them.
     fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
         let column = TsqlIdent(&self.name).to_string();
-        format!("CAST({} AS {}) AS {column}", form.value(&column, self.encoding), text.bytes_type)
+        let value = match text.form {
+            TextForm::Utf16 => form.value(&column, self.encoding),
+            TextForm::CodePage(_) => column.clone(),
+        };
+        format!("CAST({value} AS {}) AS {column}", text.bytes_type)
     }
 
     /// What messages call it, and the server's result.

@@ -5,6 +5,9 @@ use encoding_rs::{DecoderResult, Encoding};
 use crate::copy::CellError;
 use crate::table::BadText;
 
+/// The code page of `_UTF8` collations.
+const UTF_8: i32 = 65001;
+
 /// What a text column's bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextForm {
@@ -15,7 +18,17 @@ pub(super) enum TextForm {
 }
 
 impl TextForm {
-    /// How a `varchar` in a Windows code page is decoded, as the driver does it; none where that cannot be done exactly.
+    /// Whether the driver decodes a `varchar` in this code page. UTF-8 comes through the server, which puts U+FFFD for broken bytes.
+    pub(super) fn is_the_drivers(code_page: i32) -> bool {
+        code_page != UTF_8 && Self::of_code_page(code_page).is_some()
+    }
+
+    /// Whether U+FFFD may have been put into such text before it came here; in other code pages the driver replaces nothing.
+    pub(super) fn may_be_replaced(self) -> bool {
+        self == TextForm::Utf16 || self == TextForm::CodePage(encoding_rs::UTF_8)
+    }
+
+    /// How a `varchar` in a Windows code page or in UTF-8 is decoded, as the driver does it; none where that cannot be done exactly.
     pub(super) fn of_code_page(code_page: i32) -> Option<Self> {
         let encoding = match code_page {
             874 => encoding_rs::WINDOWS_874,
@@ -30,7 +43,7 @@ impl TextForm {
             1256 => encoding_rs::WINDOWS_1256,
             1257 => encoding_rs::WINDOWS_1257,
             1258 => encoding_rs::WINDOWS_1258,
-            65001 => encoding_rs::UTF_8,
+            UTF_8 => encoding_rs::UTF_8,
             _ => return None,
         };
         Some(TextForm::CodePage(encoding))
@@ -149,6 +162,7 @@ mod tests {
         let thai = TextForm::of_code_page(874).unwrap();
         assert!(decoded(thai, b"\xdb", BadText::Fail).is_err());
         assert_eq!(TextForm::of_code_page(850), None);
+        assert!(TextForm::is_the_drivers(932) && !TextForm::is_the_drivers(65001) && !TextForm::is_the_drivers(949));
     }
 
     #[test]

@@ -165,9 +165,9 @@ fn chars(raw: &RawColumn, bytes_each: i16) -> Option<u32> {
 /// The driver decodes the Windows code pages; any other (`_UTF8` collations, the DOS ones, Big5) comes right only as nvarchar, and so do the users'
 /// own characters of Korean's (0xC9 and 0xFE lead to U+E000 to U+E0BB), which it does not know.
 fn code_page_form(raw: &RawColumn) -> SelectForm {
-    match raw.code_page.and_then(TextForm::of_code_page) {
-        Some(_) => SelectForm::Plain,
-        None => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
+    match raw.code_page {
+        Some(code_page) if TextForm::is_the_drivers(code_page) => SelectForm::Plain,
+        _ => SelectForm::CastText(chars(raw, 1).filter(|chars| *chars <= 4_000)),
     }
 }
 
