@@ -263,3 +263,46 @@ async fn synced_into(options: Json, contents: &str) -> Site {
     assert_eq!(site.db.value(CONTENTS).await, contents);
     site
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_recorded_of_a_table_that_is_made_is_what_its_catalogue_says_of_it() {
+    const COLUMNS: &[(&str, &str)] = &[
+        ("Id", "int"),
+        ("a", "bit"),
+        ("b", "tinyint"),
+        ("c", "smallint"),
+        ("d", "bigint"),
+        ("e", "real"),
+        ("f", "float"),
+        ("g", "decimal(38,10)"),
+        ("h", "money"),
+        ("i", "smallmoney"),
+        ("j", "date"),
+        ("k", "datetime"),
+        ("l", "smalldatetime"),
+        ("m", "datetime2(7)"),
+        ("n", "datetime2(3)"),
+        ("o", "datetimeoffset(7)"),
+        ("p", "time(7)"),
+        ("q", "time(2)"),
+        ("r", "varchar(10)"),
+        ("s", "nchar(10)"),
+        ("t", "nvarchar(max)"),
+        ("u", "varbinary(10)"),
+        ("v", "rowversion"),
+        ("w", "uniqueidentifier"),
+        ("x", "xml"),
+        ("y", "sql_variant"),
+        ("z", "geometry"),
+        ("aa", "decimal(5,0)"),
+        ("bb", "datetime2(0)"),
+        ("cc", "hierarchyid"),
+    ];
+    let site = Site::planted(vec![Planted::new("People", COLUMNS, 1)], json!({"create_tables": true, "keep_offset": true})).await;
+    const RECORDED: &str = "SELECT name, target, target_type FROM tablesync.source_columns ORDER BY column_id";
+    site.sync().await;
+    let made = site.db.rows(RECORDED).await;
+    site.sync().await;
+    assert_eq!(site.db.rows(RECORDED).await, made);
+    assert_eq!(made.len(), COLUMNS.len());
+}
