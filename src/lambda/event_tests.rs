@@ -88,7 +88,7 @@ fn an_envelope_that_comes_long_after_its_time_is_run_with_a_warning() {
         assert_eq!(request.unwrap().warnings, warnings, "{time}");
         match age {
             Some(age) => {
-                assert!(warnings.len() == 1 && warnings[0].starts_with(&format!("the event is {age} old (its time is")), "{warnings:?}")
+                assert!(warnings.len() == 1 && warnings[0].starts_with(&format!("the event is {age} old (its time is")), "{warnings:?}");
             }
             None => assert!(warnings.is_empty(), "{time}: {warnings:?}"),
         }
