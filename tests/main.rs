@@ -15,6 +15,7 @@ mod failures;
 mod hard_targets;
 mod house_rules;
 mod interruption;
+mod lambda_semantics;
 mod merge;
 mod modes;
 mod overlap;

@@ -1,13 +1,21 @@
-//! Payload shapes to a request: test events, EventBridge's envelope, both shapes of EventBridge Scheduler. Pure.
+//! Payload shapes to a request: test events, EventBridge's envelope, both shapes of EventBridge Scheduler. Pure; the clock is an argument.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::request::{Mode, Refusal, Request, Sampling, split_names, tidy_names};
+use crate::request::{Mode, Refusal, Request, Sampling, excerpt, split_names, tidy_names};
 
 /// What an EventBridge envelope brings besides `detail`: <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>.
 const ENVELOPE_FIELDS: [&str; 9] = ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"];
 const FIELDS: [&str; 10] =
     ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "accept_drift", "sample", "full", "trigger"];
+/// So many unknown fields are named; an answer above 6 MB would not leave the function.
+const UNKNOWN_NAMED_MAX: usize = 10;
+/// An event older than this was held up: Lambda tries an asynchronous one again for six hours, and its ordinary two retries come sooner
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
+const STALE_AFTER: Duration = Duration::from_secs(3600);
 
 /// An event as understood; who sent it is known even when the request is refused.
 #[derive(Debug)]
@@ -23,8 +31,21 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads a payload.
-    pub fn read(payload: &Value) -> Self {
+    /// Reads the text of an event; what is no JSON is a request that is wrong, like any other.
+    pub fn parse(text: &str, now: Timestamp) -> Self {
+        match serde_json::from_str(text) {
+            Ok(payload) => Self::read(&payload, now),
+            Err(error) => Self {
+                mode: Mode::default().to_string(),
+                scheduled: false,
+                warnings: Vec::new(),
+                request: Err(Refusal::new(format!("the event is not JSON that can be read ({error}), expected an object"))),
+            },
+        }
+    }
+
+    /// Reads a payload; `now` tells how old an event with a time is.
+    pub fn read(payload: &Value, now: Timestamp) -> Self {
         let mut warnings = Vec::new();
         let (fields, enveloped) = match unwrap_envelope(payload, &mut warnings) {
             Ok(found) => found,
@@ -33,12 +54,23 @@ impl Event {
                 return Self { mode: Mode::default().to_string(), scheduled, warnings, request: Err(refusal) };
             }
         };
+        if enveloped {
+            warnings.extend(staleness(payload, now));
+        }
         let scheduled = enveloped || fields.get("trigger").and_then(Value::as_str) == Some("schedule");
         warn_of_unknown(&fields, &FIELDS, &mut warnings);
         let mode = mode_as_asked(&fields);
         let request = read_request(&fields, &mut warnings).map(|request| Request { scheduled, warnings: warnings.clone(), ..request });
         Self { mode, scheduled, warnings, request }
     }
+}
+
+/// What to say of an envelope that comes long after its time; one without a time that can be read is as good as new.
+fn staleness(envelope: &Value, now: Timestamp) -> Option<String> {
+    let time: Timestamp = envelope.get("time")?.as_str()?.parse().ok()?;
+    let age = Duration::try_from(now.duration_since(time)).ok().filter(|age| *age > STALE_AFTER)?;
+    let minutes = humantime::format_duration(Duration::from_secs(age.as_secs() / 60 * 60));
+    Some(format!("the event is {minutes} old (its time is {time}): it was delivered late or once more; it is run all the same"))
 }
 
 struct Refused {
@@ -75,18 +107,24 @@ fn unwrap_envelope(payload: &Value, warnings: &mut Vec<String>) -> Result<(Map<S
 }
 
 fn warn_of_unknown(fields: &Map<String, Value>, known: &[&str], warnings: &mut Vec<String>) {
-    for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-        let hint = crate::table::did_you_mean(name, known.iter().copied());
+    let mut unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
+    for name in unknown.by_ref().take(UNKNOWN_NAMED_MAX) {
+        let name = excerpt(name);
+        let hint = crate::table::did_you_mean(&name, known.iter().copied());
         warnings.push(format!("unknown field {name:?} is ignored{hint}"));
+    }
+    let more = unknown.count();
+    if more > 0 {
+        warnings.push(format!("{more} more unknown fields are ignored"));
     }
 }
 
-/// The mode for the answer: the text asked for, the default when none was, the JSON of anything else.
+/// The mode for the answer: the text asked for, the default when none was, the JSON of anything else; cut where it is too long for any.
 fn mode_as_asked(fields: &Map<String, Value>) -> String {
     match present(fields, "mode") {
         None => Mode::default().to_string(),
-        Some(Value::String(mode)) => mode.clone(),
-        Some(other) => other.to_string(),
+        Some(Value::String(mode)) => excerpt(mode).into_owned(),
+        Some(other) => excerpt(&other.to_string()).into_owned(),
     }
 }
 
@@ -145,7 +183,8 @@ fn sampling(fields: &Map<String, Value>) -> Result<Sampling, Refusal> {
     let full = flag(fields, "full")?;
     match present(fields, "sample") {
         Some(share) => {
-            let wrong = || Refusal::new(format!("field \"sample\" is {share}, expected a share above 0 and up to 1"));
+            let wrong =
+                || Refusal::new(format!("field \"sample\" is {}, expected a share above 0 and up to 1", excerpt(&share.to_string())));
             let sampling = share.as_f64().and_then(Sampling::share).ok_or_else(wrong)?;
             Ok(if full { Sampling::Full } else { sampling })
         }

@@ -11,8 +11,17 @@ fn envelope(detail: Value) -> Value {
     })
 }
 
+/// When the envelope above and those of `events/` are sent.
+fn now() -> Timestamp {
+    "2026-02-05T10:30:05Z".parse().unwrap()
+}
+
+fn read(payload: &Value) -> Event {
+    Event::read(payload, now())
+}
+
 fn request(payload: &Value) -> Request {
-    Event::read(payload).request.unwrap()
+    read(payload).request.unwrap()
 }
 
 #[test]
@@ -55,9 +64,65 @@ fn eventbridge_envelopes_hold_the_fields_in_detail() {
     }
     let mut outside = envelope(json!({}));
     outside["mode"] = json!("info");
-    let event = Event::read(&outside);
+    let event = read(&outside);
     assert_eq!(event.mode, "multi_sync", "only detail holds fields");
     assert_eq!(event.warnings, ["unknown field \"mode\" is ignored"]);
+}
+
+#[test]
+fn an_envelope_that_comes_long_after_its_time_is_run_with_a_warning() {
+    let mut event = envelope(json!({"mode": "info"}));
+    for (time, age) in [
+        ("2026-02-05T04:30:00Z", Some("6h")),
+        ("2026-02-05T04:24:10Z", Some("6h 5m")),
+        ("2026-02-05T13:30:00+09:00", Some("6h")),
+        ("2026-02-02T10:30:00Z", Some("3days")),
+        ("2026-02-05T09:31:00Z", None),
+        ("2026-02-05T10:30:00Z", None),
+        ("2026-02-05T16:30:00Z", None),
+        ("yesterday", None),
+        ("", None),
+    ] {
+        event["time"] = json!(time);
+        let Event { warnings, request, .. } = read(&event);
+        assert_eq!(request.unwrap().warnings, warnings, "{time}");
+        match age {
+            Some(age) => {
+                assert!(warnings.len() == 1 && warnings[0].starts_with(&format!("the event is {age} old (its time is")), "{warnings:?}");
+            }
+            None => assert!(warnings.is_empty(), "{time}: {warnings:?}"),
+        }
+    }
+    for time in [Value::Null, json!(5), json!(["2026-02-05T04:30:00Z"])] {
+        event["time"] = time;
+        assert!(read(&event).warnings.is_empty());
+    }
+    let fields = read(&json!({"mode": "info", "time": "2026-02-05T04:30:00Z"}));
+    assert_eq!(fields.warnings, ["unknown field \"time\" is ignored"], "only an envelope has a time");
+}
+
+#[test]
+fn what_is_no_json_is_refused() {
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    for text in ["", "{", "{\"mode\": \"info\"} x", "\u{feff}{}", "\u{fffd}", &deep] {
+        let event = Event::parse(text, now());
+        assert_eq!((event.mode.as_str(), event.scheduled), ("multi_sync", false));
+        assert!(event.request.unwrap_err().error.starts_with("the event is not JSON that can be read ("));
+    }
+    assert_eq!(Event::parse(r#"{"mode": "info"}"#, now()).mode, "info");
+}
+
+#[test]
+fn however_much_is_asked_little_of_it_comes_back() {
+    let long = "x".repeat(1_000_000);
+    let many: Map<_, _> = (0..1_000).map(|n| (format!("{n}{}", &long[..1_000]), json!(1))).collect();
+    let events = [json!({"mode": long}), json!({"mode": [long]}), json!({"sample": [long]}), Value::Object(many), envelope(json!(long))];
+    for payload in events {
+        let event = read(&payload);
+        let error = event.request.err().map(|refusal| refusal.error).unwrap_or_default();
+        let size = event.mode.len() + error.len() + event.warnings.iter().map(String::len).sum::<usize>();
+        assert!(size < 4_000, "{size}");
+    }
 }
 
 #[test]
@@ -69,7 +134,7 @@ fn a_trigger_marks_a_schedule_without_an_envelope() {
 
 #[test]
 fn unknown_fields_are_ignored_and_told() {
-    let event = Event::read(&json!({"mode": "info", "tabels": ["a"], "zzz": 1}));
+    let event = read(&json!({"mode": "info", "tabels": ["a"], "zzz": 1}));
     assert_eq!(event.warnings, ["unknown field \"tabels\" is ignored (did you mean \"tables\"?)", "unknown field \"zzz\" is ignored"]);
     assert_eq!(event.request.unwrap().warnings.len(), 2);
 }
@@ -93,7 +158,7 @@ fn wrong_types_are_refused_with_field_and_expectation() {
         (envelope(json!("{")), "detail is a text that is not JSON"),
     ];
     for (payload, sentence) in cases {
-        let refusal = Event::read(&payload).request.unwrap_err();
+        let refusal = read(&payload).request.unwrap_err();
         assert!(refusal.error.starts_with(sentence), "{payload}: {}", refusal.error);
     }
 }
@@ -101,12 +166,12 @@ fn wrong_types_are_refused_with_field_and_expectation() {
 #[test]
 fn a_refused_event_still_tells_its_mode_and_who_sent_it() {
     for payload in [json!({"mode": "sync_all", "trigger": "schedule"}), envelope(json!({"mode": "sync_all"}))] {
-        let event = Event::read(&payload);
+        let event = read(&payload);
         assert_eq!((event.mode.as_str(), event.scheduled), ("sync_all", true));
         assert!(event.request.unwrap_err().valid_modes.is_some());
     }
-    assert!(Event::read(&envelope(json!(5))).scheduled);
-    assert_eq!(Event::read(&json!({"mode": 5})).mode, "5");
+    assert!(read(&envelope(json!(5))).scheduled);
+    assert_eq!(read(&json!({"mode": 5})).mode, "5");
 }
 
 #[test]
@@ -115,7 +180,7 @@ fn every_sample_event_reads_as_its_name_says() {
     for entry in std::fs::read_dir("events").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let event = Event::read(&serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap());
+        let event = read(&serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap());
         // Whether a table is missing or unknown is for the configuration to say.
         let refused = name.contains("refused") && !name.contains("_table");
         assert_eq!(event.request.is_err(), refused, "{name}");

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::{Value, json};
 use tracing::{Instrument, info_span, warn};
 
@@ -31,21 +33,29 @@ pub async fn run(env: Env) -> Result<(), lambda_runtime::Error> {
     // A malformed variable fails every invocation with its name; until then the defaults decide.
     let settings = RunSettings::read(&env).unwrap_or_default();
     let function = Arc::new(Function { app: App::new(env, None), settings, running: Mutex::new(None) });
-    let service = service_fn(|event: LambdaEvent<Value>| {
+    let service = service_fn(|event: LambdaEvent<String>| {
         let function = Arc::clone(&function);
         let span = info_span!("invocation", request_id = %event.context.request_id);
         async move { function.invoke(event).await }.instrument(span)
     });
+    let runtime = Runtime::new(service).layer(TracingLayer::new()).layer(MapRequestLayer::new(hand_on_as_text));
     tokio::select! {
-        served = lambda_runtime::run(service) => served,
+        served = runtime.run() => served,
         () = function.terminated() => Ok(()),
     }
 }
 
+/// Hands the payload on as a JSON string of its text: the runtime would answer what it cannot parse (nested more than 128 deep, for instance) with an
+/// error of its own, and end at bytes that are no UTF-8, where a request that is wrong has its 400.
+fn hand_on_as_text(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    invocation.body = Value::String(String::from_utf8_lossy(&invocation.body).into_owned()).to_string().into();
+    invocation
+}
+
 impl Function {
-    async fn invoke(&self, invocation: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    async fn invoke(&self, invocation: LambdaEvent<String>) -> Result<Value, Diagnostic> {
         let began = Instant::now();
-        let event = Event::read(&invocation.payload);
+        let event = Event::parse(&invocation.payload, Timestamp::now());
         let stop = Stop::new();
         if let Some(left) = time_left(invocation.context.deadline, SystemTime::now()) {
             stop.at_deadline(self.settings.time_to_run(left));

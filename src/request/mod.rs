@@ -1,5 +1,7 @@
 //! What was asked: the mode, the tables, the flags. Pure.
 
+use std::borrow::Cow;
+
 mod mode;
 mod sampling;
 mod selection;
@@ -44,5 +46,16 @@ impl Refusal {
     /// A refusal that is only a sentence.
     pub fn new(error: impl Into<String>) -> Self {
         Self { error: error.into(), ..Self::default() }
+    }
+}
+
+/// So many characters of what was asked come back in an answer.
+const EXCERPT_MAX: usize = 200;
+
+/// The beginning of a text as an answer may quote it.
+pub fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(EXCERPT_MAX) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Refusal;
+use super::{Refusal, excerpt};
 use crate::table::did_you_mean;
 
 /// What a request wants done.
@@ -57,6 +57,7 @@ impl FromStr for Mode {
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
         Self::ALL.into_iter().find(|mode| mode.name() == text).ok_or_else(|| {
+            let text = &*excerpt(text);
             let hint = did_you_mean(text, Self::ALL.map(Self::name));
             let error = format!("unknown mode {text:?}{hint}; valid modes: {}", Self::names().join(", "));
             Refusal { error, valid_modes: Some(Self::names()), available_tables: None }

@@ -1,8 +1,13 @@
 //! Which tables a request means, checked against the configuration.
 
-use super::{Mode, Refusal, Request};
+use indexmap::IndexSet;
+
+use super::{Mode, Refusal, Request, excerpt};
 use crate::config::{TableConfig, TableConfigs};
 use crate::table::did_you_mean;
+
+/// So many unknown tables are named in a refusal.
+const UNKNOWN_NAMED_MAX: usize = 10;
 
 /// The names in a comma-separated text: trimmed, empty ones and doubles dropped, in order.
 pub fn split_names(text: &str) -> Vec<String> {
@@ -11,13 +16,8 @@ pub fn split_names(text: &str) -> Vec<String> {
 
 /// Names trimmed, empty ones and doubles dropped, in order; case matters.
 pub fn tidy_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut tidy: Vec<String> = Vec::new();
-    for name in names.into_iter().map(str::trim).filter(|name| !name.is_empty()) {
-        if !tidy.iter().any(|known| known == name) {
-            tidy.push(name.to_owned());
-        }
-    }
-    tidy
+    let tidy: IndexSet<&str> = names.into_iter().map(str::trim).filter(|name| !name.is_empty()).collect();
+    tidy.into_iter().map(str::to_owned).collect()
 }
 
 /// The tables that `request` asks for, in its order; `default_sync_order` when it names none.
@@ -35,8 +35,14 @@ pub fn select_tables<'a>(request: &Request, configs: &'a TableConfigs) -> Result
     if unknown.is_empty() {
         return Ok(names.iter().filter_map(|name| configs.tables.get(name)).collect());
     }
-    let hinted = |name: &&String| format!("{name:?}{}", did_you_mean(name, configs.tables.keys().map(String::as_str)));
-    let named: Vec<_> = unknown.iter().map(hinted).collect();
+    let hinted = |name: &&String| {
+        let name = excerpt(name);
+        format!("{name:?}{}", did_you_mean(&name, configs.tables.keys().map(String::as_str)))
+    };
+    let mut named: Vec<_> = unknown.iter().take(UNKNOWN_NAMED_MAX).map(hinted).collect();
+    if unknown.len() > UNKNOWN_NAMED_MAX {
+        named.push(format!("{} more", unknown.len() - UNKNOWN_NAMED_MAX));
+    }
     let what = if unknown.len() == 1 { "unknown table" } else { "unknown tables" };
     Err(refusal(format!("{what} {}; available tables: {}", named.join(", "), list(configs)), configs))
 }
@@ -82,6 +88,14 @@ mod tests {
         assert_eq!(refusal.error, sentence);
         assert_eq!(refusal.available_tables.unwrap(), ["customer", "module", "agent"]);
         assert!(select(Mode::MultiSync, &["Customer"]).is_err(), "case matters");
+    }
+
+    #[test]
+    fn of_many_unknown_tables_the_first_are_named_and_long_names_are_cut() {
+        let many: Vec<_> = (0..500).map(|n| format!("nobody_{n}_{}", "x".repeat(5_000))).collect();
+        let refusal = select(Mode::MultiSync, &many.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+        assert!(refusal.error.starts_with("unknown tables \"nobody_0_xxx") && refusal.error.contains(", 490 more; "), "{}", refusal.error);
+        assert!(refusal.error.len() < 3_000, "{}", refusal.error.len());
     }
 
     #[test]

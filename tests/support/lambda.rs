@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{DefaultBodyLimit, Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
@@ -44,9 +44,12 @@ pub(crate) struct Function {
     server: tokio::task::JoinHandle<()>,
 }
 
+/// The most that an answer may be: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const ANSWER_MAX: usize = 6 * 1024 * 1024;
+
 struct Invocation {
     id: String,
-    event: String,
+    event: Vec<u8>,
     deadline_ms: u128,
     ending: oneshot::Sender<Ending>,
 }
@@ -55,6 +58,8 @@ struct Invocation {
 struct Seen {
     pending: Mutex<HashMap<String, oneshot::Sender<Ending>>>,
     init_error: Mutex<Option<String>>,
+    /// The process to halt as soon as it has answered.
+    freezing: Mutex<Option<Pid>>,
 }
 
 struct Api {
@@ -73,6 +78,7 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
+            .layer(DefaultBodyLimit::disable())
             .with_state(api);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -95,16 +101,16 @@ impl Function {
     }
 
     /// Invokes with an event and waits for the ending; the process is killed when `time` is up, as Lambda does.
-    pub(crate) async fn invoke(&mut self, event: &str, time: Duration) -> Ending {
+    pub(crate) async fn invoke(&mut self, event: impl AsRef<[u8]>, time: Duration) -> Ending {
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
         self.invoke_until(event, deadline.as_millis(), time).await
     }
 
     /// Invokes with a deadline of the caller's choice in milliseconds since 1970 (some emulators send one long past).
-    pub(crate) async fn invoke_until(&mut self, event: &str, deadline_ms: u128, time: Duration) -> Ending {
+    pub(crate) async fn invoke_until(&mut self, event: impl AsRef<[u8]>, deadline_ms: u128, time: Duration) -> Ending {
         let (ending, answer) = oneshot::channel();
         let id = uuid::Uuid::new_v4().to_string();
-        self.invocations.send(Invocation { id, event: event.to_owned(), deadline_ms, ending }).ok().unwrap();
+        self.invocations.send(Invocation { id, event: event.as_ref().to_vec(), deadline_ms, ending }).ok().unwrap();
         tokio::select! {
             answer = answer => answer.unwrap(),
             () = tokio::time::sleep(time) => {
@@ -113,6 +119,17 @@ impl Function {
             }
             () = ended(&mut self.process) => Ending::Died,
         }
+    }
+
+    /// Halts the process from now on in the moment that it answers, as Lambda freezes what has nothing to do.
+    pub(crate) fn freeze_once_answered(&self) {
+        *self.seen.freezing.lock().unwrap() = Some(self.process.pid());
+    }
+
+    /// Lets a frozen process go on.
+    pub(crate) fn thaw(&self) {
+        *self.seen.freezing.lock().unwrap() = None;
+        self.process.signal(Signal::CONT);
     }
 
     /// What the process reported as failed before its first invocation.
@@ -153,6 +170,11 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
 }
 
 async fn response(State(api): State<Arc<Api>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {
+    if body.len() > ANSWER_MAX {
+        let message = format!("Response payload size exceeded maximum allowed payload size ({ANSWER_MAX} bytes).");
+        end(&api, &id, Ending::Error { error_type: "Function.ResponseSizeTooLarge".to_owned(), message });
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
     end(&api, &id, Ending::Result(serde_json::from_slice(&body).expect("a result is JSON")))
 }
 
@@ -170,6 +192,9 @@ async fn init_error(State(api): State<Arc<Api>>, body: String) -> StatusCode {
 
 /// Each request is answered once; an unknown or answered id is refused, as Lambda does.
 fn end(api: &Api, id: &str, ending: Ending) -> StatusCode {
+    if let Some(process) = *api.seen.freezing.lock().unwrap() {
+        kill_process(process, Signal::STOP).unwrap();
+    }
     match api.seen.pending.lock().unwrap().remove(id) {
         Some(waiting) => {
             let _ = waiting.send(ending);

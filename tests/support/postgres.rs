@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::certificates::Authority;
@@ -159,6 +160,24 @@ impl Database {
     /// One more superuser's session.
     pub(crate) async fn connect(&self) -> Client {
         self.cluster.connect(&self.name).await
+    }
+
+    /// Makes the server crash and start again, which ends every session; for a server of the test's own.
+    pub(crate) async fn crash_server(&mut self) {
+        let victim = self.value("SELECT pg_backend_pid()").await.parse().unwrap();
+        let witness = self.connect().await;
+        kill_process(Pid::from_raw(victim).unwrap(), Signal::KILL).unwrap();
+        while !witness.is_closed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let config = self.cluster.config(&self.name);
+        self.admin = loop {
+            if let Ok((client, connection)) = config.connect(NoTls).await {
+                tokio::spawn(connection);
+                break client;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
     }
 
     /// Runs statements.

@@ -60,9 +60,14 @@ impl Running {
         Self { child, stdout, stderr, started: Instant::now(), peak_kib: 0 }
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the program still runs");
+        kill_process(self.pid(), signal).expect("the program still runs");
     }
 
     /// What it has written to standard error so far.

@@ -134,6 +134,28 @@ impl Source {
         Self::serve(tables.into_iter().fold(StandIn::builder().database("VoipDB"), Builder::table)).await
     }
 
+    /// Restarts the server on its port: every session ends.
+    pub(crate) async fn restart(&mut self) {
+        let Server::StandIn(server) = &mut self.server else { panic!("this source serves nothing") };
+        server.restart().await.unwrap();
+    }
+
+    /// A port that takes connections and never answers.
+    pub(crate) async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let visits = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&visits);
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::Relaxed);
+                held.push(socket);
+            }
+        });
+        Self { server: Server::Nowhere { port, visits }, real: None, before_fault: AtomicUsize::new(0) }
+    }
+
     /// Denies the product a catalogue view.
     pub(crate) fn deny(&self, view: &str) {
         self.stand_in().deny("sync", view);

@@ -269,6 +269,15 @@ impl StandIn {
         }
     }
 
+    /// Ends every session, as a restart does, and listens on the same port again.
+    pub async fn restart(&mut self) -> io::Result<()> {
+        self.accepting.abort();
+        let _ = (&mut self.accepting).await;
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
+        self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.shared)));
+        Ok(())
+    }
+
     /// Refuses every login from now on (error 18456), or stops doing so.
     pub fn refuse_logins(&self, refuse: bool) {
         self.shared.refusing.store(refuse, Ordering::Relaxed);
