@@ -15,6 +15,7 @@ mod failures;
 mod hard_targets;
 mod house_rules;
 mod interruption;
+mod lease;
 mod merge;
 mod modes;
 mod overlap;
