@@ -80,7 +80,9 @@ impl App {
             }
             Mode::Plan => match connections(&settings, &tables) {
                 Ok((target, sources)) => {
-                    let jobs = tables.into_iter().cloned().zip(sources).map(|(config, source)| PlanJob { config, source }).collect();
+                    let configured: Arc<[_]> = settings.tables.tables.values().cloned().collect();
+                    let job = |(config, source)| PlanJob { config, source, configured: Arc::clone(&configured) };
+                    let jobs = tables.into_iter().cloned().zip(sources).map(job).collect();
                     let tables = plan_tables(jobs, target, settings.run.source_idle_timeout, stop).await;
                     Report::Plan(PlanReport { tables, warnings: tls_warnings })
                 }

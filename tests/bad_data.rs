@@ -62,6 +62,15 @@ fn warns(body: &Body, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broken_key_is_not_taken_for_the_row_that_holds_the_replacement_itself() {
+    let table = Planted::new("Odd", &[("Name", "nvarchar(50)"), ("Id", "int")], 1);
+    let rows_of = vec![vec![Value::text("a\u{FFFD}"), Value::Int(1)], vec![Value::Wide(vec![0x61, 0xD83D]), Value::Int(2)]];
+    let site = Site::planted(vec![table.rows(rows_of)], json!({"create_tables": true, "on_bad_unicode": "strip"})).await;
+    site.sync().await;
+    assert_eq!(rows(&site).await, pairs(&[("1", "a\u{FFFD}"), ("2", "a")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nul_is_stripped_or_replaced_as_configured_and_counted() {
     let planted = || vec![row(1, Value::text("n\0u\0l"), ""), row(2, Value::text("fine"), ""), row(3, Value::text("\0"), "x\0")];
     for (policy, names, verb) in
@@ -149,6 +158,21 @@ async fn bytes_that_are_no_character_of_the_code_page_are_stripped_or_replaced()
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_put_aside_are_their_owners_alone_whatever_default_privileges_give() {
+    let site = site(COLUMNS, one_too_long(), json!({"on_bad_row": "quarantine"})).await;
+    let role = format!("Reader {}", std::process::id());
+    site.db
+        .execute(&format!("CREATE ROLE \"{role}\"; ALTER DEFAULT PRIVILEGES FOR ROLE sync GRANT SELECT ON TABLES TO PUBLIC, \"{role}\""))
+        .await;
+    target(&site, SHORT).await;
+    site.sync().await;
+    let others = "SELECT count(*) FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner AND c.oid =";
+    let granted = async |table: &str| site.db.value(&format!("{others} '{table}'::regclass")).await;
+    assert_eq!((granted("tablesync.runs").await, granted("tablesync.quarantine").await), ("2".to_owned(), "0".to_owned()));
+    site.db.execute(&format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"")).await;
+}
+
 const SHORT: &str = "CREATE TABLE odd (id integer PRIMARY KEY, name varchar(5), note text)";
 
 fn one_too_long() -> Vec<Vec<Value>> {
@@ -174,7 +198,10 @@ async fn a_bad_row_is_put_aside_on_every_way_of_publishing() {
         warns(&body, "row Id=2, column Name");
         if refresh == "merge" {
             assert_eq!(body.counts("odd"), [3, 1, 1, 1, 0], "{body}");
-            warns(&body, "1 of them stand in the target as they were before");
+            warns(
+                &body,
+                "1 row, which was put aside in tablesync.quarantine (on_bad_row); it stands in the target as it was before: row Id=2",
+            );
         }
         let aside = site.db.rows("SELECT table_name, row_key, column_name, \"row\"::text FROM tablesync.quarantine").await;
         let kept = r#"{"Id":2,"Name":"much too long","Note":"b\u0000"}"#;

@@ -71,6 +71,19 @@ async fn new_columns_are_added_with_their_values_where_the_configuration_says_so
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_the_target_is_named_as_what_kept_columns_from_being_added() {
+    let site = synced(json!({"create_tables": true, "on_drift": "add_columns"})).await;
+    site.source.table("People").add_column("Town", "int", Value::Int(7)).unwrap();
+    let other = site.db.connect().await;
+    other.batch_execute("BEGIN; LOCK TABLE people IN ACCESS SHARE MODE").await.unwrap();
+    let body = site.json(&["multi_sync"]).await;
+    let error = body.error_of("people");
+    assert!(error.contains("add columns") && error.contains("holds a lock") && !error.contains("owner"), "{error}");
+    other.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(site.db.value(CONTENTS).await, STANDING);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dropped_renamed_and_retyped_columns_fail_where_new_ones_are_added_too() {
     let changes: [Change; 3] = [
         |people| people.drop_column("Age").unwrap(),

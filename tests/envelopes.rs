@@ -68,6 +68,7 @@ pub(crate) const EVENTS: &[(&str, Expected)] = &[
     ("single_sync_table", Expected::SingleSync),
     ("unknown_field", Expected::Info("tabels")),
     ("verify", Expected::Verify(&["customer"])),
+    ("verify_full", Expected::Verify(ALL)),
     ("verify_sample", Expected::Verify(ALL)),
 ];
 

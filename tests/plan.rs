@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::body::Body;
 use crate::support::site::Site;
-use crate::support::source::{Planted, Source, Value};
+use crate::support::source::{Planted, Source, TableDef, Value};
 
 /// Everything that stands in the target, and every row that a run would record.
 const EVERYTHING: &str = "SELECT string_agg(nspname || '.' || relname, ' ' ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
@@ -163,6 +163,22 @@ async fn a_person_reads_the_plan_as_text() {
     let finished = site.run(&["plan"]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stdout.contains("fails") && finished.stderr.contains("error in table people"), "{finished:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn masked_columns_are_a_warning_to_a_login_that_sees_the_masks() {
+    let table =
+        TableDef::new("McTM", "dbo", "People").required("Id", "int").column("Name", "nvarchar(50)").masked().column("Note", "nvarchar(50)");
+    let rows = table.key(&["Id"]).row([Value::Int(1), Value::text("xxxx"), Value::Null]);
+    let mut site = Site::defined(vec![("People", rows)], json!({"create_tables": true})).await;
+    assert!(!site.json(&["plan"]).await.to_string().contains("masks"), "the login sees the values");
+    site.source.deny("UNMASK");
+    let body = site.json(&["plan"]).await;
+    assert!(body.to_string().contains("masks these columns for the login"), "{body}");
+    assert!(site.sync().await.to_string().contains("(grant it UNMASK): Name"), "{body}");
+    assert!(site.json(&["verify"]).await.to_string().contains("masks these columns for the login"), "verify compares with the masks");
+    site.config["tables"]["people"]["columns"] = json!(["Id", "Note"]);
+    assert!(!site.json(&["plan"]).await.to_string().contains("masks"), "the masked one is not read");
 }
 
 /// Two people, in a table with a key.

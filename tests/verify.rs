@@ -111,6 +111,12 @@ async fn tables_without_a_key_are_compared_as_multisets_and_empty_ones_agree() {
     let body = site.json(&["verify"]).await;
     assert_eq!((counts(&body, "log"), counts(&body, "empty")), ([4, 5, 4, 0, 1, 2], [0, 1, 0, 0, 0, 1]), "{body}");
     assert!(differences(&body, "log").is_empty() && body["warnings"].to_string().contains("no key"), "{body}");
+    let shown = site.run(&["verify"]).await.stderr;
+    assert!(
+        shown.contains("differences in table log: rows of source and target: 1 missing in the target, 2 in the target only\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("--json"), "nothing more could be listed: {shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,7 +127,9 @@ fn check(field: &Field, bytes: Option<&[u8]>) {
 /// Whether a field is really refused for this reason.
 fn is_right(error: &CellError, field: &Field) -> bool {
     match (error, field) {
-        (CellError::Nul(at), Field::Text(value, _) | Field::Char(value, _)) => value.as_bytes().get(*at) == Some(&0),
+        (CellError::Nul(at), Field::Text(value, _) | Field::Char(value, _) | Field::Json(value) | Field::Jsonb(value)) => {
+            value.as_bytes().get(*at) == Some(&0)
+        }
         (CellError::TooLong { chars, .. }, Field::Text(value, Some(limit))) => *chars == value.chars().count() && *chars > (*limit).into(),
         (CellError::TooLong { .. }, Field::Char(value, limit)) => value.trim_end_matches(' ').chars().count() > (*limit).into(),
         (CellError::Scale(_) | CellError::Precision(..), Field::Numeric(value, scale, limits)) => {

@@ -94,6 +94,7 @@ fn totals(run: &RunReport, answer: &Answer) -> String {
     let time = duration(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     let aside = match run.tables.values().map(|table| table.rows.quarantined).sum() {
         0 => String::new(),
+        1 => ", 1 row put aside".to_owned(),
         rows => format!(", {} rows put aside", count(rows)),
     };
     format!("{} of {} tables in {time}{aside}, run {}\n", named.join(", "), run.tables.len(), run.run_id)

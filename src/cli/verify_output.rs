@@ -43,7 +43,10 @@ pub(super) fn failures(report: &VerifyReport) -> String {
                     text.push_str(&format!("difference in table {name}: {}\n", difference.sentence()));
                 }
                 let more = found.different().saturating_sub(u64::try_from(LISTED_MAX.min(found.differences.len())).unwrap_or(0));
-                if more > 0 {
+                if found.differences.is_empty() {
+                    // Without a key no row can be named, in the JSON neither.
+                    found.sentence().iter().for_each(|counts| text.push_str(&format!("differences in table {name}: {counts}\n")));
+                } else if more > 0 {
                     text.push_str(&format!("differences in table {name}: {} more; --json lists up to 1,000\n", count(more)));
                 }
             }

@@ -49,6 +49,9 @@ pub enum CellError {
     /// Digits before the point that the column has no room for.
     #[error("the value is too large for numeric({0},{1})")]
     Precision(u16, u16),
+    /// A row version whose first bit is set.
+    #[error("the row version is 2^63 or more, which bigint cannot hold (as_bigint)")]
+    RowVersion,
     /// Fractional seconds that the column would round away.
     #[error("the value has more than the {0} fractional digits of a second that the column keeps")]
     SecondDigits(u8),

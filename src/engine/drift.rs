@@ -37,11 +37,10 @@ pub(super) struct Drift {
 
 /// What a table has become since it was seen, in the order of its columns; what was dropped comes last.
 pub(super) fn compare<'a>(seen: &'a SeenTable, now: &'a SourceDescription) -> Vec<Change<'a>> {
-    let numbered = seen.object_id.is_some() && seen.object_id == now.object_id;
-    let same = |old: &SeenColumn, new: &SourceColumn| if numbered { old.column_id == new.column_id } else { alike(&old.name, &new.name) };
+    let found = recognize(seen, now);
     let mut changes = Vec::new();
-    for column in &now.columns {
-        let Some(old) = seen.columns.iter().find(|old| same(old, column)) else {
+    for (column, old) in now.columns.iter().zip(&found) {
+        let Some(old) = old else {
             changes.push(Change::Added(column));
             continue;
         };
@@ -52,9 +51,27 @@ pub(super) fn compare<'a>(seen: &'a SeenTable, now: &'a SourceDescription) -> Ve
             changes.push(Change::Retyped(old, column));
         }
     }
-    let dropped = seen.columns.iter().filter(|old| !now.columns.iter().any(|column| same(old, column)));
+    let dropped = seen.columns.iter().filter(|old| !found.iter().flatten().any(|found| found.column_id == old.column_id));
     changes.extend(dropped.map(Change::Dropped));
     changes
+}
+
+/// What each column was when it was seen: by its number where the table is the same, else by its name. So is a column that was dropped and made
+/// anew, which has another number and brings the same values.
+fn recognize<'a>(seen: &'a SeenTable, now: &SourceDescription) -> Vec<Option<&'a SeenColumn>> {
+    let numbered = seen.object_id.is_some() && seen.object_id == now.object_id;
+    let by_number = |column: &SourceColumn| seen.columns.iter().find(|old| numbered && old.column_id == column.column_id);
+    let mut found: Vec<_> = now.columns.iter().map(by_number).collect();
+    let same_name: [fn(&str, &str) -> bool; 2] = [|one, other| one == other, alike];
+    for same in same_name {
+        for (index, column) in now.columns.iter().enumerate() {
+            let taken = |old: &SeenColumn| found.iter().flatten().any(|found| found.column_id == old.column_id);
+            if found[index].is_none() {
+                found[index] = seen.columns.iter().find(|old| same(&old.name, &column.name) && !taken(old));
+            }
+        }
+    }
+    found
 }
 
 /// Another spelling of a name is the same name: it is found all the same, and folded to the same target column.
@@ -174,26 +191,37 @@ fn verdict<'a>(config: &TableConfig, change: &Change<'a>, target: Option<&Target
             Some(name) if has(&name) => Verdict::Answered("the target has it"),
             Some(_) if config.options.on_drift == OnDrift::AddColumns => Verdict::Add(column),
             Some(_) => Verdict::Refused(
-                "Add a new column to the target, or set \"on_drift\": \"add_columns\", or name the columns to sync in \"columns\"",
+                "Add the new column to the target, or set \"on_drift\": \"add_columns\", or name the columns to sync in \"columns\"",
             ),
-            None => Verdict::Refused("Name a new column's place in \"columns\" and \"pg_columns\""),
+            None => Verdict::Refused("Give the new column its place in \"columns\" and \"pg_columns\""),
         },
         Change::Dropped(seen) if config.columns.is_none() && !held_by(seen) => Verdict::Answered("the target does not have it any more"),
-        Change::Dropped(_) if config.columns.is_none() => Verdict::Refused("Drop the target's column of a dropped one"),
-        Change::Dropped(_) => Verdict::Refused("Take a dropped column out of \"columns\" and \"pg_columns\""),
+        Change::Dropped(_) if config.columns.is_none() => {
+            Verdict::Refused("Drop the column that the source has dropped from the target too")
+        }
+        Change::Dropped(_) => Verdict::Refused("Take the dropped column out of \"columns\" and \"pg_columns\""),
         Change::Renamed(seen, column) if config.columns.is_none() => match target_name(config, column) {
             Some(name) if has(&name) && !held_by(seen) => Verdict::Answered("the target's column has followed"),
-            _ => Verdict::Refused("Rename the target's column of a renamed one, or pair the two in \"columns\" and \"pg_columns\""),
+            _ => Verdict::Refused("Rename the target's column likewise, or pair the two in \"columns\" and \"pg_columns\""),
         },
-        Change::Renamed(..) => Verdict::Refused("Write a renamed column's new name in \"columns\""),
+        Change::Renamed(..) => Verdict::Refused("Write the renamed column's new name in \"columns\""),
+        Change::Retyped(seen, column) if seen.declared == column.declared && takes_null(target, seen) => {
+            Verdict::Answered("the target's column takes NULL")
+        }
         Change::Retyped(seen, _) => {
             let stands = seen.target.as_ref().and_then(|old| Some((old, target.declared(&old.name)?)));
             match stands {
                 Some((old, now)) if old.declared != now => Verdict::Answered("the target's column has changed too"),
-                _ => Verdict::Refused("Change the target's column of one with another type so that it fits"),
+                _ => Verdict::Refused("Change the target's column so that the new type fits"),
             }
         }
     }
+}
+
+/// Whether the target column of one that may be NULL now takes NULL already.
+fn takes_null(target: &TargetDescription, seen: &SeenColumn) -> bool {
+    let Some(old) = &seen.target else { return false };
+    target.columns.iter().any(|column| column.name == old.name && column.nullable)
 }
 
 /// The target column of a new source column; none where `pg_columns` pairs by position.

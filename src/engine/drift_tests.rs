@@ -114,7 +114,7 @@ fn only_configured_columns_count_and_others_that_are_new_are_a_note() {
     assert!(judged(&[OLD[0], OLD[1]]).changes.is_empty(), "a dropped column that nobody wants");
     let renamed = judged(&[OLD[0], (2, "FullName", "nvarchar(50)"), OLD[2]]);
     assert_eq!(renamed.refused[0].0, "column Name was renamed to FullName");
-    assert!(renamed.check(&config).unwrap_err().to_string().contains("Write a renamed column's new name in \"columns\""));
+    assert!(renamed.check(&config).unwrap_err().to_string().contains("Write the renamed column's new name in \"columns\""));
 }
 
 #[test]
@@ -164,4 +164,34 @@ fn a_change_during_the_read_fails_unless_the_rows_do_not_hold_it() {
     assert!(unchanged_by(&open, &was, &added).is_err());
     assert_eq!(unchanged_by(&config(None, OnDrift::AddColumns), &was, &added).unwrap().len(), 1);
     assert!(unchanged_by(&config(Some(&["Id"]), OnDrift::Fail), &was, &renamed).unwrap().is_empty());
+}
+
+#[test]
+fn a_column_that_was_dropped_and_made_anew_is_the_same_column() {
+    let was = seen(&OLD);
+    assert!(sentences(&was, &now(Some(7), &[OLD[0], OLD[1], (4, "Age", "int")])).is_empty());
+    let retyped = now(Some(7), &[OLD[0], OLD[1], (4, "AGE", "bigint")]);
+    assert_eq!(sentences(&was, &retyped), ["column AGE was int and is bigint now"]);
+    let replaced = now(Some(7), &[OLD[0], (2, "Age", "nvarchar(50)"), (4, "Name", "nvarchar(50)")]);
+    let expected = ["column Name was renamed to Age", "column Name (nvarchar(50)) was added", "column Age (int) was dropped"];
+    assert_eq!(sentences(&was, &replaced), expected, "a name that another column has taken");
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_told_apart_where_there_are_no_numbers() {
+    let two = [(1, "name", "int"), (2, "Name", "nvarchar(50)")];
+    assert!(sentences(&seen(&two), &now(None, &[(1, "Name", "nvarchar(50)"), (2, "name", "int")])).is_empty());
+}
+
+#[test]
+fn a_column_that_may_be_null_now_is_a_note_where_the_target_takes_null() {
+    let was = seen(&OLD);
+    let mut is = now(Some(7), &OLD);
+    is.columns[2].nullable = true;
+    let mut standing = target(&[("id", PgType::Int4), ("name", PgType::Int4), ("age", PgType::Int4)]);
+    let judged = |target: &TargetDescription| judge(&config(None, OnDrift::Fail), &compare(&was, &is), Some(target), false);
+    assert_eq!(judged(&standing).refused.len(), 1);
+    standing.columns[2].nullable = true;
+    let answered = judged(&standing);
+    assert_eq!((answered.refused.len(), answered.notes.len()), (0, 1), "{answered:?}");
 }

@@ -3,7 +3,7 @@
 //! Whatever cannot be made is a warning of its table: rows are there, and the next run tries again.
 
 use super::full_refresh::{RunContext, TableJob};
-use crate::config::TableConfig;
+use crate::config::{SqlServerSettings, TableConfig};
 use crate::error::Result;
 use crate::report::{Outcome, TableReport};
 use crate::sources::sqlserver::Connection;
@@ -33,18 +33,13 @@ async fn make_all(job: &TableJob, context: &RunContext, warnings: &mut Vec<Strin
     }
     let session = Session::open(&job.target, &job.application()).await?;
     for key in keys {
-        let made = match wanted(&key, job, &context.configured) {
+        let made = match wanted(&key, Owner { config: &job.config, source: &job.source }, &context.configured) {
             Ok(new) => session.make_foreign_key(&new).await.map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         };
         match made {
-            Ok(true) if !key.actions.is_empty() => warnings.push(format!(
-                "foreign key {}: {} is not taken over, since a refresh would then change rows of other tables",
-                key.name,
-                key.actions.join(" ")
-            )),
-            Ok(_) => {}
-            Err(reason) => warnings.push(format!("foreign key {} is not made: {reason}", key.name)),
+            Ok(made) => warnings.extend(actions_left_out(&key).filter(|_| made)),
+            Err(reason) => warnings.push(not_made(&key, &reason)),
         }
     }
     Ok(())
@@ -56,22 +51,44 @@ impl TableJob {
         let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
         connection.foreign_keys(&self.config.sql_table).await
     }
+}
 
-    /// The database that the table is in, as far as the configuration says.
+/// The table whose foreign keys they are, and its source.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) config: &'a TableConfig,
+    pub(super) source: &'a SqlServerSettings,
+}
+
+impl Owner<'_> {
+    /// The database that a table of this source is in, as far as the configuration says.
     fn database_of<'a>(&'a self, config: &'a TableConfig) -> Option<&'a str> {
         config.sql_table.database.as_deref().or(self.source.database.as_deref()).or(config.sql_server_db.as_deref())
     }
 }
 
+/// What a foreign key that is made does not take over.
+pub(super) fn actions_left_out(key: &SourceForeignKey) -> Option<String> {
+    (!key.actions.is_empty()).then(|| {
+        let actions = key.actions.join(" ");
+        format!("foreign key {}: {actions} is not taken over, since a refresh would then change rows of other tables", key.name)
+    })
+}
+
+/// That there will be none, and why.
+pub(super) fn not_made(key: &SourceForeignKey, reason: &str) -> String {
+    format!("foreign key {} is not made: {reason}", key.name)
+}
+
 /// The foreign key in the target's terms, or why there can be none.
-fn wanted(key: &SourceForeignKey, job: &TableJob, configured: &[TableConfig]) -> Result<NewForeignKey, String> {
+pub(super) fn wanted(key: &SourceForeignKey, owner: Owner<'_>, configured: &[TableConfig]) -> Result<NewForeignKey, String> {
     if key.disabled {
         return Err("it is disabled at the source".to_owned());
     }
     let same = |left: Option<&str>, right: Option<&str>| left.map(str::to_lowercase) == right.map(str::to_lowercase);
     let parent = configured.iter().find(|other| {
-        other.db_type == job.config.db_type
-            && same(job.database_of(other), job.database_of(&job.config))
+        other.db_type == owner.config.db_type
+            && same(owner.database_of(other), owner.database_of(owner.config))
             && same(Some(&other.sql_table.schema), Some(&key.references.schema))
             && same(Some(&other.sql_table.table), Some(&key.references.table))
     });
@@ -79,13 +96,13 @@ fn wanted(key: &SourceForeignKey, job: &TableJob, configured: &[TableConfig]) ->
     if parent.options.refresh == Refresh::Truncate {
         return Err(format!("it points at {}, and PostgreSQL truncates no table that foreign keys point at", parent.pg_table));
     }
-    let columns = key.columns.iter().map(|(column, _)| target_column(&job.config, column)).collect::<Result<_, _>>()?;
+    let columns = key.columns.iter().map(|(column, _)| target_column(owner.config, column)).collect::<Result<_, _>>()?;
     let referenced = key.columns.iter().map(|(_, column)| target_column(parent, column)).collect::<Result<_, _>>()?;
-    let name = fold_identifiers(&[&key.name], job.config.options.identifiers)
+    let name = fold_identifiers(&[&key.name], owner.config.options.identifiers)
         .ok()
         .and_then(|mut names| names.pop())
         .ok_or_else(|| format!("its name is longer than the {IDENTIFIER_BYTES_MAX} bytes that PostgreSQL keeps"))?;
-    Ok(NewForeignKey { table: job.config.pg_table.clone(), name, columns, references: parent.pg_table.clone(), referenced })
+    Ok(NewForeignKey { table: owner.config.pg_table.clone(), name, columns, references: parent.pg_table.clone(), referenced })
 }
 
 /// The target column that a source column goes into.

@@ -23,7 +23,8 @@ use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCoun
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable, wants_text_as_bytes};
 use crate::table::{BadRow, SeenTable, SourceDescription, TargetTable};
 use crate::target::{
-    Lease, Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_key, is_transient,
+    Lease, Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_constraint, breaks_key,
+    is_transient,
 };
 
 /// How long a run that was asked to stop may take to clean up.
@@ -150,6 +151,7 @@ impl TableJob {
             },
         };
         drop(renewal);
+        so_far.warnings.append(&mut session.take_done_before());
         // A target that does not answer frees the lock with the session.
         let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table, &lease)).await;
         done
@@ -167,8 +169,8 @@ impl TableJob {
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
             PublishWay::Straight { .. } => match self.load_straight(session, &plan, read, so_far).await {
-                Err(error) if breaks_key(&error) && plan.publication.key_is_enforced => {
-                    Err(self.name_bad_keys(session, &plan, so_far, error).await)
+                Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
+                    Err(self.name_bad_rows(session, &plan, so_far, error).await)
                 }
                 done => done,
             },
@@ -231,19 +233,21 @@ impl TableJob {
         straight.publish(&self.ended("succeeded", so_far, None)).await
     }
 
-    /// PostgreSQL names one bad key and stops; the source is read once more, into staging, to name the first five. Whatever goes wrong there, the first
-    /// error stands.
-    async fn name_bad_keys(&self, session: &Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
+    /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
+    /// goes wrong there, the first error stands.
+    async fn name_bad_rows(&self, session: &Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
             let staging = session.create_staging(&plan.publication).await?;
             self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
-            session.check_staged(&plan.publication, &staging).await
+            session.check_staged(&plan.publication, &staging).await?;
+            Ok(staging)
         };
         match self.run.stop.or_done(naming).await {
+            Ok(staging) => session.name_offenders(&plan.publication, &staging, first).await,
             Err(named) if named.kind() == ErrorKind::Refused => named,
-            _ => first,
+            Err(_) => first,
         }
     }
 

@@ -88,17 +88,16 @@ pub(super) fn quarantine_warning(rows: &[BadRow], state_schema: &str, way: &Publ
     }
     let named: Vec<_> = rows.iter().take(NAMED_MAX).map(BadRow::named).collect();
     let more = if rows.len() > NAMED_MAX { "; and others" } else { "" };
+    let one = rows.len() == 1;
     let stands = match way {
+        PublishWay::Merge { .. } if published.kept > 0 && one => "it stands in the target as it was before".to_owned(),
         PublishWay::Merge { .. } if published.kept > 0 => {
             format!("{} of them stand in the target as they were before, the others are not there", published.kept)
         }
         PublishWay::Merge { .. } | PublishWay::Straight { .. } | PublishWay::Replace | PublishWay::Truncate => {
-            "they are not in the target".to_owned()
+            format!("{} not in the target", if one { "it is" } else { "they are" })
         }
     };
-    Some(format!(
-        "the target cannot hold {} rows, which were put aside in {state_schema}.quarantine (on_bad_row); {stands}: {}{more}",
-        rows.len(),
-        named.join("; ")
-    ))
+    let rows = if one { "1 row, which was".to_owned() } else { format!("{} rows, which were", rows.len()) };
+    Some(format!("the target cannot hold {rows} put aside in {state_schema}.quarantine (on_bad_row); {stands}: {}{more}", named.join("; ")))
 }

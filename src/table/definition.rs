@@ -11,8 +11,6 @@ pub struct SourceDefinition {
     pub columns: Vec<ColumnDefinition>,
     /// All indexes, the primary key's included.
     pub indexes: Vec<SourceIndex>,
-    /// The table's own foreign keys.
-    pub foreign_keys: Vec<SourceForeignKey>,
     /// What the source would not say, and what is therefore missing: sentences for the report.
     pub withheld: Vec<String>,
 }

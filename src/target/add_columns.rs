@@ -3,6 +3,8 @@
 //! They are added in a short transaction of their own right before the publish: adding a nullable column without a default rewrites nothing, but it keeps
 //! readers out for a moment, and the publish must not. A run that fails between the two leaves empty columns, which the next run fills.
 
+use tokio_postgres::error::SqlState;
+
 use super::error::target_error;
 use super::publish::Publication;
 use super::session::Session;
@@ -38,8 +40,13 @@ impl Session {
         if statements.is_empty() {
             return Ok(());
         }
-        let failed = |error| {
-            target_error(&format!("add columns to {}", publication.target), error).with_remedy(
+        let failed = |error: tokio_postgres::Error| {
+            let denied = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+            let failed = target_error(&format!("add columns to {}", publication.target), error);
+            if !denied {
+                return failed;
+            }
+            failed.with_remedy(
                 "Only the table's owner can: add them yourself, make PG_USER the owner, or leave out \"on_drift\": \"add_columns\"",
             )
         };

@@ -233,7 +233,7 @@ pub(super) fn add_primary_key(target: &TargetTable, key: &[String]) -> String {
 }
 
 /// A text as a literal, whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''").replace('\0', ""))
 }
 

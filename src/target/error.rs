@@ -38,6 +38,18 @@ pub fn breaks_key(error: &SyncError) -> bool {
     code_of(error).is_some_and(|code| [SqlState::UNIQUE_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))
 }
 
+/// Whether rows broke a constraint that [`super::Session::name_offenders`] may find them by.
+pub fn breaks_constraint(error: &SyncError) -> bool {
+    broken_constraint(error).is_some()
+}
+
+/// The CHECK, foreign key or unique constraint that was broken.
+pub(super) fn broken_constraint(error: &SyncError) -> Option<&str> {
+    let answer = error.source()?.downcast_ref::<Cause>()?.0.as_db_error()?;
+    let codes = [SqlState::CHECK_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION, SqlState::UNIQUE_VIOLATION];
+    answer.constraint().filter(|_| codes.contains(answer.code()))
+}
+
 /// The foreign key that was broken, and the table that it belongs to.
 pub(super) fn broken_foreign_key(error: &SyncError) -> Option<(TargetTable, String)> {
     let answer = error.source()?.downcast_ref::<Cause>()?.0.as_db_error()?;

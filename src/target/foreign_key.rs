@@ -42,7 +42,7 @@ pub(super) struct StandingForeignKey {
 
 impl NewForeignKey {
     /// Adds it, still unchecked: rows that come from now on are held to it. Checked at COMMIT, so that one refresh may write in any order.
-    pub fn statement(&self) -> String {
+    fn statement(&self) -> String {
         let list = |names: &[String]| quoted_list("", names.iter().map(String::as_str));
         format!(
             "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED NOT VALID",
@@ -53,9 +53,27 @@ impl NewForeignKey {
             list(&self.referenced)
         )
     }
+
+    /// Checks the rows that are there already, under the name that the key has.
+    fn check(&self, name: &str) -> String {
+        format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", self.table, PgIdent(name))
+    }
 }
 
 impl Session {
+    /// What [`Session::make_foreign_key`] would run: nothing where the key stands.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn foresee_foreign_key(&self, key: &NewForeignKey) -> Result<Vec<String>> {
+        let standing = foreign_keys_between(&self.client, &key.table, &key.references).await?;
+        Ok(match standing.iter().find(|other| same_pairs(other, key)) {
+            Some(other) if other.checked || !other.ours => Vec::new(),
+            Some(other) => vec![key.check(&other.name)],
+            None => vec![key.statement(), key.check(&key.name)],
+        })
+    }
+
     /// Makes the foreign key where it does not stand yet; returns whether it was made now. Each step is a short transaction of its own.
     ///
     /// # Errors
@@ -74,8 +92,7 @@ impl Session {
                 key.name.clone()
             }
         };
-        let validate = format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", key.table, PgIdent(&name));
-        match self.client.batch_execute(&validate).await {
+        match self.client.batch_execute(&key.check(&name)).await {
             Ok(()) => Ok(true),
             Err(error) => {
                 let failed = target_error(&format!("check the rows of {} against the foreign key {name}", key.table), error);

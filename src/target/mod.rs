@@ -10,6 +10,7 @@ mod history;
 mod lease;
 mod lock;
 mod merge;
+mod offenders;
 mod publish;
 mod quarantine;
 mod read_out;
@@ -22,7 +23,7 @@ mod tls;
 
 pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
-pub use error::{breaks_key, is_transient};
+pub use error::{breaks_constraint, breaks_key, is_transient};
 pub use foreign_key::NewForeignKey;
 pub use guards::Guards;
 pub use lease::{Lease, Renewal};

@@ -140,16 +140,15 @@ impl Session {
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
         self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
-        let mut gave_way = Vec::new();
         loop {
             let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
             match publish_staged(transaction, publication, staging, &state_schema, run).await {
-                Ok(mut published) => {
-                    published.warnings.append(&mut gave_way);
-                    return Ok(published);
-                }
+                Ok(published) => return Ok(published),
                 // Each time round there is one foreign key less.
-                Err(error) => gave_way.push(self.give_way(&error).await?.ok_or(error)?),
+                Err(error) => match self.give_way(&error).await? {
+                    Some(gave_way) => self.done_before.push(gave_way),
+                    None => return Err(self.name_offenders(publication, staging, error).await),
+                },
             }
         }
     }

@@ -5,6 +5,7 @@
 use futures_util::SinkExt;
 use tokio_postgres::Transaction;
 
+use super::create::literal;
 use super::error::target_error;
 use super::publish::Publication;
 use super::state::{RunRow, helper_table};
@@ -12,8 +13,9 @@ use crate::copy::{HEADER, PooledBuffer, TRAILER};
 use crate::error::Result;
 use crate::table::{BadRow, PgIdent, TargetTable, quoted_list};
 
-/// The migration that makes the table. Rows are kept as `json`, not `jsonb`: that would refuse U+0000, which may be what is wrong with them.
+/// The migration that makes the table, and takes from everybody but its owner what default privileges gave. Rows are kept as `json`, not `jsonb`: that would refuse U+0000, which may be what is wrong with them.
 pub(super) fn migration(schema: &PgIdent<'_>) -> String {
+    let table = literal(&format!("{schema}.quarantine"));
     format!(
         "ALTER TABLE {schema}.runs ADD COLUMN quarantined bigint NOT NULL DEFAULT 0;
          CREATE TABLE {schema}.quarantine (
@@ -27,6 +29,15 @@ pub(super) fn migration(schema: &PgIdent<'_>) -> String {
          );
          CREATE INDEX quarantine_by_table ON {schema}.quarantine (table_name);
          REVOKE ALL ON {schema}.quarantine FROM PUBLIC;
+         DO $revoke$
+         DECLARE
+             grantee regrole;
+         BEGIN
+             FOR grantee IN SELECT DISTINCT a.grantee::regrole FROM pg_class AS c, aclexplode(c.relacl) AS a
+                 WHERE c.oid = {table}::regclass AND a.grantee <> c.relowner LOOP
+                 EXECUTE format('REVOKE ALL ON %s FROM %s', {table}::regclass, grantee);
+             END LOOP;
+         END $revoke$;
          COMMENT ON TABLE {schema}.quarantine IS 'Rows of each table''s last run that the target could not hold, with the reason'"
     )
 }

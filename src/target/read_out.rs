@@ -21,7 +21,8 @@ impl Session {
     /// # Errors
     /// As the server answers.
     pub async fn begin_snapshot(&self) -> Result<()> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        // Its session has nothing to do while the source is still read, which may take longer than other transactions may be idle.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
         self.client.batch_execute(begin).await.map_err(|error| target_error("begin a snapshot", error))
     }
 

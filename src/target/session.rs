@@ -29,6 +29,8 @@ pub struct Session {
     tls: MakeRustlsConnect,
     /// The schema of `runs` and of staging tables.
     pub(super) state_schema: String,
+    /// What was done for good before a publish, whatever becomes of that.
+    pub(super) done_before: Vec<String>,
 }
 
 impl Session {
@@ -50,7 +52,7 @@ impl Session {
             }
         });
         let cancel = client.cancel_token();
-        let session = Self { client, cancel, tls, state_schema: settings.state_schema.clone() };
+        let session = Self { client, cancel, tls, state_schema: settings.state_schema.clone(), done_before: Vec::new() };
         session.prepare(&settings.database).await?;
         Ok(session)
     }
@@ -62,6 +64,11 @@ impl Session {
             "UTF8" => Ok(()),
             other => Err(SyncError::new(ErrorKind::TargetSchema, format!("database {database} has the encoding {other}; it must be UTF8"))),
         }
+    }
+
+    /// What was done for good before a publish, whatever became of that: each is told once.
+    pub fn take_done_before(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.done_before)
     }
 
     /// Asks the server to give up the statement in hand.

@@ -44,6 +44,7 @@ fn values() -> Vec<Bad> {
     let narrow = |text: &str| Narrow(text.as_bytes().to_vec());
     let offset = |ticks| DateTimeOffset(730_119, ticks, 540);
     let fail = || json!({"on_submicrosecond": "fail"});
+    let version = |number: u64| Binary(number.to_be_bytes().to_vec());
     vec![
         bad("nvarchar(10)", "text", text.clone(), Value::text("\0abc"), nul),
         bad("nvarchar(10)", "varchar(10)", text.clone(), Value::text("a\0b"), nul),
@@ -85,6 +86,7 @@ fn values() -> Vec<Bad> {
         bad("datetime2(7)", "timestamp", DateTime2(0, 10), DateTime2(3_652_058, 863_999_999_999), "seventh").with(fail()),
         bad("time(7)", "time", Time(10), Time(1), "seventh").with(fail()),
         bad("datetimeoffset(7)", "timestamptz", offset(10), offset(19), "seventh").with(fail()),
+        bad("rowversion", "bigint", version((1 << 63) - 1), version(1 << 63), "2^63").with(json!({"as_bigint": true})),
         bad("int", "integer NOT NULL", Int(1), Null, "NULL"),
         bad("nvarchar(5)", "varchar(5) NOT NULL", text, Null, "NULL"),
         bad("varchar(max)", "text NOT NULL", narrow(""), Null, "NULL"),
@@ -292,11 +294,26 @@ fn constraints() -> Vec<Broken> {
         keyless(vec![(Int(7), "a"), (Int(7), "b"), (Int(8), "c")], standing, &["not unique", "id", "7 (2 rows)"]),
         keyless(vec![(Null, "a"), (Int(8), "c")], "", &["NULL (1 row)", "id"]),
         keyless(vec![(Null, "a"), (Int(8), "c")], standing, &["id"]),
-        keyed("CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b')); INSERT INTO t VALUES (1)", &["short"]),
+        keyed(
+            "CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b')); INSERT INTO t VALUES (1)",
+            &["short", "column v", "by id: 8"],
+        ),
+        keyed("CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT short CHECK (v <> 'b'))", &["short", "column v", "by id: 8"]),
+        keyed(
+            "CREATE TABLE other (v text PRIMARY KEY); INSERT INTO other VALUES ('a'); \
+             CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT known REFERENCES other (v))",
+            &["known", "column v", "by id: 8"],
+        ),
+        Broken {
+            is_keyed: true,
+            rows: vec![(Int(7), "a"), (Int(8), "b"), (Int(9), "b")],
+            target: "CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT alone UNIQUE); INSERT INTO t VALUES (1)",
+            says: &["alone", "column v", "by id: 8; 9"],
+        },
         keyed(
             "CREATE TABLE other (v text PRIMARY KEY); INSERT INTO other VALUES ('a'); \
              CREATE TABLE t (id integer PRIMARY KEY, v text CONSTRAINT known REFERENCES other (v)); INSERT INTO t VALUES (1)",
-            &["known"],
+            &["known", "column v", "by id: 8"],
         ),
         keyed(
             "CREATE TABLE t (id integer PRIMARY KEY, v text, one integer DEFAULT 1 CONSTRAINT single UNIQUE); INSERT INTO t VALUES (1)",

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{warned, warnings};
+use crate::support::body::Body;
 use crate::support::site::Site;
 use crate::support::source::{ForeignKeyDef, TableDef, Value};
 
@@ -20,6 +21,37 @@ async fn foreign_keys_stand_when_the_run_ends_whatever_the_order_of_the_tables()
         // The difference was told when the key was made.
         assert!(warnings(&site.sync().await).is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_has_the_foreign_keys_that_the_run_makes_and_none_that_stand() {
+    let site = shop(["Orders", "Customers"], vec![customer(1)], vec![order(1, Some(1))]).await;
+    let added = |body: &Body| {
+        let ddl = body["plans"]["orders"]["ddl"].as_array().unwrap().clone();
+        ddl.into_iter().map(|line| line.as_str().unwrap().to_owned()).filter(|line| line.contains("fk_orders")).collect::<Vec<_>>()
+    };
+    let body = site.json(&["plan"]).await;
+    assert_eq!(
+        added(&body),
+        [
+            "ALTER TABLE \"public\".\"orders\" ADD CONSTRAINT \"fk_orders_customers\" FOREIGN KEY (\"customer\") \
+             REFERENCES \"public\".\"customers\" (\"id\") DEFERRABLE INITIALLY DEFERRED NOT VALID",
+            "ALTER TABLE \"public\".\"orders\" VALIDATE CONSTRAINT \"fk_orders_customers\"",
+        ],
+        "{body}"
+    );
+    let plan = &body["plans"]["orders"];
+    assert!(
+        plan["locks"].to_string().contains("foreign key fk_orders_customers") && plan["warnings"].to_string().contains("ON DELETE CASCADE"),
+        "{body}"
+    );
+    site.sync().await;
+    assert!(added(&site.json(&["plan"]).await).is_empty(), "it stands");
+
+    let mut site = shop(["Orders", "Customers"], vec![], vec![]).await;
+    site.keep(&["orders"]);
+    let body = site.json(&["plan"]).await;
+    assert!(body["plans"]["orders"]["warnings"].to_string().contains("not a configured table") && added(&body).is_empty(), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,6 +73,21 @@ async fn refreshes_go_on_beside_foreign_keys_in_any_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_key_that_was_taken_down_for_a_publish_that_failed_is_told() {
+    let mut site = shop(["Customers", "Orders"], vec![customer(1), customer(2)], vec![order(1, Some(1))]).await;
+    site.sync().await;
+    // Checked after the one of our making.
+    site.db
+        .execute("CREATE TABLE audits (customer int REFERENCES customers DEFERRABLE INITIALLY DEFERRED); INSERT INTO audits VALUES (1)")
+        .await;
+    site.keep(&["customers"]);
+    site.source.replace_rows("Customers", vec![customer(2)]);
+    let body = site.json(&["multi_sync"]).await;
+    assert!(body.error_of("customers").contains("audits"), "{body}");
+    assert!(warned(&body, "fk_orders_customers").contains("taken down"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_target_is_filled_again_before_the_rows_that_it_points_at() {
     let site = shop(["Orders", "Customers"], vec![customer(1)], vec![order(1, Some(1))]).await;
     site.sync().await;
@@ -51,10 +98,10 @@ async fn an_emptied_target_is_filled_again_before_the_rows_that_it_points_at() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_point_nowhere_are_a_warning_until_they_do_not() {
-    let site = shop(["Customers", "Orders"], vec![customer(1)], vec![order(1, Some(1)), order(2, Some(77))]).await;
+    let site = shop(["Customers", "Orders"], vec![customer(1)], vec![order(1, Some(1)), order(2, Some(7_070_707))]).await;
     let body = site.sync().await;
     assert!(warned(&body, "fk_orders_customers").contains("23503"), "{body}");
-    assert!(!body.to_string().contains("77"), "{body}");
+    assert!(!body.to_string().contains("7070707"), "{body}");
     assert!(constraints(&site).await.is_empty());
     site.source.replace_rows("Orders", vec![order(1, Some(1))]);
     site.sync().await;

@@ -79,6 +79,7 @@ pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&Ta
                 .with_remedy("Create it, or set \"create_tables\": true"));
         }
     };
+    warnings.extend(masked_warning(source, &columns));
     let key = find_key(config, source, &columns)?;
     let key_names: Vec<String> = key.iter().map(|&position| columns[position].target.clone()).collect();
     let mut columns = columns;
@@ -150,6 +151,18 @@ fn choose_columns<'a>(config: &TableConfig, source: &'a SourceDescription) -> Re
         .with_remedy(format!("Correct \"columns\"; the table has {}", there.join(", "))));
     }
     Ok(found.into_iter().filter_map(|(_, column)| column).collect())
+}
+
+/// What arrives of masked columns are the masks, which nothing tells from values.
+pub(super) fn masked_warning(source: &SourceDescription, columns: &[PlannedColumn]) -> Option<String> {
+    let masked: Vec<_> =
+        source.masked.iter().filter(|name| columns.iter().any(|column| column.source == **name)).map(String::as_str).collect();
+    (!masked.is_empty()).then(|| {
+        format!(
+            "the source masks these columns for the login, and what arrives are the masks, not the values (grant it UNMASK): {}",
+            masked.join(", ")
+        )
+    })
 }
 
 /// Exact name first, then without regard to case where that is unique.

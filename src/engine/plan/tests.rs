@@ -45,6 +45,7 @@ fn source() -> SourceDescription {
             source_column("Note", ValueKind::Text { chars_max: None }),
         ],
         primary_key: vec!["CD".to_owned()],
+        masked: Vec::new(),
         rows_estimate: Some(3),
         definition: SourceDefinition::default(),
     }
@@ -206,6 +207,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
             source_column("Place", ValueKind::Spatial),
         ],
         primary_key: vec!["Id".to_owned()],
+        masked: Vec::new(),
         rows_estimate: None,
         definition: SourceDefinition::default(),
     };
@@ -232,6 +234,7 @@ fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_sri
         object_id: None,
         columns: vec![source_column("CD", ValueKind::Int32), source_column("Place", ValueKind::Spatial)],
         primary_key: Vec::new(),
+        masked: Vec::new(),
         rows_estimate: None,
         definition: SourceDefinition::default(),
     };

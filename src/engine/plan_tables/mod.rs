@@ -3,12 +3,15 @@
 mod effects;
 mod expect;
 mod foresee;
+mod relations;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use self::foresee::{Asked, foresee};
+use self::relations::foresee_foreign_keys;
 use super::Stop;
 use super::planning::{Known, find_drift, plan_through};
 use super::sources::{Sources, again};
@@ -26,6 +29,8 @@ pub struct PlanJob {
     pub config: TableConfig,
     /// Its source.
     pub source: SqlServerSettings,
+    /// All configured tables.
+    pub configured: Arc<[TableConfig]>,
 }
 
 /// Plans the jobs in order; a table that cannot be planned does not stop the next. After a stop, what is left fails as stopped.
@@ -69,7 +74,9 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
     let dependents = session.dependents(&config.pg_table).await?;
     let last = session.last_success(&config.name).await?;
     let asked = Asked { config, source: &described.description, target: standing.as_ref(), dependents: &dependents, drift: &drift, last };
-    Ok((foresee(&asked, &plan), refused))
+    let mut foreseen = foresee(&asked, &plan);
+    foresee_foreign_keys(session, sources, job, &mut foreseen).await;
+    Ok((foreseen, refused))
 }
 
 async fn describe(sources: &mut Sources, job: &PlanJob, missing: bool) -> Result<SqlServerTable> {

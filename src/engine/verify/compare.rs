@@ -29,7 +29,7 @@ struct Part {
 
 /// Compares the two sides. Returns what they came to, and what the reader should know.
 pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Sides<'_>) -> Result<(Comparison, Vec<String>)> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<_> = sides.masked_warning().into_iter().collect();
     let reached = |phase, rows_expected| job.run.progress.on(&ProgressEvent::Reached { table: &job.config.name, phase, rows_expected });
     let map = sides.range_map().await?;
     let share = share(sampling, sides.rows_estimate());
@@ -40,7 +40,12 @@ pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Side
     reached(Phase::Copying, sides.rows_estimate().filter(|_| sample.is_none()));
     let (mut comparison, parts) = sum(job, sides, map.as_ref(), sample.as_ref()).await?;
     if sides.put_aside > 0 {
-        warnings.push(format!("{} rows of the source were put aside (on_bad_row) and not compared", sides.put_aside));
+        let rows = if sides.put_aside == 1 {
+            "1 row of the source was".to_owned()
+        } else {
+            format!("{} rows of the source were", sides.put_aside)
+        };
+        warnings.push(format!("{rows} put aside (on_bad_row) and not compared"));
     }
     if sample.is_some() {
         (comparison.source_rows, comparison.target_rows) = sides.count().await?;

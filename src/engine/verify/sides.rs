@@ -8,7 +8,7 @@ use super::ranges::RangeMap;
 use crate::config::TableConfig;
 use crate::copy::{CopyRow, Encoding, RowReader, batches};
 use crate::engine::full_refresh::TableJob;
-use crate::engine::plan::{PlannedColumn, pair};
+use crate::engine::plan::{PlannedColumn, masked_warning, pair};
 use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
@@ -53,6 +53,11 @@ impl<'a> Sides<'a> {
     /// The source's row count, an estimate.
     pub(super) fn rows_estimate(&self) -> Option<u64> {
         self.described.description.rows_estimate
+    }
+
+    /// Which columns the login sees masked.
+    pub(super) fn masked_warning(&self) -> Option<String> {
+        masked_warning(&self.described.description, &self.columns)
     }
 
     /// How the leading column of the key can be divided into ranges; none where source and target may order it differently.

@@ -39,13 +39,17 @@ impl Aside {
         self.rows.push(row);
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let over = if self.rows.len() > limit {
-            format!("more than {limit} rows (quarantine_limit)")
+            format!("more than {limit} rows that the target cannot hold (quarantine_limit)")
         } else if self.bytes > KEPT_BYTES_MAX {
-            format!("{} rows of more than {} MiB together", self.rows.len(), KEPT_BYTES_MAX / (1024 * 1024))
+            format!(
+                "{} rows that the target cannot hold, and they have more than {} MiB together",
+                self.rows.len(),
+                KEPT_BYTES_MAX / (1024 * 1024)
+            )
         } else {
             return Ok(());
         };
-        let sentence = format!("the target cannot hold {over}; the first of them: {}", named(&self.rows));
+        let sentence = format!("there are {over}; the first of them: {}", named(&self.rows));
         Err(SyncError::new(ErrorKind::BadValue, sentence).with_remedy("Correct the rows at the source, or raise quarantine_limit"))
     }
 
@@ -77,7 +81,8 @@ mod tests {
         aside.put(row(2)).unwrap();
         let error = aside.put(row(3)).unwrap_err().to_string();
         assert!(
-            error.contains("more than 2 rows (quarantine_limit)") && error.contains("row Id=1, column Name: too long; row Id=2"),
+            error.contains("there are more than 2 rows that the target cannot hold (quarantine_limit); the first of them: ")
+                && error.contains("row Id=1, column Name: too long; row Id=2"),
             "{error}"
         );
     }

@@ -6,6 +6,9 @@ use super::decode::ColumnDecoder;
 use crate::copy::{CellError, Encoding, RowWriter, temporal};
 use crate::table::SubMicrosecond;
 
+/// Far more days to either side of 1900 than `datetime` has.
+const DATETIME_DAYS_MAX: u32 = 100_000_000;
+
 /// Writes one field; true when a seventh fractional digit was lost.
 ///
 /// A NULL may arrive as another variant than the column's values, so it is matched before the type.
@@ -65,8 +68,9 @@ fn write_converted(
             out.char(value.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()), chars_max)?;
         }
         (Encoding::Int8OfBytes, ColumnData::Binary(Some(value))) => {
-            let value = value.as_ref().try_into().map_err(|_| unexpected(column.encoding, data))?;
-            out.int8(i64::from_be_bytes(value));
+            let value = u64::from_be_bytes(value.as_ref().try_into().map_err(|_| unexpected(column.encoding, data))?);
+            // As a negative number it would come before those it follows.
+            out.int8(value.try_into().map_err(|_| CellError::RowVersion)?);
         }
         (Encoding::Wkb, ColumnData::Binary(Some(value))) => out.wkb(value)?,
         (Encoding::Ewkb, ColumnData::Binary(Some(value))) => out.ewkb(value)?,
@@ -135,6 +139,8 @@ fn write_temporal(out: &mut RowWriter<'_>, encoding: Encoding, data: &ColumnData
 #[inline]
 fn local_time(data: &ColumnData<'_>, policy: SubMicrosecond) -> Result<Option<(i64, bool)>, CellError> {
     Ok(Some(match data {
+        // Four bytes of days are more than fit into 64 bits of microseconds; a server that sends so many is broken.
+        ColumnData::DateTime(Some(moment)) if moment.days().unsigned_abs() > DATETIME_DAYS_MAX => return Ok(None),
         ColumnData::DateTime(Some(moment)) => (temporal::timestamp_from_datetime(moment.days(), moment.seconds_fragments()), false),
         ColumnData::SmallDateTime(Some(moment)) => {
             (temporal::timestamp_from_smalldatetime(moment.days(), moment.seconds_fragments()), false)
@@ -208,4 +214,18 @@ fn unexpected(encoding: Encoding, data: &ColumnData<'_>) -> CellError {
         ColumnData::DateTimeOffset(_) => "datetimeoffset",
     };
     CellError::Unexpected { delivered, expected: encoding.name() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_no_datetime_has_become_no_other_day() {
+        let local = |days| local_time(&ColumnData::DateTime(Some(tiberius::time::DateTime::new(days, 0))), SubMicrosecond::Fail);
+        assert_eq!(local(36_524), Ok(Some((0, false))));
+        for days in [i32::MIN, i32::MAX] {
+            assert_eq!(local(days), Ok(None));
+        }
+    }
 }

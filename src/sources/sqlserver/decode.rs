@@ -237,6 +237,7 @@ fn remedy(error: &CellError) -> &'static str {
         CellError::Doubtful(_) | CellError::LoneSurrogate(_) | CellError::BrokenBytes { .. } => {
             "Correct the value at the source, or choose on_bad_unicode \"strip\" or \"replace\""
         }
+        CellError::RowVersion => "Leave as_bigint out: the column then is one of bytea",
         CellError::SubMicrosecond | CellError::RoundedOut(_) => "Choose another on_submicrosecond",
         CellError::Gap(_) => "Correct the value at the source, or source_time_zone",
         CellError::Json(_) | CellError::NotUuid | CellError::NotDate => {

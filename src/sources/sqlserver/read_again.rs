@@ -6,8 +6,9 @@ use super::cell::is_null;
 use super::client::{Connection, Origin};
 use super::decode::ReadAgain;
 use super::select::Selection;
+use super::text::TextForm;
 use super::types::SqlServerTable;
-use crate::table::TsqlIdent;
+use crate::table::{BadText, TsqlIdent};
 
 /// So many values are read again one by one; where there are more, reading the whole table as bytes is quicker.
 const VALUES_MAX: usize = 1_000;
@@ -46,9 +47,12 @@ impl<'a> ReadingAgain<'a> {
         let [again] = rows.as_slice() else {
             return Err(Unsure(format!("{} rows were found again under one key", rows.len())));
         };
+        let form = |column: usize| Some(self.described.text(self.selection.columns.get(column)?)?.form);
         let cells = columns.into_iter().zip(again.cells());
-        let bytes = cells.map(|(column, (_, data))| match (data, row.cells().nth(column)) {
-            (ColumnData::Binary(Some(bytes)), Some((_, ColumnData::String(Some(delivered))))) if decodes_to(bytes, delivered) => {
+        let bytes = cells.map(|(column, (_, data))| match (data, row.cells().nth(column), form(column)) {
+            (ColumnData::Binary(Some(bytes)), Some((_, ColumnData::String(Some(delivered)))), Some(form))
+                if decodes_to(form, bytes, delivered) =>
+            {
                 Ok((column, bytes.to_vec()))
             }
             _ => Err(Unsure("a row was changed while it was read".to_owned())),
@@ -66,6 +70,10 @@ impl<'a> ReadingAgain<'a> {
             let (_, data) = row.cells().nth(position).ok_or_else(unusable)?;
             if is_null(data) {
                 return Err(unusable());
+            }
+            if matches!(data, ColumnData::String(Some(text)) if text.contains(char::REPLACEMENT_CHARACTER)) {
+                // Another row may hold U+FFFD where this one is broken.
+                return Err(Unsure("a key holds U+FFFD".to_owned()));
             }
             parameters.push(Parameter(data));
             let declared = self.described.description.columns.iter().find(|other| other.name == column.name).map(|other| &*other.declared);
@@ -102,11 +110,10 @@ fn parameter(number: usize, declared: &str, data: &ColumnData<'_>) -> String {
     }
 }
 
-/// Whether the bytes are UTF-16 that the driver would have delivered so.
-fn decodes_to(bytes: &[u8], delivered: &str) -> bool {
-    let (pairs, odd) = bytes.as_chunks::<2>();
-    let decoded = char::decode_utf16(pairs.iter().map(|pair| u16::from_le_bytes(*pair)));
-    odd.is_empty() && decoded.map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)).eq(delivered.chars())
+/// Whether these are the bytes that were delivered so, with U+FFFD for what is broken in them.
+fn decodes_to(form: TextForm, bytes: &[u8], delivered: &str) -> bool {
+    let mut decoded = String::new();
+    form.decode(bytes, BadText::Replace, &mut decoded).is_ok() && decoded == delivered
 }
 
 /// A value of the row itself, sent as what it came as.
@@ -139,9 +146,14 @@ mod tests {
     #[test]
     fn bytes_agree_when_only_what_is_broken_differs() {
         let utf16 = |units: &[u16]| units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>();
-        assert!(decodes_to(&utf16(&[0x61, 0xD83D]), "a\u{FFFD}"));
-        assert!(decodes_to(&utf16(&[0xFFFD]), "\u{FFFD}"));
-        assert!(!decodes_to(&utf16(&[0x62, 0xD83D]), "a\u{FFFD}"));
-        assert!(!decodes_to(b"a", "a"));
+        let wide = TextForm::Utf16;
+        assert!(decodes_to(wide, &utf16(&[0x61, 0xD83D]), "a\u{FFFD}"));
+        assert!(decodes_to(wide, &utf16(&[0xFFFD]), "\u{FFFD}"));
+        assert!(!decodes_to(wide, &utf16(&[0x62, 0xD83D]), "a\u{FFFD}"));
+        assert!(!decodes_to(wide, b"a", "a"));
+        let utf8 = TextForm::of_code_page(65001).unwrap();
+        assert!(decodes_to(utf8, b"a\xEF\xBF\xBD", "a\u{FFFD}"));
+        assert!(decodes_to(utf8, b"a\xFF", "a\u{FFFD}"));
+        assert!(!decodes_to(utf8, b"b\xFF", "a\u{FFFD}"));
     }
 }

@@ -42,6 +42,8 @@ pub(super) fn display(data: &ColumnData<'_>, form: Option<TextForm>) -> String {
             None => format!("0x{}", hex(bytes)),
         },
         ColumnData::Guid(Some(value)) => value.to_string(),
+        // The driver shows a point and a zero behind whole numbers too.
+        ColumnData::Numeric(Some(value)) if value.scale() == 0 => value.value().to_string(),
         ColumnData::Numeric(Some(value)) => value.to_string(),
         ColumnData::F32(Some(value)) => value.to_string(),
         ColumnData::F64(Some(value)) => value.to_string(),
@@ -141,6 +143,8 @@ mod tests {
         let shown = |data: ColumnData<'static>| display(&data, None);
         assert_eq!(shown(ColumnData::I32(Some(-7))), "-7");
         assert_eq!(shown(ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(12_345, 2)))), "123.45");
+        assert_eq!(shown(ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(-5, 0)))), "-5");
+        assert_eq!(shown(ColumnData::Numeric(Some(tiberius::numeric::Numeric::new_with_scale(-5, 1)))), "-0.5");
         assert_eq!(shown(ColumnData::Date(Some(tiberius::time::Date::new(738_000)))), "2021-07-30");
         let time = tiberius::time::Time::new(123_456, 3);
         assert_eq!(shown(ColumnData::Time(Some(time))), "00:02:03.456");

@@ -1,5 +1,6 @@
 //! Every catalogue query of the target.
 
+mod constraints;
 mod dependents;
 
 pub use dependents::{Dependent, DependentKind, OnDelete};

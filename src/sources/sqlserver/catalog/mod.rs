@@ -10,10 +10,11 @@ use super::types::{RawColumn, SqlServerTable};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::SourceTable;
 
-/// The four queries about one table, in the database of its name: `sys` views belong to a database.
+/// The queries about one table, in the database of its name: `sys` views belong to a database.
 struct Queries {
     object: String,
     columns: String,
+    masked: String,
     primary_key: String,
     rows: String,
 }
@@ -33,10 +34,17 @@ impl Queries {
             columns: format!(
                 "SELECT c.name, t.name, bt.name, c.max_length, c.precision, c.scale, c.is_nullable, \
                  CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), c.encryption_type, c.column_id, c.collation_name, \
-                 t.is_user_defined \
+                 t.is_user_defined, c.is_masked \
                  FROM {db}sys.columns AS c LEFT JOIN {db}sys.types AS t ON t.user_type_id = c.user_type_id \
                  LEFT JOIN {db}sys.types AS bt ON bt.user_type_id = c.system_type_id \
                  WHERE c.object_id = @P1 ORDER BY c.column_id"
+            ),
+            // https://learn.microsoft.com/sql/t-sql/functions/has-perms-by-name-transact-sql
+            // Before SQL Server 2022 only a database has UNMASK, and of a column the answer is NULL; without a name the database is the current one.
+            masked: format!(
+                "SELECT c.name FROM {db}sys.columns AS c WHERE c.object_id = @P1 AND c.is_masked = 1 \
+                 AND COALESCE(HAS_PERMS_BY_NAME(@P2, N'OBJECT', N'UNMASK', c.name, N'COLUMN'), HAS_PERMS_BY_NAME(@P3, N'DATABASE', N'UNMASK'), 0) = 0 \
+                 ORDER BY c.column_id"
             ),
             // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-index-columns-transact-sql
             primary_key: format!(
@@ -62,6 +70,10 @@ impl Connection {
 
         let (object, is_table) = self.object(table, &queries).await?;
         let columns = self.rows(&queries.columns, &[&object], &doing).await?;
+        let masked = match columns.iter().any(|row| matches!(get::<bool>(row, 12), Ok(Some(true)))) {
+            true => self.masked(table, object, &queries).await?,
+            false => Vec::new(),
+        };
         let columns = columns.iter().map(raw_column).collect::<Result<Vec<_>>>()?;
         let key = self.rows(&queries.primary_key, &[&object], &doing).await?;
         let primary_key = key.iter().map(|row| text(row, 0)).collect::<Result<_>>()?;
@@ -69,7 +81,15 @@ impl Connection {
         let rows_estimate = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
         let mut table = SqlServerTable::new(columns, primary_key, rows_estimate.and_then(|rows| u64::try_from(rows).ok()));
         table.description.object_id = Some(object).filter(|_| is_table);
+        table.description.masked = masked;
         Ok(table)
+    }
+
+    /// The masked columns that the login may not see as they are.
+    async fn masked(&mut self, table: &SourceTable, object: i32, queries: &Queries) -> Result<Vec<String>> {
+        let (name, database) = (table.to_string(), table.database.as_deref());
+        let rows = self.rows(&queries.masked, &[&object, &name.as_str(), &database], &format!("read the catalogue for {table}")).await?;
+        rows.iter().map(|row| text(row, 0)).collect()
     }
 
     /// The number that the table or view has, and whether it is a table.

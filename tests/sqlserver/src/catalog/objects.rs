@@ -116,7 +116,7 @@ fn columns(database: &Database, table: &Table) -> Vec<Row> {
             if column.encrypted { int(1) } else { Value::Null },
             if column.encrypted { Value::text("DETERMINISTIC") } else { Value::Null },
             Value::Bit(column.hidden),
-            Value::Bit(false),
+            Value::Bit(column.masked),
         ]
     });
     rows.collect()

@@ -94,6 +94,11 @@ impl TableDef {
         self.last(|column| column.encrypted = true)
     }
 
+    /// Masks the last column (`MASKED WITH (FUNCTION = 'default()')`); its values stay as they are given.
+    pub fn masked(self) -> Self {
+        self.last(|column| column.masked = true)
+    }
+
     pub(super) fn last(mut self, change: impl FnOnce(&mut Column)) -> Self {
         if let Some(column) = self.table.columns.last_mut() {
             change(column);

@@ -78,6 +78,7 @@ pub(crate) struct Column {
     pub(crate) row_guid: bool,
     pub(crate) alias_type: Option<String>,
     pub(crate) encrypted: bool,
+    pub(crate) masked: bool,
 }
 
 /// Where a table's rows come from.
@@ -230,6 +231,7 @@ impl Column {
             row_guid: false,
             alias_type: None,
             encrypted: false,
+            masked: false,
         }
     }
 

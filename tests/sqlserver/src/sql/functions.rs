@@ -144,7 +144,10 @@ fn of_values(name: &str, arguments: &[Expr], session: &Session) -> Option<Result
             (SqlType::Variant, Arc::new(move |values| Ok(database_property(&world, values))))
         }
         ("collationproperty", 2) => (SqlType::Variant, Arc::new(|values| Ok(collation_property(values)))),
-        ("has_perms_by_name", 3..) => return Some(Ok(Expr::constant(Value::Int(1), SqlType::Int))),
+        ("has_perms_by_name", 3 | 5) => {
+            let (denied, user) = (session.world.denied.clone(), session.account.user.clone());
+            (SqlType::Int, Arc::new(move |values| Ok(permission(&denied, &user, values))))
+        }
         ("datalength", 1) => (SqlType::Int, data_length(arguments[0].kind)),
         ("len", 1) => (SqlType::Int, length(arguments[0].kind)),
         ("sql_variant_property", 2) => (SqlType::Variant, Arc::new(|values| Ok(variant_property(values)))),
@@ -248,6 +251,16 @@ fn server_property(name: &str) -> Value {
         "isintegratedsecurityonly" | "isclustered" | "ishadrenabled" => variant_int(0),
         _ => Value::Null,
     }
+}
+
+/// A permission is denied under its own name. Before SQL Server 2022 only a database has UNMASK: of anything else the answer is NULL.
+fn permission(denied: &[(String, String)], user: &str, values: &[Value]) -> Value {
+    let (Some(class), Some(permission)) = (text(&values[1]), text(&values[2])) else { return Value::Null };
+    if permission.eq_ignore_ascii_case("UNMASK") && !class.eq_ignore_ascii_case("DATABASE") {
+        return Value::Null;
+    }
+    let is_denied = denied.iter().any(|(who, what)| who.eq_ignore_ascii_case(user) && what.eq_ignore_ascii_case(&permission));
+    Value::Int(i64::from(!is_denied))
 }
 
 fn database_property(world: &World, values: &[Value]) -> Value {

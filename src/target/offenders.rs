@@ -1,0 +1,36 @@
+//! Which rows break a constraint of the target. PostgreSQL names the constraint, and of its rows nothing that may be shown; so the staged rows are asked.
+
+use super::error::broken_constraint;
+use super::merge::offending_keys;
+use super::publish::Publication;
+use super::session::Session;
+use crate::error::{ErrorKind, SyncError};
+use crate::table::TargetTable;
+
+impl Session {
+    /// The same error with the first five rows by their keys, where `error` is a broken constraint and they can be found among the staged ones.
+    pub async fn name_offenders(&self, publication: &Publication, staging: &TargetTable, error: SyncError) -> SyncError {
+        match self.offenders(publication, staging, &error).await {
+            Some(sentence) => SyncError::new(ErrorKind::BadValue, sentence)
+                .with_remedy("Correct the rows at the source, or the constraint")
+                .with_cause(error),
+            None => error,
+        }
+    }
+
+    /// A constraint may speak of columns that are not synced: then nothing is found, and the error stands as it is.
+    async fn offenders(&self, publication: &Publication, staging: &TargetTable, error: &SyncError) -> Option<String> {
+        let name = broken_constraint(error)?;
+        let (target, key) = (&publication.target, &publication.key);
+        let constraint = self.constraint(target, name).await.ok().flatten().filter(|_| !key.is_empty())?;
+        let sql = offending_keys(staging, key, publication.hash_keys, &constraint.broken(staging));
+        let rows = self.client.query(&sql, &[]).await.ok().filter(|rows| !rows.is_empty())?;
+        let keys: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+        Some(format!(
+            "the source delivers rows that break the constraint {name} of {target}, column {}; the first of them, by {}: {}",
+            constraint.columns.join(", "),
+            key.join(", "),
+            keys.join("; ")
+        ))
+    }
+}
