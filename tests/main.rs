@@ -16,6 +16,7 @@ mod hard_targets;
 mod house_rules;
 mod interruption;
 mod lambda_semantics;
+mod lease;
 mod merge;
 mod modes;
 mod overlap;

@@ -135,7 +135,7 @@ async fn every_run_leaves_its_trace() {
     });
     assert_eq!(runs, expected.collect::<Vec<_>>());
     assert_eq!(site.db.value("SELECT count(DISTINCT run_id) FROM tablesync.runs").await, "2");
-    let staging = "SELECT count(*) FROM pg_tables WHERE schemaname = 'tablesync' AND tablename NOT IN ('runs', 'schema_version', 'quarantine', 'source_columns')";
+    let staging = "SELECT count(*) FROM pg_tables WHERE schemaname = 'tablesync' AND tablename NOT IN ('runs', 'schema_version', 'quarantine', 'source_columns', 'locks')";
     assert_eq!(site.db.value(staging).await, "0", "staging tables are gone");
 }
 

@@ -23,7 +23,8 @@ use crate::report::{NotStarted, Outcome, Phase, Progress, ProgressEvent, RowCoun
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable, wants_text_as_bytes};
 use crate::table::{BadRow, SeenTable, SourceDescription, TargetTable};
 use crate::target::{
-    Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_constraint, breaks_key, is_transient,
+    Lease, Loaded, LockOutcome, PublishWay, Published, RunRow, Session, Started, TargetDescription, breaks_constraint, breaks_key,
+    is_transient,
 };
 
 /// How long a run that was asked to stop may take to clean up.
@@ -79,6 +80,8 @@ struct SoFar {
     warnings: Vec<String>,
     /// The source as the plan saw it.
     seen: Option<SeenTable>,
+    /// The table's lock.
+    lease: Option<Lease>,
 }
 
 impl TableJob {
@@ -105,14 +108,19 @@ impl TableJob {
     async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
         let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
         session.prepare_state().await?;
-        let lock = session.lock(&self.config.pg_table).await?;
+        let lock = session.lock(&self.config.pg_table, self.run.run_id).await?;
         let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
         session.record_start(&started).await?;
-        if let LockOutcome::HeldBy(held_by) = lock {
-            session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
-            report.outcome = Outcome::Locked { held_by };
-            return Ok(());
-        }
+        let lease = match lock {
+            LockOutcome::Held(lease) => lease,
+            LockOutcome::HeldBy(held_by) => {
+                session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
+                report.outcome = Outcome::Locked { held_by };
+                return Ok(());
+            }
+        };
+        let renewal = lease.renew_in_background(self.target.clone(), self.application());
+        so_far.lease = Some(lease.clone());
         let mut attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
         if let Err(unsure) = &attempt
             && wants_text_as_bytes(unsure)
@@ -142,9 +150,10 @@ impl TableJob {
                 }
             },
         };
+        drop(renewal);
         so_far.warnings.append(&mut session.take_done_before());
         // A target that does not answer frees the lock with the session.
-        let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table)).await;
+        let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table, &lease)).await;
         done
     }
 
@@ -314,8 +323,12 @@ impl TableJob {
                 Err(unusable) => {
                     tracing::debug!(error = %unusable, "cleaning up in a new session");
                     let session = Session::open(&self.target, &self.application()).await?;
-                    match session.lock(&self.config.pg_table).await? {
-                        LockOutcome::Held => tidy(&session, &self.config.pg_table, &row).await,
+                    match session.lock(&self.config.pg_table, self.run.run_id).await? {
+                        LockOutcome::Held(lease) => {
+                            let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;
+                            session.unlock(&self.config.pg_table, &lease).await;
+                            tidied
+                        }
                         // The lock went with the old session: what stands there now is another run's.
                         LockOutcome::HeldBy(_) => session.record_end(&row).await,
                     }
@@ -342,6 +355,7 @@ impl TableJob {
             error,
             bad_rows: &so_far.bad_rows,
             seen: so_far.seen.as_ref(),
+            lease: so_far.lease.as_ref(),
         }
     }
 
@@ -374,12 +388,13 @@ impl SoFar {
             text_as_bytes: false,
             warnings: Vec::new(),
             seen: None,
+            lease: None,
         }
     }
 
     /// Forgets an attempt; the next one reads text as its bytes.
     fn start_over(&mut self) {
-        *self = Self { begun: self.begun, text_as_bytes: true, ..Self::new() };
+        *self = Self { begun: self.begun, text_as_bytes: true, lease: self.lease.take(), ..Self::new() };
     }
 
     fn note(&mut self, config: &TableConfig, loaded: Loaded, summary: ReadSummary) {
@@ -396,7 +411,12 @@ impl SoFar {
 }
 
 async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
-    session.drop_staging_of(target).await?;
+    // Where the lock is another run's, so is what stands there now.
+    if let Some(lease) = row.lease
+        && session.still_holds(lease).await?
+    {
+        session.drop_staging_of(target).await?;
+    }
     session.record_end(row).await
 }
 

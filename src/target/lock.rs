@@ -1,8 +1,15 @@
-//! One run at a time per target table, by a session's advisory lock: PostgreSQL frees it when the session ends, however it ends.
+//! One run at a time per target table, by a session's advisory lock: PostgreSQL frees it when the session ends, however it ends. Beside it stands a
+//! [`Lease`], for a session whose end PostgreSQL does not notice.
 
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ConstantBuilder};
 use sha2::{Digest, Sha256};
+use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::error::target_error;
+use super::lease::Lease;
 use super::session::Session;
 use crate::error::Result;
 use crate::table::TargetTable;
@@ -15,46 +22,63 @@ const HOLDER: &str = "SELECT a.pid, a.application_name, CASE WHEN a.backend_star
      AND ((l.classid::int8 << 32) | l.objid::int8) = $1";
 
 /// Whether the lock was had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LockOutcome {
-    /// This session holds it until it ends or unlocks.
-    Held,
+    /// This session holds it until it ends or unlocks, as long as the lease is renewed.
+    Held(Lease),
     /// Somebody else does: who, since when.
     HeldBy(String),
 }
 
 impl Session {
-    /// Takes the lock of `table`, or says who has it; never waits.
+    /// Takes the lock of `table` for a run, or says who has it; waits for nobody but a session whose lease has run out, and which is then ended.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn lock(&self, table: &TargetTable) -> Result<LockOutcome> {
+    pub async fn lock(&self, table: &TargetTable, run_id: Uuid) -> Result<LockOutcome> {
         let key = key(table);
-        let failed = |error| target_error(&format!("lock {table}"), error);
-        let row = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await.map_err(failed)?;
-        if row.get(0) {
-            return Ok(LockOutcome::Held);
-        }
-        let holder = self.client.query_opt(HOLDER, &[&key]).await.map_err(failed)?;
-        let held_by = match holder {
-            Some(row) => {
-                // What belongs to another role is hidden from one without pg_read_all_stats.
-                let shown = |column: &str, hidden: &str| row.get::<_, Option<String>>(column).unwrap_or_else(|| hidden.to_owned());
-                format!(
-                    "{} (PostgreSQL process {} from {}, connected since {})",
-                    shown("application_name", "another role's session"),
-                    row.get::<_, i32>("pid"),
-                    shown("client", "an address not shown"),
-                    shown("since", "a time not shown")
-                )
+        let mut looks = ConstantBuilder::default().with_delay(Duration::from_millis(50)).with_max_times(40).build();
+        while !self.try_advisory_lock(table, key).await? {
+            let ending = self.evict_expired(table, key).await.unwrap_or_else(|error| {
+                tracing::warn!("{error}");
+                false
+            });
+            match looks.next().filter(|_| ending) {
+                Some(pause) => sleep(pause).await,
+                None => return Ok(LockOutcome::HeldBy(self.holder(table, key).await?)),
             }
-            None => "a session that has just ended".to_owned(),
-        };
-        Ok(LockOutcome::HeldBy(held_by))
+        }
+        Ok(LockOutcome::Held(self.take_lease(table, run_id).await?))
+    }
+
+    async fn try_advisory_lock(&self, table: &TargetTable, key: i64) -> Result<bool> {
+        let row = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await;
+        Ok(row.map_err(|error| target_error(&format!("lock {table}"), error))?.get(0))
+    }
+
+    /// Who has the advisory lock `key`: by the row of the lease, or by the session where that is just being taken or given back.
+    async fn holder(&self, table: &TargetTable, key: i64) -> Result<String> {
+        let holder = self.client.query_opt(HOLDER, &[&key]).await.map_err(|error| target_error(&format!("lock {table}"), error))?;
+        let Some(row) = holder else { return Ok("a session that has just ended".to_owned()) };
+        if let Some(holder) = self.holder_by_lease(table, row.get("pid")).await? {
+            return Ok(holder);
+        }
+        // What belongs to another role is hidden from one without pg_read_all_stats.
+        let shown = |column: &str, hidden: &str| row.get::<_, Option<String>>(column).unwrap_or_else(|| hidden.to_owned());
+        Ok(format!(
+            "{} (PostgreSQL process {} from {}, connected since {})",
+            shown("application_name", "another role's session"),
+            row.get::<_, i32>("pid"),
+            shown("client", "an address not shown"),
+            shown("since", "a time not shown")
+        ))
     }
 
     /// Gives the lock of `table` back, at once rather than when the server notices that the session has ended.
-    pub async fn unlock(&self, table: &TargetTable) {
+    pub async fn unlock(&self, table: &TargetTable, lease: &Lease) {
+        if let Err(error) = self.end_lease(lease).await {
+            tracing::debug!(%error, "the lease runs out by itself");
+        }
         if let Err(error) = self.client.execute("SELECT pg_advisory_unlock($1)", &[&key(table)]).await {
             tracing::debug!(%error, "the lock goes with the session");
         }

@@ -7,6 +7,7 @@ use tokio_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::error::target_error;
+use super::lease::{self, Lease};
 use super::quarantine;
 use super::seen::{self, record_seen};
 use super::session::Session;
@@ -15,7 +16,7 @@ use crate::report::RowCounts;
 use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
 
 /// Forward-only steps; the schema's version is how many of them it has had. `{schema}` is the quoted state schema.
-fn migrations(schema: &PgIdent<'_>) -> [String; 3] {
+fn migrations(schema: &PgIdent<'_>) -> [String; 4] {
     let runs = format!(
         "CREATE TABLE {schema}.runs (
              run_id uuid NOT NULL,
@@ -39,7 +40,7 @@ fn migrations(schema: &PgIdent<'_>) -> [String; 3] {
          CREATE INDEX runs_by_table ON {schema}.runs (table_name, started_at DESC);
          COMMENT ON TABLE {schema}.runs IS 'What each run of tablesync did, table by table'"
     );
-    [runs, quarantine::migration(schema), seen::migration(schema)]
+    [runs, quarantine::migration(schema), seen::migration(schema), lease::migration(schema)]
 }
 
 /// A run's row as it begins.
@@ -78,6 +79,8 @@ pub struct RunRow<'a> {
     pub bad_rows: &'a [BadRow],
     /// The source as the run saw it; written down with a success.
     pub seen: Option<&'a SeenTable>,
+    /// The table's lock; a success is written only while the run has it.
+    pub lease: Option<&'a Lease>,
 }
 
 impl Session {
@@ -199,8 +202,12 @@ impl Session {
     }
 }
 
-/// Writes a run's `succeeded` row, the rows that it put aside and the source as it saw it, in the transaction of its data.
+/// Writes a run's `succeeded` row, the rows that it put aside and the source as it saw it, in the transaction of its data; refused where the table's
+/// lock is another run's by now.
 pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
+    let lease =
+        row.lease.ok_or_else(|| SyncError::new(ErrorKind::Internal, format!("{} would be published without its lock", row.table)))?;
+    lease.check(transaction, state_schema).await?;
     record(transaction, state_schema, row).await?;
     quarantine::record(transaction, state_schema, row).await?;
     match row.seen {

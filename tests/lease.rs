@@ -1,0 +1,96 @@
+//! The row beside the advisory lock: who holds a table, how a halted run loses it, and that it publishes nothing then.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::process::Running;
+use crate::support::site::Site;
+use crate::support::source::{Fault, Source};
+
+/// A run that has `customer` and reads it without an end.
+async fn stalled() -> (Site, Running) {
+    let mut site = Site::over(Source::sample(500).await).await;
+    site.keep(&["customer"]);
+    site.sync().await;
+    site.source.change("customer", 20.0);
+    site.source.fault("customer", Fault::StallAfterRows(100));
+    let running = site.start(&["multi_sync", "--json"]);
+    site.until_reading("customer").await;
+    site.source.clear_faults("customer");
+    (site, running)
+}
+
+/// Runs until the table is had.
+async fn until_taken(site: &Site) {
+    let asked = Instant::now();
+    while site.json(&["multi_sync"]).await.table("customer")["status"] != "ok" {
+        assert!(asked.elapsed() < Duration::from_secs(60), "the lock is never free");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_halted_loses_the_table_within_fifteen_seconds() {
+    let (site, halted) = stalled().await;
+    let renewed = "SELECT renewed_at > acquired_at AND expires_at > renewed_at FROM tablesync.locks";
+    while site.db.value(renewed).await != "t" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let skipped = site.json(&["multi_sync"]).await;
+    let holder = skipped.table("customer")["held_by"].as_str().unwrap().to_owned();
+    let row = site.db.value("SELECT application || ' (process ' || process_id || ' on ' || host FROM tablesync.locks").await;
+    assert!(holder.starts_with(&row) && holder.contains("since 20"), "{holder} names {row}");
+
+    // Its system still acknowledges what PostgreSQL sends: nothing but the lease shows that it is halted.
+    halted.signal(Signal::STOP);
+    let since = site.db.value("SELECT clock_timestamp()").await;
+    until_taken(&site).await;
+    let waited: f64 =
+        site.db.value(&format!("SELECT extract(epoch FROM acquired_at - '{since}') FROM tablesync.locks")).await.parse().unwrap();
+    assert!((5.0..15.0).contains(&waited), "free after {waited} s");
+    let published = site.db.checksum("mctm_customer").await;
+
+    halted.signal(Signal::CONT);
+    halted.signal(Signal::INT);
+    assert_eq!(halted.finish().await.code, Some(130));
+    assert_eq!(site.db.checksum("mctm_customer").await, published);
+    assert_eq!(site.sync().await.counts("customer"), [500, 0, 0, 0, 500]);
+    assert_eq!(site.db.value("SELECT token >= 4 AND expires_at IS NULL FROM tablesync.locks").await, "t", "each of four runs had a token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_frees_the_table_within_two_seconds() {
+    let (site, killed) = stalled().await;
+    let since = site.db.value("SELECT clock_timestamp()").await;
+    killed.signal(Signal::KILL);
+    until_taken(&site).await;
+    let waited: f64 =
+        site.db.value(&format!("SELECT extract(epoch FROM acquired_at - '{since}') FROM tablesync.locks")).await.parse().unwrap();
+    assert!(waited < 2.0, "free after {waited} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_table_was_taken_over_publishes_nothing() {
+    let mut site = Site::over(Source::sample(100).await).await;
+    site.keep(&["customer"]);
+    site.sync().await;
+    let taken = "CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN UPDATE tablesync.locks SET token = token + 1, application = 'the next run'; RETURN NULL; END $$; \
+        CREATE TRIGGER taken BEFORE INSERT OR UPDATE OR DELETE ON mctm_customer EXECUTE FUNCTION taken()";
+    site.db.execute(taken).await;
+    site.source.change("customer", 20.0);
+    for refresh in ["merge", "replace", "truncate", "straight"] {
+        if refresh == "straight" {
+            site.db.execute("TRUNCATE mctm_customer").await;
+        }
+        site.default("refresh", json!(if refresh == "straight" { "auto" } else { refresh }));
+        let before = site.db.checksum("mctm_customer").await;
+        let refused = site.json(&["multi_sync"]).await;
+        assert_eq!(refused.table("customer")["refresh"], refresh, "{refused}");
+        assert!(refused.error_of("customer").contains("was taken over by the next run on"), "{refused}");
+        assert_eq!(site.db.checksum("mctm_customer").await, before, "{refresh}");
+    }
+    site.db.execute("DROP TRIGGER taken ON mctm_customer").await;
+    assert_eq!(site.sync().await.counts("customer"), [100, 100, 0, 0, 0]);
+}
