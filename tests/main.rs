@@ -19,6 +19,7 @@ mod lambda_semantics;
 mod lease;
 mod merge;
 mod modes;
+mod network;
 mod overlap;
 mod plan;
 mod properties;

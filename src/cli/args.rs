@@ -60,6 +60,7 @@ Variables (also read from ./.env, which never overrides a set variable):
   DEADLINE_MARGIN                  time kept before the deadline for a clean end
                                    (10s, at most a fifth of the time left)
   SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (5m)
+  TARGET_IDLE_TIMEOUT              how long the target may take for a statement (1h)
   DRY_RUN                          true: as --dry-run
   LOG_LEVEL, RUST_LOG              off, error, warn, info, debug, trace (warn)";
 

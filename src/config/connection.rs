@@ -1,6 +1,7 @@
 //! The connections' sections: one per source `db_type`, one for the target.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -76,6 +77,8 @@ pub struct TargetSettings {
     pub sslmode: SslMode,
     /// A PEM file of certificate authorities, in place of the system's.
     pub sslrootcert: Option<PathBuf>,
+    /// How long it may keep an answer back (`TARGET_IDLE_TIMEOUT`).
+    pub idle_timeout: Duration,
     /// The schema of `runs` and of the staging tables (`STATE_SCHEMA`).
     pub state_schema: String,
 }

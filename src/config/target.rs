@@ -1,4 +1,6 @@
-//! Reads the target's section: `PG_*` and `STATE_SCHEMA`.
+//! Reads the target's section: `PG_*`, `TARGET_IDLE_TIMEOUT` and `STATE_SCHEMA`.
+
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -10,6 +12,8 @@ use crate::table::IDENTIFIER_BYTES_MAX;
 
 const PORT: u16 = 5432;
 const STATE_SCHEMA: &str = "tablesync";
+/// A statement on a large table is silent for long, and a server that is gone is noticed by keepalives.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 pub(super) fn read(env: &Env) -> Result<TargetSettings> {
     let mut section = Section::new(env);
@@ -21,6 +25,10 @@ pub(super) fn read(env: &Env) -> Result<TargetSettings> {
     let sslmode = section.parsed("PG_SSLMODE", "disable, prefer, require, verify-ca or verify-full", parse_sslmode);
     let sslrootcert = section.file("PG_SSLROOTCERT");
     let state_schema = section.parsed("STATE_SCHEMA", "a schema name of at most 63 bytes that does not begin with pg_", parse_schema);
+    let idle_timeout = section.duration("TARGET_IDLE_TIMEOUT").unwrap_or(IDLE_TIMEOUT);
+    if idle_timeout.is_zero() {
+        section.problem("TARGET_IDLE_TIMEOUT is zero, expected a duration above it".to_owned());
+    }
     // Whoever names an authority wants it asked, on loopback too.
     let unverified = is_local(&host) && sslrootcert.is_none();
     let settings = TargetSettings {
@@ -28,6 +36,7 @@ pub(super) fn read(env: &Env) -> Result<TargetSettings> {
         password: section.optional("PG_PASSWORD").map(SecretString::from),
         sslmode: sslmode.unwrap_or(if unverified { SslMode::Prefer } else { SslMode::VerifyFull }),
         sslrootcert,
+        idle_timeout,
         state_schema: state_schema.unwrap_or_else(|| STATE_SCHEMA.to_owned()),
         host,
         database,
@@ -92,6 +101,7 @@ mod tests {
             ("PG_SSLMODE", "allow", "PG_SSLMODE is \"allow\", expected disable, prefer, require, verify-ca or verify-full"),
             ("PG_SSLROOTCERT", "/nonexistent", "PG_SSLROOTCERT is \"/nonexistent\", expected the path"),
             ("STATE_SCHEMA", "pg_state", "STATE_SCHEMA is \"pg_state\", expected a schema name"),
+            ("TARGET_IDLE_TIMEOUT", "0", "TARGET_IDLE_TIMEOUT is zero"),
             ("PG_SECRET_ID", "prod/pg", "PG_SECRET_ID is not supported yet in this version"),
         ];
         for (name, value, expected) in cases {

@@ -107,10 +107,11 @@ impl TableJob {
 
     async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
         let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
-        session.prepare_state().await?;
-        let lock = session.lock(&self.config.pg_table, self.run.run_id).await?;
+        let patience = session.patience();
+        patience.wait(session.prepare_state()).await?;
+        let lock = patience.wait(session.lock(&self.config.pg_table, self.run.run_id)).await?;
         let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
-        session.record_start(&started).await?;
+        patience.wait(session.record_start(&started)).await?;
         let lease = match lock {
             LockOutcome::Held(lease) => lease,
             LockOutcome::HeldBy(held_by) => {
@@ -160,7 +161,7 @@ impl TableJob {
     async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
-        let standing = session.describe(&self.config.pg_table).await?;
+        let standing = session.patience().wait(session.describe(&self.config.pg_table)).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
@@ -197,7 +198,7 @@ impl TableJob {
         target: Option<&TargetDescription>,
         so_far: &mut SoFar,
     ) -> Result<SyncPlan> {
-        let seen = session.seen_table(&self.config.name).await?;
+        let seen = session.patience().wait(session.seen_table(&self.config.name)).await?;
         let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
         let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
         let (plan, seen) = plan_refresh(known, allowed)?;
@@ -224,13 +225,14 @@ impl TableJob {
     }
 
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
-        let straight = self.run.stop.or_done(session.begin_straight(&plan.publication)).await?;
+        let patience = session.patience();
+        let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
         let load = straight.load();
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
         self.reached(Phase::Publishing, None);
-        straight.publish(&self.ended("succeeded", so_far, None)).await
+        patience.wait(straight.publish(&self.ended("succeeded", so_far, None))).await
     }
 
     /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
@@ -252,17 +254,18 @@ impl TableJob {
     }
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
-        let staging = session.create_staging(&plan.publication).await?;
+        let patience = session.patience();
+        let staging = patience.wait(session.create_staging(&plan.publication)).await?;
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);
-        self.run.stop.or_done(session.check_staged(&plan.publication, &staging)).await?;
+        self.run.stop.or_done(patience.wait(session.check_staged(&plan.publication, &staging))).await?;
         self.reached(Phase::Publishing, None);
         let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
-        if let Err(error) = session.drop_staging(&staging).await {
+        if let Err(error) = patience.wait(session.drop_staging(&staging)).await {
             so_far.warnings.push(error.to_string());
         }
         Ok(published)
@@ -272,7 +275,8 @@ impl TableJob {
     async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
         let mut pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter().build();
         loop {
-            match session.publish(&plan.publication, staging, &self.ended("succeeded", so_far, None)).await {
+            let patience = session.patience();
+            match patience.wait(session.publish(&plan.publication, staging, &self.ended("succeeded", so_far, None))).await {
                 Err(error) if is_transient(&error) => {
                     let Some(pause) = pauses.next() else { return Err(error) };
                     tracing::warn!("publishing again in {} ms: {error}", pause.as_millis());
@@ -322,7 +326,9 @@ impl TableJob {
                 Ok(committed) => Ok(committed),
                 Err(unusable) => {
                     tracing::debug!(error = %unusable, "cleaning up in a new session");
+                    let lost = session;
                     let session = Session::open(&self.target, &self.application()).await?;
+                    session.end(lost).await?;
                     match session.lock(&self.config.pg_table, self.run.run_id).await? {
                         LockOutcome::Held(lease) => {
                             let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;

@@ -9,6 +9,7 @@ use super::create::{NewTable, add_primary_key};
 use super::error::{breaks_key, target_error};
 use super::guards::Guards;
 use super::merge::{Statements, bad_keys};
+use super::patience::Patience;
 use super::quarantine::keep_standing;
 use super::sequence::advance_sequences;
 use super::session::Session;
@@ -90,6 +91,7 @@ pub struct StraightLoad<'a> {
     transaction: Transaction<'a>,
     publication: &'a Publication,
     state_schema: String,
+    patience: Patience,
 }
 
 impl Session {
@@ -101,7 +103,7 @@ impl Session {
         let target = &publication.target;
         let failed = |error| target_error(&format!("prepare {target}"), error);
         self.add_columns(publication).await?;
-        let state_schema = self.state_schema.clone();
+        let (state_schema, patience) = (self.state_schema.clone(), self.patience());
         if matches!(publication.way, PublishWay::Straight { create: None }) {
             self.drop_own_foreign_keys(target).await?;
         }
@@ -119,7 +121,7 @@ impl Session {
                 }
             }
         }
-        Ok(StraightLoad { transaction, publication, state_schema })
+        Ok(StraightLoad { transaction, publication, state_schema, patience })
     }
 
     /// Gives the planner what it needs to compare the staged rows, and checks their key. Nothing is locked yet.
@@ -277,6 +279,7 @@ impl<'a> StraightLoad<'a> {
     pub fn load(&'a self) -> Load<'a> {
         Load {
             client: self.transaction.client(),
+            patience: self.patience.clone(),
             table: self.publication.target.clone(),
             columns: &self.publication.columns,
             key: self.publication.shown_key(),
@@ -291,7 +294,7 @@ impl StraightLoad<'_> {
     /// # Errors
     /// As [`Session::publish`].
     pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
-        let Self { mut transaction, publication, state_schema } = self;
+        let Self { mut transaction, publication, state_schema, .. } = self;
         let target = &publication.target;
         let staged = run.rows.read.saturating_sub(run.rows.quarantined);
         let mut warnings = publication.guards.check(staged, 0, 0)?;

@@ -9,6 +9,7 @@ use tokio_postgres::{CancelToken, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{connect_error, target_error};
+use super::patience::Patience;
 use super::tls;
 use crate::config::{SslMode, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -27,6 +28,9 @@ pub struct Session {
     pub(super) client: Client,
     cancel: CancelToken,
     tls: MakeRustlsConnect,
+    pub(super) patience: Patience,
+    /// The server's process, and what it shows as its application.
+    process: (i32, String),
     /// The schema of `runs` and of staging tables.
     pub(super) state_schema: String,
     /// What was done for good before a publish, whatever becomes of that.
@@ -41,28 +45,61 @@ impl Session {
     pub async fn open(settings: &TargetSettings, application: &str) -> Result<Self> {
         let tls = tls::connector(settings.sslmode, settings.sslrootcert.as_deref())?;
         let server = format!("{}:{}", settings.host, settings.port);
-        let silent = |_| SyncError::new(ErrorKind::TargetConnect, format!("PostgreSQL {server} did not answer within 15 s"));
-        let (client, driver) = timeout(CONNECT_TIMEOUT, driver_config(settings, application).connect(tls.clone()))
+        let limit = CONNECT_TIMEOUT.min(settings.idle_timeout);
+        let silent = |_| {
+            SyncError::new(
+                ErrorKind::TargetConnect,
+                format!("PostgreSQL {server} did not answer within {}", humantime::format_duration(limit)),
+            )
+        };
+        let (client, driver) = timeout(limit, driver_config(settings, application).connect(tls.clone()))
             .await
             .map_err(silent)?
             .map_err(|error| connect_error(&server, error))?;
-        tokio::spawn(async move {
+        let driving = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "the connection to the target ended");
             }
         });
         let cancel = client.cancel_token();
-        let session = Self { client, cancel, tls, state_schema: settings.state_schema.clone(), done_before: Vec::new() };
-        session.prepare(&settings.database).await?;
+        let patience = Patience::new(settings.idle_timeout, server.clone(), driving.abort_handle());
+        let state_schema = settings.state_schema.clone();
+        let mut session =
+            Self { client, cancel, tls, patience, process: (0, application.to_owned()), state_schema, done_before: Vec::new() };
+        timeout(limit, session.prepare(&settings.database)).await.map_err(silent)??;
         Ok(session)
     }
 
-    async fn prepare(&self, database: &str) -> Result<()> {
+    /// How long it may keep an answer back.
+    pub fn patience(&self) -> Patience {
+        self.patience.clone()
+    }
+
+    async fn prepare(&mut self, database: &str) -> Result<()> {
         self.client.batch_execute(SETTINGS).await.map_err(|error| target_error("prepare the session", error))?;
-        let row = self.client.query_one("SHOW server_encoding", &[]).await.map_err(|error| target_error("read server_encoding", error))?;
+        let about = "SELECT pg_catalog.current_setting('server_encoding'), pg_catalog.pg_backend_pid()";
+        let row = self.client.query_one(about, &[]).await.map_err(|error| target_error("read server_encoding", error))?;
+        self.process.0 = row.get(1);
         match row.get::<_, &str>(0) {
             "UTF8" => Ok(()),
             other => Err(SyncError::new(ErrorKind::TargetSchema, format!("database {database} has the encoding {other}; it must be UTF8"))),
+        }
+    }
+
+    /// Ends the server's side of a session whose connection was lost, and waits until it has: what it was doing is then done or undone, and its locks
+    /// are free.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn end(&self, lost: &Session) -> Result<()> {
+        // A process number may be another session's by now; with its name it is ours.
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND application_name = $2";
+        loop {
+            let found = self.client.query(sql, &[&lost.process.0, &lost.process.1]).await;
+            if found.map_err(|error| target_error("end the session that was lost", error))?.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::{Client, CopyInSink};
 
 use super::error::{keyed_target_error, target_error};
+use super::patience::Patience;
 use super::publish::Publication;
 use super::session::Session;
 use super::state::helper_table;
@@ -28,6 +29,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Load<'a> {
     pub(super) client: &'a Client,
+    pub(super) patience: Patience,
     pub(super) table: TargetTable,
     pub(super) columns: &'a [String],
     /// The key among them, for messages.
@@ -73,7 +75,15 @@ impl Session {
 
     /// A load into the staging table.
     pub fn load_staging<'a>(&'a self, staging: &TargetTable, publication: &'a Publication) -> Load<'a> {
-        Load { client: &self.client, table: staging.clone(), columns: &publication.columns, key: publication.shown_key(), freeze: false }
+        let patience = self.patience();
+        Load {
+            client: &self.client,
+            patience,
+            table: staging.clone(),
+            columns: &publication.columns,
+            key: publication.shown_key(),
+            freeze: false,
+        }
     }
 }
 
@@ -126,8 +136,11 @@ impl Load<'_> {
         let list = quoted_list("", self.columns.iter().map(String::as_str));
         let freeze = if self.freeze { ", FREEZE" } else { "" };
         let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary{freeze})", self.table);
-        let sink = self.client.copy_in(&sql).await.map_err(|error| target_error(&format!("copy into {}", self.table), error))?;
-        let mut open = OpenCopy { sink: Box::pin(sink), table: &self.table, key: self.key, bytes: 0 };
+        let sink = self
+            .patience
+            .wait(async { self.client.copy_in(&sql).await.map_err(|error| target_error(&format!("copy into {}", self.table), error)) })
+            .await?;
+        let mut open = OpenCopy { sink: Box::pin(sink), patience: &self.patience, table: &self.table, key: self.key, bytes: 0 };
         open.send_bytes(PooledBuffer::detached(HEADER)).await?;
         Ok(open)
     }
@@ -136,6 +149,7 @@ impl Load<'_> {
 /// A COPY under way; dropped, PostgreSQL is told to forget its rows.
 struct OpenCopy<'a> {
     sink: std::pin::Pin<Box<CopyInSink<PooledBuffer>>>,
+    patience: &'a Patience,
     table: &'a TargetTable,
     key: &'a [String],
     bytes: u64,
@@ -148,13 +162,15 @@ impl OpenCopy<'_> {
     }
 
     async fn send_bytes(&mut self, bytes: PooledBuffer) -> Result<()> {
-        self.sink.feed(bytes).await.map_err(|error| self.failed(error))
+        let fed = self.patience.wait(async { Ok(self.sink.feed(bytes).await) }).await?;
+        fed.map_err(|error| self.failed(error))
     }
 
     /// Ends the COPY; returns how many rows PostgreSQL took.
     async fn finish(mut self) -> Result<u64> {
         self.send_bytes(PooledBuffer::detached(TRAILER)).await?;
-        self.sink.as_mut().finish().await.map_err(|error| self.failed(error))
+        let taken = self.patience.wait(async { Ok(self.sink.as_mut().finish().await) }).await?;
+        taken.map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: tokio_postgres::Error) -> SyncError {

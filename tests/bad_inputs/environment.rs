@@ -28,6 +28,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("DEADLINE_MARGIN", "soon"),
     ("DEADLINE_MARGIN", "-1"),
     ("SOURCE_IDLE_TIMEOUT", "0"),
+    ("TARGET_IDLE_TIMEOUT", "0"),
     ("FAIL_ON", "sometimes"),
     ("DRY_RUN", "maybe"),
     ("TABLE_CONFIGS", "/nonexistent/table_configs.json"),

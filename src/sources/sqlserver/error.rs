@@ -12,7 +12,8 @@ pub(super) fn source_error(doing: &str, server: &str, error: Error) -> SyncError
             let (kind, remedy) = server_error(answer.code());
             (kind, format!("{} (error {})", answer.message().trim_end_matches('.'), answer.code()), remedy)
         }
-        Error::Io { kind: IoErrorKind::TimedOut, .. } => {
+        // Inside a packet the driver wraps the transport's error in one of its own.
+        Error::Io { kind, message } if *kind == IoErrorKind::TimedOut || message.ends_with(": timed out") => {
             (ErrorKind::SourceRead, "the server fell silent".to_owned(), Some("SOURCE_IDLE_TIMEOUT says how long silence is borne"))
         }
         Error::Io { message, .. } => (ErrorKind::SourceRead, format!("the connection was lost: {message}"), None),

@@ -1,0 +1,175 @@
+//! A network that goes wrong on demand: a TCP proxy in front of a server that at a chosen byte cuts, resets, stalls, slices or delays.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a delay lasts.
+pub(crate) const DELAY: Duration = Duration::from_millis(400);
+/// How many bytes are sliced.
+const SLICED_BYTES: usize = 2_000;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Both sides are told that the other has closed (FIN).
+    Cut,
+    /// Both sides are told that the connection is broken (RST).
+    Reset,
+    /// Nothing passes any more, and nobody is told.
+    Stall,
+    /// The next bytes come one at a time.
+    Slice,
+    /// Nothing passes for [`DELAY`].
+    Delay,
+}
+
+/// Which bytes are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// What the product says.
+    ToServer,
+    /// What the server answers.
+    ToClient,
+}
+
+/// Where trouble strikes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// Before this byte of those that pass one way, over all connections.
+    Byte(Direction, u64),
+    /// Before this text.
+    Text(Direction, &'static str),
+}
+
+/// A proxy on 127.0.0.1.
+pub(crate) struct Proxy {
+    /// Where it listens.
+    pub(crate) port: u16,
+    shared: Arc<Mutex<Shared>>,
+}
+
+/// What is to happen, and what has.
+#[derive(Default)]
+struct Shared {
+    planned: Option<(Trouble, Place)>,
+    /// Bytes that have passed [to the server, to the client], over all connections.
+    passed: [u64; 2],
+    /// Connections that stand still, both their ends.
+    stalled: Vec<(TcpStream, TcpStream)>,
+}
+
+impl Proxy {
+    /// A proxy, sound for now, in front of the server at a port of this machine.
+    pub(crate) async fn before(server: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let of_connections = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, server, Arc::clone(&of_connections)));
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Counts from zero again; what stood still is closed. Trouble comes once, to the connection that reaches the place: later ones
+    /// are sound.
+    pub(crate) fn plan(&self, trouble: Option<(Trouble, Place)>) {
+        *self.shared.lock().unwrap() = Shared { planned: trouble, ..Shared::default() };
+    }
+
+    /// How many bytes have passed.
+    pub(crate) fn passed(&self, direction: Direction) -> u64 {
+        self.shared.lock().unwrap().passed[direction as usize]
+    }
+
+    /// Whether the trouble has come.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.shared.lock().unwrap().planned.is_none()
+    }
+}
+
+/// One connection, from its beginning to its end.
+async fn carry(mut client: TcpStream, server: u16, shared: Arc<Mutex<Shared>>) {
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { return };
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    let struck = {
+        let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+        let asking = pass(from_client, to_server, Direction::ToServer, &shared);
+        let answering = pass(from_server, to_client, Direction::ToClient, &shared);
+        tokio::pin!(asking, answering);
+        tokio::select! {
+            struck = &mut asking => match struck { None => answering.await, struck => struck },
+            struck = &mut answering => match struck { None => asking.await, struck => struck },
+        }
+    };
+    match struck {
+        Some(Trouble::Cut) => {
+            // A socket closed with bytes unread would say RST.
+            for mut end in [client, server] {
+                let _ = end.shutdown().await;
+                tokio::spawn(async move { while let Ok(1..) = end.read(&mut [0; 8192]).await {} });
+            }
+        }
+        Some(Trouble::Reset) => {
+            for end in [client, server] {
+                SockRef::from(&end).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+        }
+        Some(Trouble::Stall) => shared.lock().unwrap_or_else(PoisonError::into_inner).stalled.push((client, server)),
+        Some(Trouble::Slice | Trouble::Delay) | None => {}
+    }
+}
+
+/// Passes bytes one way until they end, or until trouble ends the connection.
+async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, direction: Direction, shared: &Mutex<Shared>) -> Option<Trouble> {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let (before, struck) = shared.lock().unwrap().count(direction, &buffer[..length]);
+        let (sound, rest) = buffer[..length].split_at(before);
+        to.write_all(sound).await.ok()?;
+        match struck {
+            Some(trouble @ (Trouble::Cut | Trouble::Reset | Trouble::Stall)) => return Some(trouble),
+            Some(Trouble::Slice) => {
+                let (sliced, rest) = rest.split_at(rest.len().min(SLICED_BYTES));
+                for byte in sliced {
+                    to.write_all(std::slice::from_ref(byte)).await.ok()?;
+                }
+                to.write_all(rest).await.ok()?;
+            }
+            Some(Trouble::Delay) => {
+                tokio::time::sleep(DELAY).await;
+                to.write_all(rest).await.ok()?;
+            }
+            None => to.write_all(rest).await.ok()?,
+        }
+    }
+    let _ = to.shutdown().await;
+    None
+}
+
+impl Shared {
+    /// Notes that bytes have come: how many of them pass before trouble strikes, if it does.
+    fn count(&mut self, direction: Direction, bytes: &[u8]) -> (usize, Option<Trouble>) {
+        let passed = &mut self.passed[direction as usize];
+        let before = *passed;
+        *passed += bytes.len() as u64;
+        let Some((trouble, place)) = self.planned else { return (bytes.len(), None) };
+        let sound = match place {
+            Place::Byte(of, at) if of == direction && at < *passed => usize::try_from(at.saturating_sub(before)).ok(),
+            Place::Text(of, text) if of == direction => memchr::memmem::find(bytes, text.as_bytes()),
+            Place::Byte(..) | Place::Text(..) => None,
+        };
+        let Some(sound) = sound else { return (bytes.len(), None) };
+        self.planned = None;
+        (sound, Some(trouble))
+    }
+}
