@@ -57,7 +57,7 @@ impl App {
             Mode::MultiSync | Mode::SingleSync => {
                 let run = context(request, &settings, stop, progress);
                 match jobs(&settings, &tables, &run) {
-                    Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.max_parallel_tables, tls_warnings).await),
+                    Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.parallel, tls_warnings).await),
                     Err(error) => Report::Failed(error),
                 }
             }
@@ -72,9 +72,7 @@ impl App {
             Mode::Verify => {
                 let run = context(request, &settings, stop, progress);
                 match jobs(&settings, &tables, &run) {
-                    Ok(jobs) => {
-                        Report::Verify(verify_tables(jobs, request.sampling, run, settings.run.max_parallel_tables, tls_warnings).await)
-                    }
+                    Ok(jobs) => Report::Verify(verify_tables(jobs, request.sampling, run, settings.run.parallel, tls_warnings).await),
                     Err(error) => Report::Failed(error),
                 }
             }

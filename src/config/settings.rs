@@ -19,11 +19,20 @@ pub enum FailOn {
     Always,
 }
 
+/// How much is done side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parallel {
+    /// Tables at a time (`MAX_PARALLEL_TABLES`).
+    pub tables: usize,
+    /// Tables at a time of one source server (`MAX_PARALLEL_PER_SOURCE`).
+    pub per_source: usize,
+}
+
 /// The settings of a run that belong to no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSettings {
-    /// Tables at a time (`MAX_PARALLEL_TABLES`).
-    pub max_parallel_tables: usize,
+    /// How many tables are refreshed side by side.
+    pub parallel: Parallel,
     /// How long before the deadline a run stops (`DEADLINE_MARGIN`).
     pub deadline_margin: Duration,
     /// How long a source may be silent in mid-stream (`SOURCE_IDLE_TIMEOUT`).
@@ -37,7 +46,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
-            max_parallel_tables: 1,
+            parallel: Parallel { tables: 1, per_source: 4 },
             deadline_margin: Duration::from_secs(10),
             source_idle_timeout: Duration::from_secs(300),
             fail_on: FailOn::Scheduled,
@@ -56,9 +65,10 @@ impl RunSettings {
         let mut section = Section::new(env);
         section.refuse("METRICS", "unset it");
         let settings = Self {
-            max_parallel_tables: section
-                .parsed("MAX_PARALLEL_TABLES", "a whole number from 1", |text| text.parse().ok().filter(|n| *n > 0))
-                .unwrap_or(standard.max_parallel_tables),
+            parallel: Parallel {
+                tables: count(&mut section, "MAX_PARALLEL_TABLES").unwrap_or(standard.parallel.tables),
+                per_source: count(&mut section, "MAX_PARALLEL_PER_SOURCE").unwrap_or(standard.parallel.per_source),
+            },
             deadline_margin: section.duration("DEADLINE_MARGIN").unwrap_or(standard.deadline_margin),
             source_idle_timeout: section.duration("SOURCE_IDLE_TIMEOUT").unwrap_or(standard.source_idle_timeout),
             fail_on: section.parsed("FAIL_ON", "never, scheduled or always", parse_fail_on).unwrap_or_default(),
@@ -74,6 +84,10 @@ impl RunSettings {
     pub fn time_to_run(&self, time_left: Duration) -> Duration {
         time_left - self.deadline_margin.min(time_left / 5)
     }
+}
+
+fn count(section: &mut Section<'_>, variable: &'static str) -> Option<usize> {
+    section.parsed(variable, "a whole number from 1", |text| text.parse().ok().filter(|count| *count > 0))
 }
 
 fn parse_fail_on(text: &str) -> Option<FailOn> {
@@ -160,20 +174,27 @@ mod tests {
         assert_eq!(RunSettings::read(&Env::default()).unwrap(), RunSettings::default());
         let env = Env::from_iter([
             ("MAX_PARALLEL_TABLES", "4"),
+            ("MAX_PARALLEL_PER_SOURCE", "2"),
             ("DEADLINE_MARGIN", "30"),
             ("SOURCE_IDLE_TIMEOUT", "2m"),
             ("FAIL_ON", "Always"),
             ("DRY_RUN", "TRUE"),
         ]);
         let expected = RunSettings {
-            max_parallel_tables: 4,
+            parallel: Parallel { tables: 4, per_source: 2 },
             deadline_margin: Duration::from_secs(30),
             source_idle_timeout: Duration::from_secs(120),
             fail_on: FailOn::Always,
             dry_run: true,
         };
         assert_eq!(RunSettings::read(&env).unwrap(), expected);
-        let wrong = [("MAX_PARALLEL_TABLES", "0"), ("DEADLINE_MARGIN", "soon"), ("FAIL_ON", "error"), ("DRY_RUN", "perhaps")];
+        let wrong = [
+            ("MAX_PARALLEL_TABLES", "0"),
+            ("MAX_PARALLEL_PER_SOURCE", "-1"),
+            ("DEADLINE_MARGIN", "soon"),
+            ("FAIL_ON", "error"),
+            ("DRY_RUN", "perhaps"),
+        ];
         let error = RunSettings::read(&Env::from_iter(wrong)).unwrap_err().to_string();
         for (name, _) in wrong {
             assert!(error.contains(name), "{error}");

@@ -3,6 +3,7 @@
 mod drift;
 mod foreign_keys;
 mod full_refresh;
+mod parallel;
 mod plan;
 mod plan_tables;
 mod planning;
