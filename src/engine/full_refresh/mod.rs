@@ -8,6 +8,7 @@ mod attempt;
 mod clean_up;
 mod count;
 mod so_far;
+mod swap;
 
 use std::time::Duration;
 
