@@ -2,7 +2,8 @@
 //!
 //! Whatever cannot be made is a warning of its table: rows are there, and the next run tries again.
 
-use super::full_refresh::{RunContext, TableJob};
+use super::full_refresh::TableJob;
+use super::run_context::RunContext;
 use crate::config::{SqlServerSettings, TableConfig};
 use crate::error::Result;
 use crate::report::{Outcome, TableReport};

@@ -9,15 +9,17 @@ mod planning;
 mod pump;
 mod reading;
 mod run;
+mod run_context;
 mod sources;
 mod stop;
 mod test_connections;
 mod verify;
 
-pub use full_refresh::{RunContext, TableJob};
+pub use full_refresh::TableJob;
 pub use plan::{PlannedColumn, SyncPlan, plan};
 pub use plan_tables::{PlanJob, plan_tables};
 pub use run::run_tables;
+pub use run_context::RunContext;
 pub use stop::{Stop, StopReason};
 pub use test_connections::{TestJob, test_connections};
 pub use verify::verify_tables;

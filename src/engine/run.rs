@@ -9,7 +9,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::foreign_keys::make_foreign_keys;
-use super::full_refresh::{RunContext, TableJob, not_started};
+use super::full_refresh::TableJob;
+use super::run_context::RunContext;
 use crate::error::{ErrorKind, SyncError};
 use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
 
@@ -38,7 +39,7 @@ pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usiz
 async fn run_one(job: TableJob, context: RunContext, position: usize, tables: usize) -> TableReport {
     let name = job.config.name.clone();
     let report = match context.stop.reason() {
-        Some(reason) => TableReport::new(&name, Outcome::NotStarted(not_started(reason))),
+        Some(reason) => TableReport::new(&name, Outcome::NotStarted(reason.not_started())),
         None => {
             context.progress.on(&ProgressEvent::Started { table: &name, position, tables });
             let span = tracing::info_span!("table", run_id = %context.run_id, table = %name);

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::error::{ErrorKind, Result, SyncError};
 use tokio_util::sync::CancellationToken;
+
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::NotStarted;
 
 /// Why a run ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,14 @@ pub enum StopReason {
 }
 
 impl StopReason {
+    /// Why a table that was never begun was not.
+    pub(super) fn not_started(self) -> NotStarted {
+        match self {
+            StopReason::Deadline => NotStarted::Deadline,
+            StopReason::Cancelled => NotStarted::Cancelled,
+        }
+    }
+
     /// The error of work that was given up.
     fn error(self) -> SyncError {
         let why = match self {

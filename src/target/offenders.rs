@@ -1,8 +1,7 @@
 //! Which rows break a constraint of the target. PostgreSQL names the constraint, and of its rows nothing that may be shown; so the staged rows are asked.
 
 use super::error::broken_constraint;
-use super::merge::offending_keys;
-use super::publish::Publication;
+use super::publish::{Publication, offending_keys};
 use super::session::Session;
 use crate::error::{ErrorKind, SyncError};
 use crate::table::TargetTable;

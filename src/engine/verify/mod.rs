@@ -21,7 +21,8 @@ use tracing::Instrument;
 
 use self::compare::compare;
 use self::sides::Sides;
-use super::full_refresh::{RunContext, TableJob, not_started};
+use super::full_refresh::TableJob;
+use super::run_context::RunContext;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
 use crate::request::Sampling;
@@ -50,7 +51,7 @@ async fn verify_one(job: TableJob, sampling: Sampling, (position, tables): (usiz
     let (name, run) = (job.config.name.clone(), job.run.clone());
     let begun = Instant::now();
     if let Some(reason) = run.stop.reason() {
-        let verified = Verified::NotStarted(not_started(reason));
+        let verified = Verified::NotStarted(reason.not_started());
         return (name, TableVerification { verified, elapsed: Duration::ZERO, warnings: Vec::new() });
     }
     run.progress.on(&ProgressEvent::Started { table: &name, position, tables });

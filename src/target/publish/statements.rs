@@ -108,28 +108,6 @@ impl Statements<'_> {
     }
 }
 
-/// Names the first five keys that are NULL or stand more than once in `table`: as text or as the beginning of its SHA-256, how many rows, whether NULL.
-pub(super) fn bad_keys(table: &TargetTable, key: &[String], hashed: bool) -> String {
-    let shown = shown(key, hashed);
-    let nulls: Vec<_> = key.iter().map(|column| format!("{} IS NULL", quoted_list("", [column.as_str()]))).collect();
-    let nulls = nulls.join(" OR ");
-    let list = quoted_list("", key.iter().map(String::as_str));
-    format!("SELECT {shown}, count(*), {nulls} FROM {table} GROUP BY {list} HAVING count(*) > 1 OR {nulls} ORDER BY {list} LIMIT 5")
-}
-
-/// Names the first five keys of the rows `s` of `table` of which the condition is true.
-pub(super) fn offending_keys(table: &TargetTable, key: &[String], hashed: bool, condition: &str) -> String {
-    let list = quoted_list("", key.iter().map(String::as_str));
-    format!("SELECT {} FROM {table} AS s WHERE {condition} ORDER BY {list} LIMIT 5", shown(key, hashed))
-}
-
-/// A key as messages show it: its text, or the beginning of its SHA-256.
-fn shown(key: &[String], hashed: bool) -> String {
-    let texts: Vec<_> = key.iter().map(|column| format!("coalesce({}::text, 'NULL')", quoted_list("", [column.as_str()]))).collect();
-    let text = format!("concat_ws(', ', {})", texts.join(", "));
-    if hashed { format!("'#' || left(encode(sha256(convert_to({text}, 'UTF8')), 'hex'), 12)") } else { format!("left({text}, 200)") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,162 @@
+//! One attempt: plan, read, stage (or load straight), verify, publish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::FutureExt;
+
+use super::TableJob;
+use super::so_far::SoFar;
+use crate::engine::drift::unchanged_by;
+use crate::engine::plan::SyncPlan;
+use crate::engine::planning::{Allowed, Known, plan_refresh};
+use crate::engine::pump::{RowProgress, pump};
+use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::Phase;
+use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
+use crate::table::{SourceDescription, TargetTable};
+use crate::target::{Loaded, PublishWay, Published, Session, TargetDescription, breaks_constraint, breaks_key, is_transient};
+
+impl TableJob {
+    pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
+        self.reached(Phase::Planning, None);
+        let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
+        let standing = session.patience().wait(session.describe(&self.config.pg_table)).await?;
+        self.define(&mut connection, &mut described, standing.is_none()).await?;
+        let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
+        so_far.refresh = Some(plan.publication.way.name());
+        so_far.warnings.extend(plan.warnings.iter().cloned());
+        self.reached(Phase::Copying, plan.rows_estimate);
+        let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
+        let mut published = match plan.publication.way {
+            PublishWay::Straight { .. } => match self.load_straight(session, &plan, read, so_far).await {
+                Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
+                    Err(self.name_bad_rows(session, &plan, so_far, error).await)
+                }
+                done => done,
+            },
+            PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
+        }?;
+        let put_aside = quarantine_warning(&so_far.bad_rows, &self.target.state_schema, &plan.publication.way, &published);
+        published.warnings.extend(put_aside);
+        Ok(published)
+    }
+
+    pub(super) async fn describe_source(&self) -> Result<(Connection, SqlServerTable)> {
+        let database = self.source.database.as_deref().or(self.config.sql_server_db.as_deref());
+        let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
+        connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
+        let described = connection.describe(&self.config.sql_table).await?;
+        Ok((connection, described))
+    }
+
+    /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.
+    pub(super) async fn plan(
+        &self,
+        session: &Session,
+        source: &SourceDescription,
+        target: Option<&TargetDescription>,
+        so_far: &mut SoFar,
+    ) -> Result<SyncPlan> {
+        let seen = session.patience().wait(session.seen_table(&self.config.name)).await?;
+        let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
+        let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
+        let (plan, seen) = plan_refresh(known, allowed)?;
+        so_far.seen = Some(seen);
+        Ok(plan)
+    }
+
+    /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
+    async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+        let Some(before) = &so_far.seen else { return Ok(()) };
+        let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
+        so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
+        Ok(())
+    }
+
+    /// Reads what a table that is to be made takes over from the source.
+    pub(super) async fn define(&self, connection: &mut Connection, described: &mut SqlServerTable, missing: bool) -> Result<()> {
+        let options = &self.config.options;
+        if missing && options.create_tables {
+            let defining = Box::pin(connection.define(&self.config.sql_table, options.create_indexes));
+            described.description.definition = self.run.stop.or_done(defining).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
+        let patience = session.patience();
+        let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
+        let load = straight.load();
+        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
+        self.reached(Phase::Publishing, None);
+        patience.wait(straight.publish(&self.ended("succeeded", so_far, None))).await
+    }
+
+    /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
+    /// goes wrong there, the first error stands.
+    async fn name_bad_rows(&self, session: &Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
+        let naming = async {
+            let (connection, described) = self.describe_source().await?;
+            let read = self.reading(connection, described, plan, so_far.text_as_bytes);
+            let staging = session.create_staging(&plan.publication).await?;
+            self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
+            session.check_staged(&plan.publication, &staging).await?;
+            Ok(staging)
+        };
+        match self.run.stop.or_done(naming).await {
+            Ok(staging) => session.name_offenders(&plan.publication, &staging, first).await,
+            Err(named) if named.kind() == ErrorKind::Refused => named,
+            Err(_) => first,
+        }
+    }
+
+    async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
+        let patience = session.patience();
+        let staging = patience.wait(session.create_staging(&plan.publication)).await?;
+        let load = session.load_staging(&staging, &plan.publication);
+        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
+        self.reached(Phase::Comparing, None);
+        self.run.stop.or_done(patience.wait(session.check_staged(&plan.publication, &staging))).await?;
+        self.reached(Phase::Publishing, None);
+        let published = self.publish(session, plan, &staging, so_far).await?;
+        // The change is visible; what cannot be removed now, the next run removes.
+        if let Err(error) = patience.wait(session.drop_staging(&staging)).await {
+            so_far.warnings.push(error.to_string());
+        }
+        Ok(published)
+    }
+
+    /// Publishes, again after a pause where a lock was not had or a deadlock came: at most three times more, and not after a stop.
+    async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
+        let mut pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter().build();
+        loop {
+            let patience = session.patience();
+            match patience.wait(session.publish(&plan.publication, staging, &self.ended("succeeded", so_far, None))).await {
+                Err(error) if is_transient(&error) => {
+                    let Some(pause) = pauses.next() else { return Err(error) };
+                    tracing::warn!("publishing again in {} ms: {error}", pause.as_millis());
+                    self.run.stop.or_done(tokio::time::sleep(pause).map(Ok)).await?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn pump(&self, load: &crate::target::Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+        let progress =
+            RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
+        pump(load, move |sink| read.run(sink), &progress).await
+    }
+
+    fn reading(&self, connection: Connection, described: SqlServerTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {
+        let selection = selection(&self.config, plan);
+        Reading { connection, described, selection, options: read_options(&self.config, text_as_bytes) }
+    }
+}

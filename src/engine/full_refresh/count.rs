@@ -1,0 +1,29 @@
+//! A dry run.
+
+use super::TableJob;
+use super::so_far::SoFar;
+use crate::error::Result;
+use crate::report::TableReport;
+use crate::target::Session;
+
+impl TableJob {
+    /// A dry run: counts both sides and says which way the refresh would go.
+    pub(super) async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
+        // Two connections being made are a large future.
+        let counting = Box::pin(async {
+            let session = Session::open(&self.target, &self.application()).await?;
+            let (mut connection, mut described) = self.describe_source().await?;
+            let standing = session.describe(&self.config.pg_table).await?;
+            self.define(&mut connection, &mut described, standing.is_none()).await?;
+            let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
+            let at_source = connection.count(&self.config.sql_table).await?;
+            let in_target = session.count(&self.config.pg_table).await?;
+            Ok((plan, at_source, in_target))
+        });
+        let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
+        so_far.refresh = Some(plan.publication.way.name());
+        so_far.warnings = plan.warnings;
+        report.counted = Some((at_source, in_target));
+        Ok(())
+    }
+}

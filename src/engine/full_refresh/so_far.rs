@@ -1,0 +1,59 @@
+//! What is known of a refresh, whatever happens next.
+
+use std::time::Instant;
+
+use crate::config::TableConfig;
+use crate::engine::reading::change_warnings;
+use crate::report::RowCounts;
+use crate::sources::sqlserver::ReadSummary;
+use crate::table::{BadRow, SeenTable};
+use crate::target::{Lease, Loaded};
+
+/// What is known of a refresh so far, whatever happens next.
+#[derive(Debug)]
+pub(super) struct SoFar {
+    pub(super) begun: Instant,
+    pub(super) refresh: Option<&'static str>,
+    pub(super) loaded: Loaded,
+    /// Rows read and put aside.
+    pub(super) bad_rows: Vec<BadRow>,
+    /// Whether text is read as its bytes, because the driver's text could not be relied on.
+    pub(super) text_as_bytes: bool,
+    pub(super) warnings: Vec<String>,
+    /// The source as the plan saw it.
+    pub(super) seen: Option<SeenTable>,
+    /// The table's lock.
+    pub(super) lease: Option<Lease>,
+}
+
+impl SoFar {
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            refresh: None,
+            loaded: Loaded::default(),
+            bad_rows: Vec::new(),
+            text_as_bytes: false,
+            warnings: Vec::new(),
+            seen: None,
+            lease: None,
+        }
+    }
+
+    /// Forgets an attempt; the next one reads text as its bytes.
+    pub(super) fn start_over(&mut self) {
+        *self = Self { begun: self.begun, text_as_bytes: true, lease: self.lease.take(), ..Self::new() };
+    }
+
+    pub(super) fn note(&mut self, config: &TableConfig, loaded: Loaded, summary: ReadSummary) {
+        self.loaded = loaded;
+        self.warnings.extend(change_warnings(config, &summary));
+        self.bad_rows = summary.bad_rows;
+    }
+
+    /// What was read, of which nothing is published.
+    pub(super) fn rows(&self) -> RowCounts {
+        let quarantined = u64::try_from(self.bad_rows.len()).unwrap_or(u64::MAX);
+        RowCounts { read: self.loaded.rows + quarantined, quarantined, ..RowCounts::default() }
+    }
+}
