@@ -130,6 +130,13 @@ impl SyncError {
         self
     }
 
+    /// Adds what else there is to say, behind the sentence.
+    #[must_use]
+    pub fn followed_by(mut self, more: impl fmt::Display) -> Self {
+        self.sentence = format!("{}; {more}", self.sentence);
+        self
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -138,6 +145,11 @@ impl SyncError {
     /// What may pass by itself; none where waiting does not help.
     pub fn passing(&self) -> Option<Passing> {
         self.passing
+    }
+
+    /// Whether it says what to do.
+    pub fn has_remedy(&self) -> bool {
+        self.remedy.is_some()
     }
 
     /// The sentence, without the remedy.

@@ -57,6 +57,8 @@ Variables (also read from ./.env, which never overrides a set variable):
   STATE_SCHEMA                     schema of run history and staging tables (tablesync)
   Runs:
   MAX_PARALLEL_TABLES              tables at a time (1)
+  MAX_RETRIES                      how often a table is begun again after trouble
+                                   that may pass (2)
   DEADLINE_MARGIN                  time kept before the deadline for a clean end
                                    (10s, at most a fifth of the time left)
   SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (5m)

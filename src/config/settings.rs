@@ -7,6 +7,9 @@ use super::section::Section;
 use super::{Env, SqlServerSettings, TableConfigs, TargetSettings, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 
+/// More often than this is no patience but a loop.
+const RETRIES_MAX: usize = 10;
+
 /// When a Lambda invocation that failed ends as a function error (`FAIL_ON`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailOn {
@@ -24,6 +27,8 @@ pub enum FailOn {
 pub struct RunSettings {
     /// Tables at a time (`MAX_PARALLEL_TABLES`).
     pub max_parallel_tables: usize,
+    /// How often a table is begun again when trouble came that may pass (`MAX_RETRIES`).
+    pub max_retries: usize,
     /// How long before the deadline a run stops (`DEADLINE_MARGIN`).
     pub deadline_margin: Duration,
     /// How long a source may be silent in mid-stream (`SOURCE_IDLE_TIMEOUT`).
@@ -38,6 +43,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             max_parallel_tables: 1,
+            max_retries: 2,
             deadline_margin: Duration::from_secs(10),
             source_idle_timeout: Duration::from_secs(300),
             fail_on: FailOn::Scheduled,
@@ -59,6 +65,9 @@ impl RunSettings {
             max_parallel_tables: section
                 .parsed("MAX_PARALLEL_TABLES", "a whole number from 1", |text| text.parse().ok().filter(|n| *n > 0))
                 .unwrap_or(standard.max_parallel_tables),
+            max_retries: section
+                .parsed("MAX_RETRIES", "a whole number from 0 to 10", |text| text.parse().ok().filter(|n| *n <= RETRIES_MAX))
+                .unwrap_or(standard.max_retries),
             deadline_margin: section.duration("DEADLINE_MARGIN").unwrap_or(standard.deadline_margin),
             source_idle_timeout: section.duration("SOURCE_IDLE_TIMEOUT").unwrap_or(standard.source_idle_timeout),
             fail_on: section.parsed("FAIL_ON", "never, scheduled or always", parse_fail_on).unwrap_or_default(),
@@ -160,6 +169,7 @@ mod tests {
         assert_eq!(RunSettings::read(&Env::default()).unwrap(), RunSettings::default());
         let env = Env::from_iter([
             ("MAX_PARALLEL_TABLES", "4"),
+            ("MAX_RETRIES", "0"),
             ("DEADLINE_MARGIN", "30"),
             ("SOURCE_IDLE_TIMEOUT", "2m"),
             ("FAIL_ON", "Always"),
@@ -167,13 +177,20 @@ mod tests {
         ]);
         let expected = RunSettings {
             max_parallel_tables: 4,
+            max_retries: 0,
             deadline_margin: Duration::from_secs(30),
             source_idle_timeout: Duration::from_secs(120),
             fail_on: FailOn::Always,
             dry_run: true,
         };
         assert_eq!(RunSettings::read(&env).unwrap(), expected);
-        let wrong = [("MAX_PARALLEL_TABLES", "0"), ("DEADLINE_MARGIN", "soon"), ("FAIL_ON", "error"), ("DRY_RUN", "perhaps")];
+        let wrong = [
+            ("MAX_PARALLEL_TABLES", "0"),
+            ("MAX_RETRIES", "11"),
+            ("DEADLINE_MARGIN", "soon"),
+            ("FAIL_ON", "error"),
+            ("DRY_RUN", "perhaps"),
+        ];
         let error = RunSettings::read(&Env::from_iter(wrong)).unwrap_err().to_string();
         for (name, _) in wrong {
             assert!(error.contains(name), "{error}");
