@@ -46,3 +46,15 @@ async fn tables_in_parallel_do_not_wait_for_one_another() {
     }
     assert_ne!(interrupted.table("customer")["status"], "ok");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_source_server_is_not_asked_for_more_tables_than_it_is_said_to_bear() {
+    let mut site = Site::over(Source::sample(500).await).await;
+    site.set("MAX_PARALLEL_TABLES", "4").set("MAX_PARALLEL_PER_SOURCE", "1").source.fault("customer", Fault::StallAfterRows(100));
+    let begun =
+        async || site.db.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'tablesync' AND tablename = 'locks'").await == "1";
+    let interrupted = site.interrupt(Signal::INT, begun).await;
+    for table in ["mctm_module", "voipdb_customer", "voipdb_useragent"] {
+        assert_eq!(interrupted.table(table)["status"], "not_started", "of the same server: {interrupted}");
+    }
+}

@@ -57,6 +57,7 @@ Variables (also read from ./.env, which never overrides a set variable):
   STATE_SCHEMA                     schema of run history and staging tables (tablesync)
   Runs:
   MAX_PARALLEL_TABLES              tables at a time (1)
+  MAX_PARALLEL_PER_SOURCE          of them at most so many of one source server (4)
   MAX_RETRIES                      how often a table is begun again after trouble
                                    that may pass (2)
   DEADLINE_MARGIN                  time kept before the deadline for a clean end

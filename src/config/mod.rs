@@ -13,5 +13,5 @@ mod tls;
 pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
 pub use env::{Env, arguments};
 pub use section::parse_duration;
-pub use settings::{FailOn, RunSettings, Settings};
+pub use settings::{FailOn, Parallel, RunSettings, Settings};
 pub use tables::{QUARANTINE_LIMIT, TableConfig, TableConfigs, TableOptions};

@@ -22,11 +22,20 @@ pub enum FailOn {
     Always,
 }
 
+/// How much is done side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parallel {
+    /// Tables at a time (`MAX_PARALLEL_TABLES`).
+    pub tables: usize,
+    /// Tables at a time of one source server (`MAX_PARALLEL_PER_SOURCE`).
+    pub per_source: usize,
+}
+
 /// The settings of a run that belong to no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSettings {
-    /// Tables at a time (`MAX_PARALLEL_TABLES`).
-    pub max_parallel_tables: usize,
+    /// How many tables are refreshed side by side.
+    pub parallel: Parallel,
     /// How often a table is begun again when trouble came that may pass (`MAX_RETRIES`).
     pub max_retries: usize,
     /// How long before the deadline a run stops (`DEADLINE_MARGIN`).
@@ -42,7 +51,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
-            max_parallel_tables: 1,
+            parallel: Parallel { tables: 1, per_source: 4 },
             max_retries: 2,
             deadline_margin: Duration::from_secs(10),
             source_idle_timeout: Duration::from_secs(300),
@@ -62,9 +71,10 @@ impl RunSettings {
         let mut section = Section::new(env);
         section.refuse("METRICS", "unset it");
         let settings = Self {
-            max_parallel_tables: section
-                .parsed("MAX_PARALLEL_TABLES", "a whole number from 1", |text| text.parse().ok().filter(|n| *n > 0))
-                .unwrap_or(standard.max_parallel_tables),
+            parallel: Parallel {
+                tables: count(&mut section, "MAX_PARALLEL_TABLES").unwrap_or(standard.parallel.tables),
+                per_source: count(&mut section, "MAX_PARALLEL_PER_SOURCE").unwrap_or(standard.parallel.per_source),
+            },
             max_retries: section
                 .parsed("MAX_RETRIES", "a whole number from 0 to 10", |text| text.parse().ok().filter(|n| *n <= RETRIES_MAX))
                 .unwrap_or(standard.max_retries),
@@ -83,6 +93,10 @@ impl RunSettings {
     pub fn time_to_run(&self, time_left: Duration) -> Duration {
         time_left - self.deadline_margin.min(time_left / 5)
     }
+}
+
+fn count(section: &mut Section<'_>, variable: &'static str) -> Option<usize> {
+    section.parsed(variable, "a whole number from 1", |text| text.parse().ok().filter(|count| *count > 0))
 }
 
 fn parse_fail_on(text: &str) -> Option<FailOn> {
@@ -169,6 +183,7 @@ mod tests {
         assert_eq!(RunSettings::read(&Env::default()).unwrap(), RunSettings::default());
         let env = Env::from_iter([
             ("MAX_PARALLEL_TABLES", "4"),
+            ("MAX_PARALLEL_PER_SOURCE", "2"),
             ("MAX_RETRIES", "0"),
             ("DEADLINE_MARGIN", "30"),
             ("SOURCE_IDLE_TIMEOUT", "2m"),
@@ -176,7 +191,7 @@ mod tests {
             ("DRY_RUN", "TRUE"),
         ]);
         let expected = RunSettings {
-            max_parallel_tables: 4,
+            parallel: Parallel { tables: 4, per_source: 2 },
             max_retries: 0,
             deadline_margin: Duration::from_secs(30),
             source_idle_timeout: Duration::from_secs(120),
@@ -186,6 +201,7 @@ mod tests {
         assert_eq!(RunSettings::read(&env).unwrap(), expected);
         let wrong = [
             ("MAX_PARALLEL_TABLES", "0"),
+            ("MAX_PARALLEL_PER_SOURCE", "-1"),
             ("MAX_RETRIES", "11"),
             ("DEADLINE_MARGIN", "soon"),
             ("FAIL_ON", "error"),

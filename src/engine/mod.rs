@@ -3,6 +3,8 @@
 mod drift;
 mod foreign_keys;
 mod full_refresh;
+mod inform;
+mod parallel;
 mod plan;
 mod plan_tables;
 mod planning;
@@ -17,6 +19,7 @@ mod test_connections;
 mod verify;
 
 pub use full_refresh::TableJob;
+pub use inform::count_columns;
 pub use plan::{PlannedColumn, SyncPlan, plan};
 pub use plan_tables::{PlanJob, plan_tables};
 pub use run::run_tables;

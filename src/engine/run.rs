@@ -2,34 +2,28 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::stream::{self, StreamExt};
 use indexmap::IndexMap;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::foreign_keys::make_foreign_keys;
 use super::full_refresh::TableJob;
+use super::parallel::side_by_side;
 use super::run_context::RunContext;
+use crate::config::Parallel;
 use crate::error::{ErrorKind, SyncError};
 use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
 
-/// Runs the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
-pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, parallel: usize, warnings: Vec<String>) -> RunReport {
+/// Runs the jobs side by side within `bounds`, begun in order. A stop leaves those not begun `not_started`.
+pub async fn run_tables(jobs: Vec<TableJob>, context: RunContext, bounds: Parallel, warnings: Vec<String>) -> RunReport {
     let tables = jobs.len();
     let wanting: Vec<TableJob> = jobs.iter().filter(|job| job.config.options.create_foreign_keys && !context.dry_run).cloned().collect();
-    let mut reports: Vec<(usize, TableReport)> = stream::iter(jobs.into_iter().enumerate())
-        .map(|(index, job)| run_one(job, context.clone(), index + 1, tables).map(move |report| (index, report)))
-        .buffer_unordered(parallel.max(1))
-        .collect()
-        .await;
-    reports.sort_by_key(|(index, _)| *index);
-    let reports: Vec<_> = reports.into_iter().map(|(_, report)| report).collect();
+    let reports = side_by_side(jobs, bounds, |index, job| run_one(job, context.clone(), index + 1, tables)).await;
     let reports = make_foreign_keys(wanting, reports, &context).await;
     RunReport {
         run_id: context.run_id,
         dry_run: context.dry_run,
-        parallel: parallel > 1,
+        parallel: bounds.tables > 1,
         warnings,
         tables: reports.into_iter().map(|report| (report.table.clone(), report)).collect::<IndexMap<_, _>>(),
     }

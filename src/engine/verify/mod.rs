@@ -14,36 +14,31 @@ mod sides;
 
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use futures_util::stream::{self, StreamExt};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use self::compare::compare;
 use self::sides::Sides;
 use super::full_refresh::TableJob;
+use super::parallel::side_by_side;
 use super::run_context::RunContext;
+use crate::config::Parallel;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
 use crate::request::Sampling;
 use crate::sources::sqlserver::wants_text_as_bytes;
 
-/// Verifies the tables of the jobs, at most `parallel` at a time, begun in order. A stop leaves those not begun `not_started`.
+/// Verifies the tables of the jobs side by side within `bounds`, begun in order. A stop leaves those not begun `not_started`.
 pub async fn verify_tables(
     jobs: Vec<TableJob>,
     sampling: Sampling,
     context: RunContext,
-    parallel: usize,
+    bounds: Parallel,
     warnings: Vec<String>,
 ) -> VerifyReport {
     let tables = jobs.len();
-    let mut done: Vec<_> = stream::iter(jobs.into_iter().enumerate())
-        .map(|(index, job)| verify_one(job, sampling, (index + 1, tables)).map(move |(name, table)| (index, name, table)))
-        .buffer_unordered(parallel.max(1))
-        .collect()
-        .await;
-    done.sort_by_key(|(index, ..)| *index);
-    VerifyReport { run_id: context.run_id, tables: done.into_iter().map(|(_, name, table)| (name, table)).collect(), warnings }
+    let done = side_by_side(jobs, bounds, |index, job| verify_one(job, sampling, (index + 1, tables))).await;
+    VerifyReport { run_id: context.run_id, tables: done.into_iter().collect(), warnings }
 }
 
 /// One table in a task of its own: a panic there is that table's failure.
