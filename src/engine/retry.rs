@@ -75,11 +75,6 @@ impl Retries {
         Self { pauses: pauses.with_jitter().build(), publish, failed: 0 }
     }
 
-    /// Attempts that have failed.
-    pub(super) fn failed(&self) -> u32 {
-        self.failed
-    }
-
     /// Takes note of an attempt that failed, and waits until the next one may begin.
     ///
     /// # Errors
@@ -140,7 +135,7 @@ mod tests {
             retries.wait(trouble(Passing::ConnectionLost), &Stop::new()).await.unwrap();
         }
         let error = retries.wait(trouble(Passing::ConnectionLost), &Stop::new()).await.unwrap_err();
-        assert_eq!(retries.failed(), 3);
+        assert_eq!(retries.failed, 3);
         assert_eq!(
             error.to_string(),
             "it broke; tried 3 times. Look into the server's log and at the network between: something ends connections"

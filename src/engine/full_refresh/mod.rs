@@ -87,15 +87,14 @@ impl TableJob {
             {
                 break Ok(End::committed(rows, Some(&error)));
             }
-            let sentence = error.to_string();
+            let failed = SoFar::failed_attempt(report.attempts, &error);
             if let Err(error) = retries.wait(error, &self.run.stop).await {
                 break match self.clean_up(&hands, so_far, &error).await {
                     Some(rows) => Ok(End::committed(rows, Some(&error))),
                     None => Err(error),
                 };
             }
-            so_far.start_over();
-            so_far.failed_attempts.push(format!("attempt {} failed, and the table was begun again: {sentence}", report.attempts));
+            so_far.start_over(Some(failed));
         };
         let done = self.conclude(report, so_far, &hands, done);
         self.give_back(hands, so_far).await;
@@ -144,7 +143,7 @@ impl TableJob {
         {
             tracing::info!("reading again, text as its bytes: {unsure}");
             so_far.text_as_bytes = true;
-            so_far.start_over();
+            so_far.start_over(None);
             published = self.load_and_publish(session, so_far).await;
         }
         published.map(End::Published)

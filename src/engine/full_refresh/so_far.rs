@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::config::TableConfig;
 use crate::engine::reading::change_warnings;
+use crate::error::SyncError;
 use crate::report::RowCounts;
 use crate::sources::sqlserver::ReadSummary;
 use crate::table::{BadRow, SeenTable};
@@ -43,9 +44,15 @@ impl SoFar {
         }
     }
 
-    /// Forgets an attempt, but for what the next one has to know.
-    pub(super) fn start_over(&mut self) {
-        let failed_attempts = std::mem::take(&mut self.failed_attempts);
+    /// What is told of an attempt that another one follows.
+    pub(super) fn failed_attempt(attempt: u32, error: &SyncError) -> String {
+        format!("attempt {attempt} failed, and the table was begun again: {error}")
+    }
+
+    /// Forgets an attempt, but for what the next one has to know, and what is told of this one.
+    pub(super) fn start_over(&mut self, told: Option<String>) {
+        let mut failed_attempts = std::mem::take(&mut self.failed_attempts);
+        failed_attempts.extend(told);
         *self = Self { begun: self.begun, text_as_bytes: self.text_as_bytes, lease: self.lease.take(), failed_attempts, ..Self::new() };
     }
 
