@@ -125,7 +125,7 @@ impl SwapLoad<'_> {
     /// Keeps writers out, counts what stands and asks the guards; then the new table gets what may have changed until now.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when guards say no; else as the server answers, [`crate::target::is_transient`] where the lock was not had and may be asked for again.
+    /// [`ErrorKind::Refused`] when guards say no; else as the server answers, with trouble that may pass where the lock was not had.
     pub async fn keep_writers_out(&mut self, run: &RunRow<'_>) -> Result<()> {
         self.lock("SHARE ROW EXCLUSIVE").await?;
         self.before = count(&self.transaction, &self.publication.target).await?;
@@ -144,7 +144,7 @@ impl SwapLoad<'_> {
     /// Keeps readers out too, for the moment of the swap itself.
     ///
     /// # Errors
-    /// As the server answers, [`crate::target::is_transient`] where the lock was not had and may be asked for again.
+    /// As the server answers, with trouble that may pass where the lock was not had.
     pub async fn keep_readers_out(&mut self) -> Result<()> {
         self.lock("ACCESS EXCLUSIVE").await
     }

@@ -34,6 +34,8 @@ const SHAPE: &str = r#"
        FROM pg_catalog.pg_attribute a, pg_options_to_table(a.attoptions) o WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attnum, a.attname
      UNION ALL SELECT 5, 0, format('ALTER TABLE %s ADD CONSTRAINT %I %s', $2::regclass, k.conname, pg_get_constraintdef(k.oid))
        FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'c'
+     UNION ALL SELECT 6, 0, format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', $2::regclass, $3 || 'bounds', pg_get_partition_constraintdef(c.oid))
+       FROM pg_catalog.pg_class c WHERE c.oid = $1 AND c.relispartition AND pg_get_partition_constraintdef(c.oid) IS NOT NULL
     ) s ORDER BY step, place, statement"#;
 
 /// What goes after the rows: indexes, extended statistics, foreign keys, comments.
