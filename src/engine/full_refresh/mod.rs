@@ -1,15 +1,13 @@
 //! One table's full refresh: lock, plan, stage, verify, publish.
 //!
 //! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run replaces. A straight
-//! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock belongs to the
-//! session and goes with it. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
+//! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock goes with the
+//! process. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
 
 mod attempt;
 mod clean_up;
 mod count;
 mod so_far;
-
-use std::time::Duration;
 
 use self::so_far::SoFar;
 use super::run_context::RunContext;
@@ -18,8 +16,6 @@ use crate::error::{ErrorKind, Result};
 use crate::report::{Outcome, Phase, ProgressEvent, TableReport};
 use crate::sources::sqlserver::wants_text_as_bytes;
 use crate::target::{LockOutcome, RunRow, Session, Started};
-
-const UNLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Everything one table's refresh needs; nothing of another table.
 #[derive(Clone)]
@@ -62,16 +58,15 @@ impl TableJob {
         let lock = patience.wait(session.lock(&self.config.pg_table, self.run.run_id)).await?;
         let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
         patience.wait(session.record_start(&started)).await?;
-        let lease = match lock {
-            LockOutcome::Held(lease) => lease,
+        let lock = match lock {
+            LockOutcome::Held(lock) => lock,
             LockOutcome::HeldBy(held_by) => {
                 session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
                 report.outcome = Outcome::Locked { held_by };
                 return Ok(());
             }
         };
-        let renewal = lease.renew_in_background(self.target.clone(), self.application());
-        so_far.lease = Some(lease.clone());
+        so_far.lease = Some(lock.lease().clone());
         let mut attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
         if let Err(unsure) = &attempt
             && wants_text_as_bytes(unsure)
@@ -87,7 +82,7 @@ impl TableJob {
                 so_far.warnings.extend(published.warnings);
                 Ok(())
             }
-            Err(error) => match self.clean_up(&session, so_far, &error).await {
+            Err(error) => match self.clean_up(&mut session, so_far, &error).await {
                 Some(rows) => {
                     report.rows = rows;
                     report.validation_passed = Some(true);
@@ -101,10 +96,8 @@ impl TableJob {
                 }
             },
         };
-        drop(renewal);
         so_far.warnings.append(&mut session.take_done_before());
-        // A target that does not answer frees the lock with the session.
-        let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table, &lease)).await;
+        lock.release().await;
         done
     }
 
