@@ -12,6 +12,8 @@ use crate::target::{LockOutcome, RunRow, Session};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
+/// How much of that the session in hand may take, before another one is tried.
+const TIDY_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long a session that is to be used again may take to show that it can be.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,16 +51,18 @@ impl TableJob {
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
             let Some(held) = &hands.held else { return self.clean_up_anew(hands.lost.as_ref(), &row).await };
-            if error.kind() == ErrorKind::Stopped {
-                held.session.cancel().await;
-            }
-            match tidy(&held.session, &self.config.pg_table, &row).await {
-                Ok(committed) => Ok(committed),
-                Err(unusable) => {
-                    tracing::debug!(error = %unusable, "cleaning up in a new session");
-                    self.clean_up_anew(Some(&held.session), &row).await
+            let tidying = async {
+                if error.kind() == ErrorKind::Stopped {
+                    held.session.cancel().await;
                 }
+                tidy(&held.session, &self.config.pg_table, &row).await
+            };
+            match tokio::time::timeout(TIDY_TIMEOUT, tidying).await {
+                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Err(error)) => tracing::debug!(%error, "cleaning up in a new session"),
+                Err(_) => tracing::debug!("the session does not answer: cleaning up in a new one"),
             }
+            self.clean_up_anew(Some(&held.session), &row).await
         };
         match tokio::time::timeout(CLEANUP_TIMEOUT, cleaning).await {
             Ok(Ok(committed)) => return committed,
