@@ -14,8 +14,8 @@ use crate::target::{RunRow, Session};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long the session at hand may take for it: a statement that is not given up keeps it busy.
-const TIDY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much of that the session in hand may take: a statement that is not given up keeps it busy.
+const TIDY_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long a session that is to be used again may take to show that it can be.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,13 +50,16 @@ impl TableJob {
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
             if let Some(session) = &mut hands.session {
-                if error.kind() == ErrorKind::Stopped {
-                    session.cancel().await;
-                }
-                match timeout(TIDY_TIMEOUT, tidy(session, &self.config.pg_table, &row)).await {
+                let tidying = async {
+                    if error.kind() == ErrorKind::Stopped {
+                        session.cancel().await;
+                    }
+                    tidy(session, &self.config.pg_table, &row).await
+                };
+                match timeout(TIDY_TIMEOUT, tidying).await {
                     Ok(Ok(committed)) => return Ok(committed),
                     Ok(Err(unusable)) => tracing::debug!(error = %unusable, "cleaning up in a new session"),
-                    Err(_) => tracing::debug!("the session is busy: cleaning up in a new one"),
+                    Err(_) => tracing::debug!("the session does not answer: cleaning up in a new one"),
                 }
             }
             let mut session = Session::open(&self.target, &self.application()).await?;
