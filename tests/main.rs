@@ -22,6 +22,7 @@ mod modes;
 mod network;
 mod overlap;
 mod plan;
+mod pooling;
 mod properties;
 mod readers;
 mod retries;

@@ -24,10 +24,10 @@ pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescripti
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_constraint, breaks_key};
 pub use foreign_key::NewForeignKey;
-pub use lease::{Lease, Renewal};
-pub use lock::LockOutcome;
+pub use lease::Lease;
+pub use lock::{Lock, LockOutcome};
 pub use patience::Patience;
 pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad, SwapLoad};
-pub use session::Session;
+pub use session::{Login, Session};
 pub use staging::{Load, Loaded};
 pub use state::{RunRow, Started};

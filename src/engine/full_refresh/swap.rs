@@ -20,8 +20,7 @@ impl TableJob {
         let patience = session.patience();
         let mut swap = self.run.stop.or_done(patience.wait(session.begin_swap(&plan.publication))).await?;
         let load = swap.load();
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
-        drop(load);
+        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);

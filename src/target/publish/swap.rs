@@ -10,8 +10,6 @@
 //! The old table is dropped without CASCADE, so PostgreSQL itself refuses where something depends on it; and the new table must then be the same in the catalogue, line
 //! by line, or the swap is refused.
 
-use tokio_postgres::Transaction;
-
 use super::keys::Whose;
 use super::{Changes, Publication, PublishWay, Published, count, seal};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -21,8 +19,8 @@ use crate::target::catalog::{Pair, differences, likeness};
 use crate::target::error::{broken_foreign_key, target_error};
 use crate::target::patience::Patience;
 use crate::target::sequence::advance_sequences;
-use crate::target::session::Session;
-use crate::target::staging::Load;
+use crate::target::session::{Session, Transaction};
+use crate::target::staging::{Load, Within};
 use crate::target::state::{RunRow, helper_table};
 
 /// How long others may have to queue behind a lock that is not had.
@@ -59,7 +57,7 @@ impl Session {
         let new =
             TargetTable { schema: old.schema.clone(), table: format!("tablesync_{}", helper_table(&state_schema, "swap", target).table) };
         let failed = |error| target_error(&format!("make the table that is to take the place of {old}"), error);
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         let pair = Pair::make(&transaction, &old, &new).await?;
         for statement in pair.shape(&transaction).await? {
             transaction.batch_execute(&statement).await.map_err(failed)?;
@@ -72,7 +70,7 @@ impl<'a> SwapLoad<'a> {
     /// Where the rows go.
     pub fn load(&'a self) -> Load<'a> {
         Load {
-            client: self.transaction.client(),
+            within: Within::Transaction(&self.transaction),
             patience: self.patience.clone(),
             table: self.new.clone(),
             columns: &self.publication.columns,
@@ -106,7 +104,7 @@ impl SwapLoad<'_> {
     async fn build_foreign_keys(&mut self) -> Result<()> {
         for key in self.pair.foreign_keys(&self.transaction).await? {
             let failed = |error| target_error(&format!("make the foreign key {} of {} for the new rows", key.name, self.old), error);
-            let attempt = self.transaction.transaction().await.map_err(failed)?;
+            let attempt = self.transaction.savepoint().await.map_err(failed)?;
             match attempt.batch_execute(&key.statement).await.map_err(failed) {
                 Ok(()) => attempt.commit().await.map_err(failed)?,
                 Err(error) if key.ours && broken_foreign_key(&error).is_some() => {
@@ -153,7 +151,7 @@ impl SwapLoad<'_> {
     async fn lock(&mut self, mode: &str) -> Result<()> {
         let target = &self.publication.target;
         let failed = |error| target_error(&format!("lock {target} to swap it"), error);
-        let attempt = self.transaction.transaction().await.map_err(failed)?;
+        let attempt = self.transaction.savepoint().await.map_err(failed)?;
         let sql = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE {target} IN {mode} MODE");
         match attempt.batch_execute(&sql).await.map_err(failed) {
             Ok(()) => attempt.commit().await.map_err(failed),

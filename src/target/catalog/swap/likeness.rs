@@ -4,11 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use tokio_postgres::Transaction;
-
 use crate::error::Result;
 use crate::target::error::target_error;
 use crate::target::foreign_key::MARK;
+use crate::target::session::Transaction;
 
 /// Catalogue rows as they are, without the numbers that only tell one table from another. Foreign keys of our own making may have given way.
 const LIKENESS: &str = r#"

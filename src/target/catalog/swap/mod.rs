@@ -84,7 +84,7 @@ impl Session {
 
     async fn swappable(&self, table: &TargetTable) -> Result<Swappable> {
         let failed = |error| target_error(&format!("read what hangs on {table}"), error);
-        let row = self.client.query_one(SWAPPED, &[&table.to_string()]).await.map_err(failed)?;
+        let row = self.query_one(SWAPPED, &[&table.to_string()]).await.map_err(failed)?;
         let (root, partitions): (u32, i64) = (row.get("root"), row.get("partitions"));
         let mut swappable =
             Swappable { partition: None, in_the_way: Vec::new(), owned: row.get("owned"), may_create: row.get("may_create") };
@@ -97,7 +97,7 @@ impl Session {
             swapped = u32::try_from(row.get::<_, i64>("leaf")).unwrap_or(root);
             swappable.partition = Some(TargetTable { schema: row.get("leaf_schema"), table: row.get("leaf_name") });
         }
-        let found = self.client.query(IN_THE_WAY, &[&root, &swapped]).await.map_err(failed)?;
+        let found = self.query(IN_THE_WAY, &[&root, &swapped]).await.map_err(failed)?;
         swappable.in_the_way = found.iter().map(|row| row.get(0)).collect();
         Ok(swappable)
     }

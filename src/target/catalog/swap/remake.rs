@@ -3,12 +3,13 @@
 //! `LIKE` takes over the columns with their defaults, generation, identity, storage, compression and comments. The rest is said here, in the order in which it is
 //! best done: what rows are held to before they come, indexes when they are there, names when the old table is gone.
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
 
 use crate::error::Result;
 use crate::table::TargetTable;
 use crate::target::error::target_error;
 use crate::target::foreign_key::MARK;
+use crate::target::session::Transaction;
 
 /// Makes the new table: $1 the old one, $2 the quoted name.
 const MAKE: &str = r#"
