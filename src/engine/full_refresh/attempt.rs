@@ -29,11 +29,13 @@ impl TableJob {
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason.clone());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
-            PublishWay::Straight { .. } | PublishWay::Swap { .. } => match self.load_directly(session, &plan, read, so_far).await {
+            PublishWay::Straight { .. } | PublishWay::Swap { .. } => match Box::pin(self.load_directly(session, &plan, read, so_far)).await
+            {
                 Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
                     Err(self.name_bad_rows(session, &plan, so_far, error).await)
                 }
@@ -41,6 +43,10 @@ impl TableJob {
             },
             PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
         }?;
+        if let Some(why) = published.replaced.take() {
+            so_far.refresh = Some(PublishWay::Replace.name());
+            so_far.refresh_reason = Some(why);
+        }
         let put_aside = quarantine_warning(&so_far.bad_rows, &self.target.state_schema, &plan.publication.way, &published);
         published.warnings.extend(put_aside);
         Ok(published)

@@ -66,6 +66,7 @@ impl TableJob {
             report.rows = so_far.rows();
         }
         report.refresh = so_far.refresh;
+        report.refresh_reason = so_far.refresh_reason.take();
         report.bytes = so_far.loaded.bytes;
         report.warnings.append(&mut so_far.failed_attempts);
         report.warnings.append(&mut so_far.warnings);
@@ -135,14 +136,14 @@ impl TableJob {
             Taken::HeldBy(held_by) => return Ok(End::HeldBy(held_by)),
             Taken::Published(rows) => return Ok(End::committed(rows, None)),
         };
-        let mut published = self.load_and_publish(session, so_far).await;
+        let mut published = Box::pin(self.load_and_publish(session, so_far)).await;
         if let Err(unsure) = &published
             && wants_text_as_bytes(unsure)
         {
             tracing::info!("reading again, text as its bytes: {unsure}");
             so_far.text_as_bytes = true;
             so_far.start_over(None);
-            published = self.load_and_publish(session, so_far).await;
+            published = Box::pin(self.load_and_publish(session, so_far)).await;
         }
         published.map(End::Published)
     }

@@ -17,7 +17,7 @@ pub(super) async fn replace(
     let before = transaction.execute(&format!("DELETE FROM {}", publication.target), &[]).await.map_err(failed)?;
     let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
     let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
-    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings })
+    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings, replaced: None })
 }
 
 pub(super) async fn truncate(
@@ -31,5 +31,5 @@ pub(super) async fn truncate(
     let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
     transaction.batch_execute(&format!("TRUNCATE {}", publication.target)).await.map_err(failed)?;
     let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
-    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings })
+    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings, replaced: None })
 }
