@@ -50,7 +50,7 @@ impl Session {
                 "Only the table's owner can: add them yourself, make PG_USER the owner, or leave out \"on_drift\": \"add_columns\"",
             )
         };
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         transaction.batch_execute(&statements.join("; ")).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
     }

@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
-use crate::target::{Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
+use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
@@ -87,8 +87,7 @@ impl TableJob {
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
         let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
-        let load = straight.load();
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(straight.load(), read)).await?;
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
         self.reached(Phase::Publishing, None);
@@ -97,12 +96,12 @@ impl TableJob {
 
     /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
     /// goes wrong there, the first error stands.
-    async fn name_bad_rows(&self, session: &Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
+    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
             let staging = session.create_staging(&plan.publication).await?;
-            self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
+            self.pump(session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await?;
             Ok(staging)
         };
@@ -117,7 +116,7 @@ impl TableJob {
         let patience = session.patience();
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
         let load = session.load_staging(&staging, &plan.publication);
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);
@@ -146,10 +145,10 @@ impl TableJob {
         }
     }
 
-    async fn pump(&self, load: &crate::target::Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
-        pump(load, move |sink| read.run(sink), &progress).await
+        pump(&mut load, move |sink| read.run(sink), &progress).await
     }
 
     fn reading(&self, connection: Connection, described: SqlServerTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {

@@ -1,12 +1,11 @@
 //! `replace` and `truncate`: every row goes and every staged row comes.
 
-use tokio_postgres::Transaction;
-
 use super::statements::Statements;
 use super::{Changes, Publication, count};
 use crate::error::Result;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
+use crate::target::session::Transaction;
 
 pub(super) async fn replace(
     transaction: &Transaction<'_>,
