@@ -48,6 +48,8 @@ pub(super) fn migration(schema: &PgIdent<'_>) -> String {
 pub struct Lease {
     target: TargetTable,
     token: i64,
+    /// What was found of a dead run when it was taken, and removed.
+    remains: Option<String>,
 }
 
 /// Renews a lease in the background, until it is dropped.
@@ -61,6 +63,11 @@ impl Drop for Renewal {
 }
 
 impl Lease {
+    /// What was found of a dead run when the table was locked, and removed.
+    pub fn remains(&self) -> Option<&str> {
+        self.remains.as_deref()
+    }
+
     /// Renews the lease every few seconds in a session of its own, which is opened when the first renewal is due: most runs end before.
     pub fn renew_in_background(&self, settings: TargetSettings, application: String) -> Renewal {
         let lease = self.clone();
@@ -116,7 +123,7 @@ impl Lease {
 
 impl Session {
     /// Writes the row of a table whose advisory lock this session has, under the next token.
-    pub(super) async fn take_lease(&self, target: &TargetTable, run_id: Uuid) -> Result<Lease> {
+    pub(super) async fn take_lease(&self, target: &TargetTable, run_id: Uuid, remains: Option<String>) -> Result<Lease> {
         let sql = format!(
             "INSERT INTO {}.locks AS l (target, token, run_id, application, host, process_id, backend_pid, acquired_at, renewed_at, expires_at) \
              SELECT $1, 1, $2, current_setting('application_name'), $3, $4, pg_backend_pid(), t.now, t.now, t.now + {LEASE} \
@@ -130,7 +137,7 @@ impl Session {
         let process_id = i64::from(std::process::id());
         let row = self.client.query_one(&sql, &[&target.to_string(), &run_id, &host, &process_id]).await;
         let row = row.map_err(|error| target_error(&format!("lock {target}"), error))?;
-        Ok(Lease { target: target.clone(), token: row.get(0) })
+        Ok(Lease { target: target.clone(), token: row.get(0), remains })
     }
 
     /// Gives the row back, unless another run has it.

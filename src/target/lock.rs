@@ -31,11 +31,12 @@ pub enum LockOutcome {
 }
 
 impl Session {
-    /// Takes the lock of `table` for a run, or says who has it; waits for nobody but a session whose lease has run out, and which is then ended.
+    /// Takes the lock of `table`, which the configuration calls `name`, for a run, or says who has it; waits for nobody but a session whose lease has run out, and
+    /// which is then ended.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn lock(&self, table: &TargetTable, run_id: Uuid) -> Result<LockOutcome> {
+    pub async fn lock(&self, table: &TargetTable, name: &str, run_id: Uuid) -> Result<LockOutcome> {
         let key = key(table);
         let mut looks = ConstantBuilder::default().with_delay(Duration::from_millis(50)).with_max_times(40).build();
         while !self.try_advisory_lock(table, key).await? {
@@ -48,7 +49,8 @@ impl Session {
                 None => return Ok(LockOutcome::HeldBy(self.holder(table, key).await?)),
             }
         }
-        Ok(LockOutcome::Held(self.take_lease(table, run_id).await?))
+        let remains = self.settle_dead_run(table, name, run_id).await?;
+        Ok(LockOutcome::Held(self.take_lease(table, run_id, remains).await?))
     }
 
     async fn try_advisory_lock(&self, table: &TargetTable, key: i64) -> Result<bool> {

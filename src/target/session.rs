@@ -23,6 +23,11 @@ const SETTINGS: &str = "SET lock_timeout = '3s'; SET statement_timeout = 0; SET 
      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
      SET row_security = off; SET xmloption = content; SET work_mem = '64MB'; SET jit = off; SET client_min_messages = warning";
 
+/// Has the server look, while a statement runs, whether its client is still there: else a long one goes on, and keeps its locks, for nobody. Since PostgreSQL 14, and
+/// not on every system.
+const LOOK_FOR_CLIENT: &str = "DO $$ BEGIN PERFORM pg_catalog.set_config('client_connection_check_interval', '1s', false); \
+     EXCEPTION WHEN undefined_object OR invalid_parameter_value THEN NULL; END $$";
+
 /// A logged-in session; the connection's driver runs beside it and ends with it.
 pub struct Session {
     pub(super) client: Client,
@@ -76,7 +81,10 @@ impl Session {
     }
 
     async fn prepare(&mut self, database: &str) -> Result<()> {
-        self.client.batch_execute(SETTINGS).await.map_err(|error| target_error("prepare the session", error))?;
+        self.client
+            .batch_execute(&format!("{SETTINGS}; {LOOK_FOR_CLIENT}"))
+            .await
+            .map_err(|error| target_error("prepare the session", error))?;
         let about = "SELECT pg_catalog.current_setting('server_encoding'), pg_catalog.pg_backend_pid()";
         let row = self.client.query_one(about, &[]).await.map_err(|error| target_error("read server_encoding", error))?;
         self.process.0 = row.get(1);

@@ -11,6 +11,7 @@ use super::session::Session;
 use super::state::helper_table;
 use crate::copy::{FilledBatch, HEADER, PooledBuffer, TRAILER};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::table::{TargetTable, quoted_list};
 
 /// A COPY's errors surface only when it ends, so it ends after so many bytes and another one begins.
@@ -113,6 +114,7 @@ impl Load<'_> {
             sent.bytes += batch.buffer.len_u64();
             open.send(batch).await?;
             on_batch(sent);
+            failpoint::reached("batch_sent");
             if open.bytes < COPY_BYTES_MAX {
                 copy = Some(open);
             } else {

@@ -63,7 +63,7 @@ pub struct RunRow<'a> {
     pub run_id: Uuid,
     /// The table's configuration name.
     pub table: &'a str,
-    /// `succeeded`, `failed` or `skipped`.
+    /// `succeeded` or `failed`; the others are `started`, `skipped` and `died`.
     pub outcome: &'a str,
     /// The way the contents were replaced.
     pub refresh: Option<&'a str>,
@@ -151,6 +151,25 @@ impl Session {
         let version = env!("CARGO_PKG_VERSION");
         self.client
             .execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &version])
+            .await
+            .map_err(|error| target_error("record the run", error))?;
+        Ok(())
+    }
+
+    /// Writes that a table was left to another run, which has it.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn record_skipped(&self, started: &Started<'_>, held_by: &str) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {}.runs (run_id, table_name, mode, started_at, finished_at, outcome, seconds, error, version) \
+             SELECT $1, $2, $3, s.at, clock_timestamp(), 'skipped', extract(epoch FROM clock_timestamp() - s.at), $5, $6 \
+             FROM (SELECT $4::text::timestamptz AS at) AS s",
+            PgIdent(&self.state_schema)
+        );
+        let version = env!("CARGO_PKG_VERSION");
+        self.client
+            .execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &held_by, &version])
             .await
             .map_err(|error| target_error("record the run", error))?;
         Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::TableJob;
 use super::so_far::SoFar;
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::TargetTable;
 use crate::target::{LockOutcome, RunRow, Session};
@@ -16,6 +17,7 @@ impl TableJob {
     /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself; but where the row says that the
     /// publish was committed after all, its counts are returned.
     pub(super) async fn clean_up(&self, session: &Session, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
+        failpoint::reached("failure_met");
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
@@ -29,7 +31,7 @@ impl TableJob {
                     let lost = session;
                     let session = Session::open(&self.target, &self.application()).await?;
                     session.end(lost).await?;
-                    match session.lock(&self.config.pg_table, self.run.run_id).await? {
+                    match session.lock(&self.config.pg_table, &self.config.name, self.run.run_id).await? {
                         LockOutcome::Held(lease) => {
                             let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;
                             session.unlock(&self.config.pg_table, &lease).await;
@@ -57,5 +59,6 @@ async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Resu
     {
         session.drop_staging_of(target).await?;
     }
+    failpoint::reached("failure_tidied");
     session.record_end(row).await
 }

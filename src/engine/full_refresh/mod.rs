@@ -15,6 +15,7 @@ use self::so_far::SoFar;
 use super::run_context::RunContext;
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result};
+use crate::failpoint;
 use crate::report::{Outcome, Phase, ProgressEvent, TableReport};
 use crate::sources::sqlserver::wants_text_as_bytes;
 use crate::target::{LockOutcome, RunRow, Session, Started};
@@ -59,17 +60,21 @@ impl TableJob {
         let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
         let patience = session.patience();
         patience.wait(session.prepare_state()).await?;
-        let lock = patience.wait(session.lock(&self.config.pg_table, self.run.run_id)).await?;
+        failpoint::reached("state_prepared");
+        let lock = patience.wait(session.lock(&self.config.pg_table, &self.config.name, self.run.run_id)).await?;
+        failpoint::reached("lock_taken");
         let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
-        patience.wait(session.record_start(&started)).await?;
         let lease = match lock {
             LockOutcome::Held(lease) => lease,
             LockOutcome::HeldBy(held_by) => {
-                session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
+                patience.wait(session.record_skipped(&started, &held_by)).await?;
                 report.outcome = Outcome::Locked { held_by };
                 return Ok(());
             }
         };
+        report.warnings.extend(lease.remains().map(str::to_owned));
+        patience.wait(session.record_start(&started)).await?;
+        failpoint::reached("run_recorded");
         let renewal = lease.renew_in_background(self.target.clone(), self.application());
         so_far.lease = Some(lease.clone());
         let mut attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
@@ -105,6 +110,7 @@ impl TableJob {
         so_far.warnings.append(&mut session.take_done_before());
         // A target that does not answer frees the lock with the session.
         let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table, &lease)).await;
+        failpoint::reached("lock_given_back");
         done
     }
 
