@@ -4,17 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
-use crate::engine::{PlanJob, RunContext, Stop, TableJob, TestJob, plan_tables, run_tables, test_connections, verify_tables};
+use crate::engine::{
+    PlanJob, RunContext, Stop, TableJob, TestJob, count_columns, plan_tables, run_tables, test_connections, verify_tables,
+};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::{InfoReport, LastSync, PlanReport, Progress, Report, TableInfo, TestReport};
 use crate::request::{Mode, Request, select_tables};
-use crate::sources::sqlserver::Connection;
 use crate::target::Session;
 
 /// How long `info` waits for the target.
@@ -101,6 +101,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
         accept_drift: request.accept_drift,
+        max_retries: settings.run.max_retries,
         source_idle_timeout: settings.run.source_idle_timeout,
         progress,
         stop: stop.clone(),
@@ -133,8 +134,10 @@ fn connections(settings: &Settings, tables: &[&TableConfig]) -> Result<(TargetSe
 
 /// Describes the configuration; what a database cannot be asked in time stays unknown.
 async fn info(settings: &Settings) -> InfoReport {
-    let counting = join_all(settings.tables.tables.values().map(|config| count_columns(settings, config)));
-    let (last, columns) = tokio::join!(timeout(INFO_TIMEOUT, last_runs(settings)), counting);
+    let asked = settings.tables.tables.values().filter(|config| config.columns.is_none());
+    let job = |config: &TableConfig| Some(TestJob { config: config.clone(), source: settings.source(&config.db_type).ok()? });
+    let counting = count_columns(asked.filter_map(job).collect(), INFO_TIMEOUT);
+    let (last, counted) = tokio::join!(timeout(INFO_TIMEOUT, last_runs(settings)), counting);
     let last = match last {
         Ok(Ok(last)) => last,
         Ok(Err(error)) => {
@@ -146,12 +149,12 @@ async fn info(settings: &Settings) -> InfoReport {
             Vec::new()
         }
     };
-    let describe = |(config, column_count): (&TableConfig, Option<usize>)| TableInfo {
+    let describe = |config: &TableConfig| TableInfo {
         table_name: config.name.clone(),
         description: config.description.clone(),
         sql_table: config.sql_table_text.clone(),
         pg_table: config.pg_table_text.clone(),
-        column_count,
+        column_count: config.columns.as_ref().map(Vec::len).or_else(|| counted.get(&config.name).copied()),
         db_type: config.db_type.clone(),
         sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database),
         batch_size: config.batch_size,
@@ -160,22 +163,8 @@ async fn info(settings: &Settings) -> InfoReport {
     };
     InfoReport {
         default_sync_order: settings.tables.default_sync_order.clone(),
-        tables: settings.tables.tables.values().zip(columns).map(describe).collect(),
+        tables: settings.tables.tables.values().map(describe).collect(),
     }
-}
-
-/// How many columns a table has: as configured, else as its source says, if that answers in time.
-async fn count_columns(settings: &Settings, config: &TableConfig) -> Option<usize> {
-    if let Some(columns) = &config.columns {
-        return Some(columns.len());
-    }
-    let source = settings.source(&config.db_type).ok()?;
-    let asking = async {
-        let database = source.database.as_deref().or(config.sql_server_db.as_deref());
-        let mut connection = Connection::open(&source, database, INFO_TIMEOUT, "tablesync info").await?;
-        connection.describe(&config.sql_table).await
-    };
-    Some(timeout(INFO_TIMEOUT, asking).await.ok()?.ok()?.description.columns.len())
 }
 
 async fn last_runs(settings: &Settings) -> Result<Vec<(String, LastSync)>> {

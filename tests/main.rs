@@ -25,6 +25,7 @@ mod overlap;
 mod plan;
 mod properties;
 mod readers;
+mod retries;
 mod secrets;
 mod support;
 mod sync;

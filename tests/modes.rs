@@ -53,6 +53,18 @@ async fn info_counts_columns_at_the_source_and_describes_every_table_whatever_is
     site.config["tables"]["customer"].as_object_mut().unwrap().retain(|field, _| !field.contains("columns"));
     let info = site.json(&["info"]).await;
     assert_eq!(info["table_details"][0]["column_count"], 7, "{info}");
+
+    let one = site.config["tables"]["customer"].clone();
+    for number in 0..30 {
+        let mut another = one.clone();
+        another["pg_table"] = json!(format!("copy_{number}"));
+        site.config["tables"][format!("copy_{number}")] = another;
+    }
+    let before = site.source.logins();
+    let info = site.json(&["info"]).await;
+    assert!(info["table_details"].as_array().unwrap().iter().all(|table| table["column_count"] == 7), "{info}");
+    assert_eq!(site.source.logins() - before, 1, "one login for all tables of a source");
+
     site.set("SQL_SERVER_MCTM_PORT", "1");
     let info = site.json(&["info"]).await;
     assert_eq!((info.code, &info["table_details"][0]["column_count"]), (Some(0), &json!(null)), "{info}");

@@ -3,12 +3,14 @@
 mod drift;
 mod foreign_keys;
 mod full_refresh;
+mod inform;
 mod parallel;
 mod plan;
 mod plan_tables;
 mod planning;
 mod pump;
 mod reading;
+mod retry;
 mod run;
 mod run_context;
 mod sources;
@@ -17,6 +19,7 @@ mod test_connections;
 mod verify;
 
 pub use full_refresh::TableJob;
+pub use inform::count_columns;
 pub use plan::{PlannedColumn, SyncPlan, plan};
 pub use plan_tables::{PlanJob, plan_tables};
 pub use run::run_tables;

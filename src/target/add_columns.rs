@@ -35,7 +35,7 @@ impl Session {
     /// Adds the columns that the target is to get.
     ///
     /// # Errors
-    /// As the server answers; [`super::is_transient`] where the lock was not had.
+    /// As the server answers; with trouble that may pass where the lock was not had.
     pub(super) async fn add_columns(&mut self, publication: &Publication) -> Result<()> {
         let statements = publication.add_columns();
         if statements.is_empty() {
@@ -51,7 +51,7 @@ impl Session {
                 "Only the table's owner can: add them yourself, make PG_USER the owner, or leave out \"on_drift\": \"add_columns\"",
             )
         };
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         transaction.batch_execute(&statements.join("; ")).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         failpoint::reached("columns_added");

@@ -1,10 +1,7 @@
 //! One attempt: plan, read, stage (or load straight), verify, publish.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::FutureExt;
+use std::sync::atomic::AtomicBool;
 
 use super::TableJob;
 use super::so_far::SoFar;
@@ -13,19 +10,20 @@ use crate::engine::plan::SyncPlan;
 use crate::engine::planning::{Allowed, Known, plan_refresh};
 use crate::engine::pump::{RowProgress, pump};
 use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
+use crate::engine::retry::Retries;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
-use crate::target::{Loaded, PublishWay, Published, Session, TargetDescription, breaks_constraint, breaks_key, is_transient};
+use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         failpoint::reached("source_described");
-        let standing = session.patience().wait(session.describe(&self.config.pg_table)).await?;
+        let standing = self.run.stop.or_done(session.patience().wait(session.describe(&self.config.pg_table))).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
@@ -63,7 +61,7 @@ impl TableJob {
         target: Option<&TargetDescription>,
         so_far: &mut SoFar,
     ) -> Result<SyncPlan> {
-        let seen = session.patience().wait(session.seen_table(&self.config.name)).await?;
+        let seen = self.run.stop.or_done(session.patience().wait(session.seen_table(&self.config.name))).await?;
         let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
         let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
         let (plan, seen) = plan_refresh(known, allowed)?;
@@ -93,8 +91,7 @@ impl TableJob {
         let patience = session.patience();
         let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
         failpoint::reached("straight_begun");
-        let load = straight.load();
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(straight.load(), read)).await?;
         failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
@@ -105,12 +102,12 @@ impl TableJob {
 
     /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
     /// goes wrong there, the first error stands.
-    async fn name_bad_rows(&self, session: &Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
+    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
             let staging = session.create_staging(&plan.publication).await?;
-            self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
+            self.pump(session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await?;
             Ok(staging)
         };
@@ -123,10 +120,10 @@ impl TableJob {
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
-        let staging = patience.wait(session.create_staging(&plan.publication)).await?;
+        let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
         failpoint::reached("staging_made");
         let load = session.load_staging(&staging, &plan.publication);
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
         failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
@@ -137,33 +134,32 @@ impl TableJob {
         self.reached(Phase::Publishing, None);
         let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
-        if let Err(error) = patience.wait(session.drop_staging(&staging)).await {
+        if let Err(error) = self.run.stop.or_done(patience.wait(session.drop_staging(&staging))).await {
             so_far.warnings.push(error.to_string());
         }
         failpoint::reached("staging_removed");
         Ok(published)
     }
 
-    /// Publishes, again after a pause where a lock was not had or a deadlock came: at most three times more, and not after a stop.
+    /// Publishes, again after a pause where a lock was not had or a deadlock came. A stop gives up one that waits for its lock, and none that has it.
     async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
-        let mut pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter().build();
+        let mut retries = Retries::of_publish();
         loop {
+            let begun = AtomicBool::new(false);
+            let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
             let patience = session.patience();
-            match patience.wait(session.publish(&plan.publication, staging, &self.ended("succeeded", so_far, None))).await {
-                Err(error) if is_transient(&error) => {
-                    let Some(pause) = pauses.next() else { return Err(error) };
-                    tracing::warn!("publishing again in {} ms: {error}", pause.as_millis());
-                    self.run.stop.or_done(tokio::time::sleep(pause).map(Ok)).await?;
-                }
+            let publishing = patience.wait(session.publish(&plan.publication, staging, &row));
+            match self.run.stop.or_done_once_begun(publishing, &begun).await {
+                Err(error) => retries.wait(error, &self.run.stop).await?,
                 done => return done,
             }
         }
     }
 
-    async fn pump(&self, load: &crate::target::Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
-        pump(load, move |sink| read.run(sink), &progress).await
+        pump(&mut load, move |sink| read.run(sink), &progress).await
     }
 
     fn reading(&self, connection: Connection, described: SqlServerTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {

@@ -2,48 +2,73 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::TableJob;
+use super::held::Hands;
 use super::so_far::SoFar;
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::TargetTable;
-use crate::target::{LockOutcome, RunRow, Session};
+use crate::target::{RunRow, Session};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long the session at hand may take for it: a statement that is not given up keeps it busy.
+const TIDY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a session that is to be used again may take to show that it can be.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl TableJob {
+    /// Before another attempt: whether the publish was committed after all, as far as the session can tell. One that is of no use any more, or whose lock
+    /// is gone, is let go.
+    pub(super) async fn look_up(&self, hands: &mut Hands, so_far: &SoFar, error: &SyncError) -> Option<RowCounts> {
+        let (session, lease) = (hands.session.as_ref()?, so_far.lease.as_ref()?);
+        let looking = async { Ok((session.still_holds(lease).await?, session.published(self.run.run_id, &self.config.name).await?)) };
+        match timeout(LOOK_TIMEOUT, self.run.stop.or_done(looking)).await {
+            Ok(Ok((_, Some(rows)))) => return Some(rows),
+            // Another session may come to the server that writes.
+            Ok(Ok((true, None))) if error.passing() == Some(Passing::ReadOnly) => {}
+            Ok(Ok((true, None))) => return None,
+            Ok(Ok((false, None))) => tracing::debug!("the lock is another run's"),
+            // There will be no other attempt: the clean-up asks again.
+            Ok(Err(stopped)) if stopped.kind() == ErrorKind::Stopped => return None,
+            Ok(Err(error)) => tracing::debug!(%error, "the session is of no use any more"),
+            Err(_) => tracing::debug!("the session does not answer"),
+        }
+        hands.session = None;
+        None
+    }
+
     /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself; but where the row says that the
     /// publish was committed after all, its counts are returned.
-    pub(super) async fn clean_up(&self, session: &Session, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
+    pub(super) async fn clean_up(&self, hands: &mut Hands, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
+        if !hands.recorded {
+            return None;
+        }
         failpoint::reached("failure_met");
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
-            if error.kind() == ErrorKind::Stopped {
-                session.cancel().await;
-            }
-            match tidy(session, &self.config.pg_table, &row).await {
-                Ok(committed) => Ok(committed),
-                Err(unusable) => {
-                    tracing::debug!(error = %unusable, "cleaning up in a new session");
-                    let lost = session;
-                    let session = Session::open(&self.target, &self.application()).await?;
-                    session.end(lost).await?;
-                    match session.lock(&self.config.pg_table, &self.config.name, self.run.run_id).await? {
-                        LockOutcome::Held(lease) => {
-                            let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;
-                            session.unlock(&self.config.pg_table, &lease).await;
-                            tidied
-                        }
-                        // The lock went with the old session: what stands there now is another run's.
-                        LockOutcome::HeldBy(_) => session.record_end(&row).await,
-                    }
+            if let Some(session) = &mut hands.session {
+                if error.kind() == ErrorKind::Stopped {
+                    session.cancel().await;
+                }
+                match timeout(TIDY_TIMEOUT, tidy(session, &self.config.pg_table, &row)).await {
+                    Ok(Ok(committed)) => return Ok(committed),
+                    Ok(Err(unusable)) => tracing::debug!(error = %unusable, "cleaning up in a new session"),
+                    Err(_) => tracing::debug!("the session is busy: cleaning up in a new one"),
                 }
             }
+            let mut session = Session::open(&self.target, &self.application()).await?;
+            if let Some(lease) = row.lease {
+                session.end_work(lease).await?;
+                session.work_under(lease);
+            }
+            tidy(&mut session, &self.config.pg_table, &row).await
         };
-        match tokio::time::timeout(CLEANUP_TIMEOUT, cleaning).await {
+        match timeout(CLEANUP_TIMEOUT, cleaning).await {
             Ok(Ok(committed)) => return committed,
             Ok(Err(error)) => so_far.warnings.push(format!("the failure could not be recorded in the target: {error}")),
             Err(_) => so_far.warnings.push("the failure could not be recorded in the target in time".to_owned()),
@@ -52,12 +77,9 @@ impl TableJob {
     }
 }
 
-async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
-    // Where the lock is another run's, so is what stands there now.
-    if let Some(lease) = row.lease
-        && session.still_holds(lease).await?
-    {
-        session.drop_staging_of(target).await?;
+async fn tidy(session: &mut Session, target: &TargetTable, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
+    if let Some(lease) = row.lease {
+        session.drop_own_staging(target, lease).await?;
     }
     failpoint::reached("failure_tidied");
     session.record_end(row).await

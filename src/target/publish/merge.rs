@@ -1,7 +1,5 @@
 //! `merge`: only the rows that differ are written.
 
-use tokio_postgres::Transaction;
-
 use super::statements::Statements;
 use super::{Changes, Publication};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -10,6 +8,7 @@ use crate::report::RowCounts;
 use crate::table::BadRow;
 use crate::target::error::{breaks_key, target_error};
 use crate::target::quarantine::keep_standing;
+use crate::target::session::Transaction;
 
 /// A merge of what is staged.
 pub(super) struct Merge<'a> {

@@ -10,8 +10,6 @@ mod replace;
 mod statements;
 mod straight;
 
-use tokio_postgres::{GenericClient, Transaction};
-
 pub use self::guards::Guards;
 use self::keys::Whose;
 pub(super) use self::keys::offending_keys;
@@ -22,7 +20,7 @@ pub use self::straight::StraightLoad;
 use super::create::NewTable;
 use super::error::target_error;
 use super::sequence::advance_sequences;
-use super::session::Session;
+use super::session::{Session, Transaction};
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
@@ -101,22 +99,24 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] naming the first five keys that are NULL or not unique.
-    pub async fn check_staged(&self, publication: &Publication, staging: &TargetTable) -> Result<()> {
-        let analyze = format!("ANALYZE {staging}");
-        self.client.batch_execute(&analyze).await.map_err(|error| target_error("analyze the staging table", error))?;
-        publication.refuse_bad_keys(&self.client, staging, Whose::Source).await
+    pub async fn check_staged(&mut self, publication: &Publication, staging: &TargetTable) -> Result<()> {
+        let failed = |error| target_error("analyze the staging table", error);
+        let transaction = self.begin().await.map_err(failed)?;
+        transaction.batch_execute(&format!("ANALYZE {staging}")).await.map_err(failed)?;
+        publication.refuse_bad_keys(&transaction, staging, Whose::Source).await?;
+        transaction.commit().await.map_err(failed)
     }
 
     /// Publishes the staged rows in one transaction.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, [`super::is_transient`] where a second attempt may
+    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, with trouble that may pass where a second attempt may
     /// succeed. The target is then as it was.
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
         self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         loop {
-            let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
+            let transaction = self.begin().await.map_err(|error| target_error("begin the publish", error))?;
             match publish_staged(transaction, publication, staging, &state_schema, run).await {
                 Ok(published) => return Ok(published),
                 // Each time round there is one foreign key less.
@@ -141,6 +141,7 @@ async fn publish_staged(
     // Constraints that may wait until the COMMIT do: rows that refer to each other are written in any order.
     let begin = format!("SET CONSTRAINTS ALL DEFERRED; LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE");
     transaction.batch_execute(&begin).await.map_err(failed)?;
+    run.has_begun();
     failpoint::reached("publish_begun");
     let staged = count(&transaction, staging).await?;
     run.check_staged(staged)?;
@@ -203,9 +204,9 @@ async fn commit(
     Ok(Published { rows, kept: changes.kept, warnings: changes.warnings })
 }
 
-async fn count(client: &impl GenericClient, table: &TargetTable) -> Result<u64> {
+async fn count(transaction: &Transaction<'_>, table: &TargetTable) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM {table}");
-    let row = client.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("count {table}"), error))?;
+    let row = transaction.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("count {table}"), error))?;
     Ok(row.get::<_, i64>(0).cast_unsigned())
 }
 

@@ -1,13 +1,12 @@
 //! `replace` and `truncate`: every row goes and every staged row comes.
 
-use tokio_postgres::Transaction;
-
 use super::statements::Statements;
 use super::{Changes, Publication, count};
 use crate::error::Result;
 use crate::failpoint;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
+use crate::target::session::Transaction;
 
 pub(super) async fn replace(
     transaction: &Transaction<'_>,

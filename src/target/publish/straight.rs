@@ -1,7 +1,5 @@
 //! A straight load: into a target that is empty or just made, in one transaction from its first row to the `succeeded` row.
 
-use tokio_postgres::Transaction;
-
 use super::keys::Whose;
 use super::{Changes, Publication, PublishWay, Published, commit, count};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -9,8 +7,8 @@ use crate::failpoint;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
 use crate::target::patience::Patience;
-use crate::target::session::Session;
-use crate::target::staging::Load;
+use crate::target::session::{Session, Transaction};
+use crate::target::staging::{Load, Within};
 use crate::target::state::RunRow;
 
 /// A straight load under way, in its transaction; dropped, it is rolled back.
@@ -34,7 +32,7 @@ impl Session {
         if matches!(publication.way, PublishWay::Straight { create: None }) {
             self.drop_own_foreign_keys(target).await?;
         }
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         match &publication.way {
             PublishWay::Straight { create: Some(table) } => {
                 transaction.batch_execute(&table.create(target).join("; ")).await.map_err(failed)?;
@@ -56,7 +54,7 @@ impl<'a> StraightLoad<'a> {
     /// Where the rows go.
     pub fn load(&'a self) -> Load<'a> {
         Load {
-            client: self.transaction.client(),
+            within: Within::Transaction(&self.transaction),
             patience: self.patience.clone(),
             table: self.publication.target.clone(),
             columns: &self.publication.columns,
