@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::error::target_error;
 use super::lock::key;
+use super::remains::Remains;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgIdent, TargetTable};
@@ -88,23 +89,26 @@ impl Lease {
 }
 
 impl Session {
-    /// Writes the row of a table whose advisory lock the server's process `holder` has, under the next token.
-    pub(super) async fn take_lease(&self, target: &TargetTable, run_id: Uuid, holder: i32) -> Result<Lease> {
+    /// Writes the row of a table, which the configuration calls `name` and whose advisory lock the server's process `holder` has, under the next token; with it,
+    /// ends the `runs` row of a run that died with the table.
+    pub(super) async fn take_lease(&self, target: &TargetTable, name: &str, run_id: Uuid, holder: i32) -> Result<(Lease, Remains)> {
+        let schema = PgIdent(&self.state_schema);
         let sql = format!(
-            "INSERT INTO {}.locks AS l (target, token, run_id, application, host, process_id, backend_pid, acquired_at, renewed_at, expires_at) \
+            "WITH {}, taken AS (INSERT INTO {schema}.locks AS l (target, token, run_id, application, host, process_id, backend_pid, acquired_at, renewed_at, expires_at) \
              SELECT $1, 1, $2, $3, $4, $5, $6, t.now, t.now, t.now + {LEASE} \
              FROM (SELECT clock_timestamp() AS now) AS t \
              ON CONFLICT (target) DO UPDATE SET token = l.token + 1, run_id = EXCLUDED.run_id, application = EXCLUDED.application, \
              host = EXCLUDED.host, process_id = EXCLUDED.process_id, backend_pid = EXCLUDED.backend_pid, acquired_at = EXCLUDED.acquired_at, \
-             renewed_at = EXCLUDED.renewed_at, expires_at = EXCLUDED.expires_at RETURNING token",
-            PgIdent(&self.state_schema)
+             renewed_at = EXCLUDED.renewed_at, expires_at = EXCLUDED.expires_at RETURNING token) SELECT token, {} FROM taken",
+            Remains::find(&schema),
+            Remains::columns(&self.state_schema, target)
         );
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let process_id = i64::from(std::process::id());
         let application = &self.login().application;
-        let row = self.query_one(&sql, &[&target.to_string(), &run_id, application, &host, &process_id, &holder]).await;
+        let row = self.query_one(&sql, &[&target.to_string(), &run_id, application, &host, &process_id, &holder, &name]).await;
         let row = row.map_err(|error| target_error(&format!("lock {target}"), error))?;
-        Ok(Lease { target: target.clone(), token: row.get(0) })
+        Ok((Lease { target: target.clone(), token: row.get("token") }, Remains::found(&row, &self.state_schema, target)))
     }
 
     /// Whether the table is still this lease's.

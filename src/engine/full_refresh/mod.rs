@@ -66,7 +66,7 @@ impl TableJob {
         }
         report.refresh = so_far.refresh;
         report.bytes = so_far.loaded.bytes;
-        report.warnings.append(&mut so_far.failed_attempts);
+        report.warnings.append(&mut so_far.told);
         report.warnings.append(&mut so_far.warnings);
         report.elapsed = so_far.begun.elapsed();
         report
