@@ -24,6 +24,7 @@ mod overlap;
 mod plan;
 mod properties;
 mod readers;
+mod retries;
 mod secrets;
 mod support;
 mod sync;
