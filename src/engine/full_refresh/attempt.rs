@@ -36,7 +36,8 @@ impl TableJob {
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
-            PublishWay::Straight { .. } | PublishWay::Swap { .. } => match self.load_directly(session, &plan, read, so_far).await {
+            PublishWay::Straight { .. } | PublishWay::Swap { .. } => match Box::pin(self.load_directly(session, &plan, read, so_far)).await
+            {
                 Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
                     Err(self.name_bad_rows(session, &plan, so_far, error).await)
                 }
