@@ -29,6 +29,7 @@ mod readers;
 mod retries;
 mod secrets;
 mod support;
+mod swap;
 mod sync;
 mod tls;
 mod types;

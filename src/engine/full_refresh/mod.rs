@@ -9,6 +9,7 @@ mod clean_up;
 mod count;
 mod held;
 mod so_far;
+mod swap;
 
 use self::held::{Hands, Taken};
 use self::so_far::SoFar;
