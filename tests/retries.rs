@@ -225,7 +225,8 @@ async fn a_commit_whose_reply_is_lost_is_looked_up_and_not_made_twice() {
     site.db
         .execute(
             "CREATE TABLE publishes (at timestamptz DEFAULT clock_timestamp()); GRANT INSERT ON publishes TO sync; \
-        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO publishes DEFAULT VALUES; RETURN NULL; END $$; \
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN INSERT INTO publishes DEFAULT VALUES; PERFORM pg_sleep(0.5); RETURN NULL; END $$; \
         CREATE TRIGGER note AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION note()",
         )
         .await;
@@ -233,9 +234,15 @@ async fn a_commit_whose_reply_is_lost_is_looked_up_and_not_made_twice() {
         site.db.settled().await;
         site.source.replace_rows("T", rows(text));
         site.db.execute("TRUNCATE publishes").await;
-        // The first COMMIT to come back is the publish's own, once the state schema stands.
+        let running = site.start(&["multi_sync", "--json"]);
+        while site.db.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'").await
+            == "0"
+        {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // The next COMMIT to come back is the publish's.
         proxy.plan(Some((trouble, Place::Text(Direction::ToClient, "COMMIT"))));
-        let body = site.json(&["multi_sync"]).await;
+        let body = Body::of(running.finish().await);
         assert!(proxy.has_struck(), "{body}");
         proxy.plan(None);
         assert_eq!(body.code, Some(0), "{body}");
@@ -251,7 +258,10 @@ async fn a_commit_whose_reply_is_lost_is_looked_up_and_not_made_twice() {
 async fn a_table_that_another_run_takes_between_two_attempts_is_left_to_it() {
     let site = tables(&["T".to_owned()]).await;
     site.sync().await;
-    fails_once(&site, "t", "PERFORM pg_terminate_backend(pg_backend_pid())").await;
+    // Its lock has a session of its own, which ends first.
+    let ended = "PERFORM pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'tablesync %' \
+        ORDER BY pid = pg_backend_pid()) AS s";
+    fails_once(&site, "t", ended).await;
     site.source.replace_rows("T", rows("new"));
     let first = site.start(&["multi_sync", "--json"]);
     let asked = Instant::now();
