@@ -12,6 +12,7 @@ use crate::engine::{
     PlanJob, RunContext, Stop, TableJob, TestJob, count_columns, plan_tables, run_tables, test_connections, verify_tables,
 };
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
@@ -53,6 +54,7 @@ impl App {
             Err(refusal) => return Report::Refused(refusal),
         };
         let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
+        failpoint::reached("configuration_read");
         match request.mode {
             Mode::MultiSync | Mode::SingleSync => {
                 let run = context(request, &settings, stop, progress);

@@ -6,6 +6,7 @@
 mod bad_data;
 mod bad_inputs;
 mod cargo_lambda;
+mod chaos;
 mod configuration;
 mod create_tables;
 mod disk;

@@ -9,6 +9,7 @@ use super::error::target_error;
 use super::publish::Publication;
 use super::session::Session;
 use crate::error::Result;
+use crate::failpoint;
 use crate::table::PgIdent;
 
 impl Publication {
@@ -52,6 +53,8 @@ impl Session {
         };
         let transaction = self.begin().await.map_err(failed)?;
         transaction.batch_execute(&statements.join("; ")).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await.map_err(failed)?;
+        failpoint::reached("columns_added");
+        Ok(())
     }
 }

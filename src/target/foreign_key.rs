@@ -9,6 +9,7 @@ use super::catalog::foreign_keys_between;
 use super::error::{broken_foreign_key, target_error};
 use super::session::Session;
 use crate::error::Result;
+use crate::failpoint;
 use crate::table::{PgIdent, TargetTable, quoted_list};
 
 /// By which a foreign key of our own making is known.
@@ -89,11 +90,15 @@ impl Session {
                 let add = format!("{}; COMMENT ON CONSTRAINT {} ON {} IS '{MARK}'", key.statement(), PgIdent(&key.name), key.table);
                 let failed = |error| target_error(&format!("add the foreign key {} to {}", key.name, key.table), error);
                 self.batch_execute(&add).await.map_err(failed)?;
+                failpoint::reached("foreign_key_added");
                 key.name.clone()
             }
         };
         match self.batch_execute(&key.check(&name)).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                failpoint::reached("foreign_key_checked");
+                Ok(true)
+            }
             Err(error) => {
                 let failed = target_error(&format!("check the rows of {} against the foreign key {name}", key.table), error);
                 self.drop_foreign_key(&key.table, &name).await?;

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_postgres::Row;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::target_error;
 use super::lock::key;
+use super::remains::Remains;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgIdent, TargetTable};
@@ -46,6 +48,8 @@ pub(super) fn migration(schema: &PgIdent<'_>) -> String {
 pub struct Lease {
     target: TargetTable,
     token: i64,
+    /// Says that another run has the table.
+    taken_over: CancellationToken,
 }
 
 impl Lease {
@@ -56,12 +60,34 @@ impl Lease {
 
     /// That of the run before.
     pub(super) fn before(&self) -> Self {
-        Self { target: self.target.clone(), token: self.token - 1 }
+        Self { target: self.target.clone(), token: self.token - 1, taken_over: CancellationToken::new() }
     }
 
     /// The key of the advisory lock that every transaction of the run shares, by which they are known. Below zero, where no table's lock is.
     fn work_key(&self) -> i64 {
         !(key(&self.target) ^ self.token)
+    }
+
+    /// Says that another run has the table.
+    pub(super) fn note_taken_over(&self) {
+        self.taken_over.cancel();
+    }
+
+    /// Does `work`, unless another run takes the table over: then nothing of it can be published any more, and it is given up.
+    ///
+    /// # Errors
+    /// As `work` has them, or [`ErrorKind::TargetWrite`] for the loss.
+    pub async fn or_taken_over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.taken_over.cancelled() => Err(self.lost("taken over by another run")),
+        }
+    }
+
+    fn lost(&self, by: &str) -> SyncError {
+        SyncError::new(ErrorKind::TargetWrite, format!("the lock of {} was {by}, so nothing is published", self.target))
+            .with_remedy("This run was cut off from the target, or halted, for longer than its lock stands without a renewal")
     }
 
     /// Whether it is still this run that has the table. The row stays locked until the transaction ends, so that no other takes it over meanwhile.
@@ -76,8 +102,7 @@ impl Lease {
             Some(row) => format!("taken over by {} on {}", row.get::<_, &str>("application"), row.get::<_, &str>("host")),
             None => "removed by hand".to_owned(),
         };
-        Err(SyncError::new(ErrorKind::TargetWrite, format!("the lock of {} was {by}, so nothing is published", self.target))
-            .with_remedy("This run was cut off from the target, or halted, for longer than its lock stands without a renewal"))
+        Err(self.lost(&by))
     }
 
     async fn row(&self, transaction: &Transaction<'_>, state_schema: &str) -> Result<Option<Row>> {
@@ -88,23 +113,27 @@ impl Lease {
 }
 
 impl Session {
-    /// Writes the row of a table whose advisory lock the server's process `holder` has, under the next token.
-    pub(super) async fn take_lease(&self, target: &TargetTable, run_id: Uuid, holder: i32) -> Result<Lease> {
+    /// Writes the row of a table, which the configuration calls `name` and whose advisory lock the server's process `holder` has, under the next token; with it,
+    /// ends the `runs` row of a run that died with the table.
+    pub(super) async fn take_lease(&self, target: &TargetTable, name: &str, run_id: Uuid, holder: i32) -> Result<(Lease, Remains)> {
+        let schema = PgIdent(&self.state_schema);
         let sql = format!(
-            "INSERT INTO {}.locks AS l (target, token, run_id, application, host, process_id, backend_pid, acquired_at, renewed_at, expires_at) \
+            "WITH {}, taken AS (INSERT INTO {schema}.locks AS l (target, token, run_id, application, host, process_id, backend_pid, acquired_at, renewed_at, expires_at) \
              SELECT $1, 1, $2, $3, $4, $5, $6, t.now, t.now, t.now + {LEASE} \
              FROM (SELECT clock_timestamp() AS now) AS t \
              ON CONFLICT (target) DO UPDATE SET token = l.token + 1, run_id = EXCLUDED.run_id, application = EXCLUDED.application, \
              host = EXCLUDED.host, process_id = EXCLUDED.process_id, backend_pid = EXCLUDED.backend_pid, acquired_at = EXCLUDED.acquired_at, \
-             renewed_at = EXCLUDED.renewed_at, expires_at = EXCLUDED.expires_at RETURNING token",
-            PgIdent(&self.state_schema)
+             renewed_at = EXCLUDED.renewed_at, expires_at = EXCLUDED.expires_at RETURNING token) SELECT token, {} FROM taken",
+            Remains::find(&schema),
+            Remains::columns(&self.state_schema, target)
         );
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let process_id = i64::from(std::process::id());
         let application = &self.login().application;
-        let row = self.query_one(&sql, &[&target.to_string(), &run_id, application, &host, &process_id, &holder]).await;
+        let row = self.query_one(&sql, &[&target.to_string(), &run_id, application, &host, &process_id, &holder, &name]).await;
         let row = row.map_err(|error| target_error(&format!("lock {target}"), error))?;
-        Ok(Lease { target: target.clone(), token: row.get(0) })
+        let lease = Lease { target: target.clone(), token: row.get("token"), taken_over: CancellationToken::new() };
+        Ok((lease, Remains::found(&row, &self.state_schema, target)))
     }
 
     /// Whether the table is still this lease's.

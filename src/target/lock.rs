@@ -44,6 +44,7 @@ pub enum LockOutcome {
 /// The lock of a table. Renewed in the background for as long as this stands.
 pub struct Lock {
     lease: Lease,
+    remains: Option<String>,
     /// Dropped, it has the keeper give the lock back.
     released: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
@@ -53,6 +54,11 @@ impl Lock {
     /// What the lock is known by.
     pub fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// What a run that died with the table has left, and what became of that.
+    pub fn remains(&self) -> Option<&str> {
+        self.remains.as_deref()
     }
 
     /// Gives the lock back, and waits until it is free; a target that does not answer frees it by itself.
@@ -65,11 +71,12 @@ impl Lock {
 }
 
 impl Session {
-    /// Takes the lock of `table` for a run, or says who has it; waits for nobody but a holder whose lease has run out, and which is then ended.
+    /// Takes the lock of `table`, which the configuration calls `name`, for a run, or says who has it; waits for nobody but a holder whose lease has run out, and
+    /// which is then ended.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn lock(&mut self, table: &TargetTable, run_id: Uuid) -> Result<LockOutcome> {
+    pub async fn lock(&mut self, table: &TargetTable, name: &str, run_id: Uuid) -> Result<LockOutcome> {
         let key = key(table);
         let mut holder = self.login().open().await?;
         let mut looks = ConstantBuilder::default().with_delay(Duration::from_millis(50)).with_max_times(40).build();
@@ -87,15 +94,16 @@ impl Session {
                 None => return Ok(LockOutcome::HeldBy(self.holder(table, key).await?)),
             }
         };
-        let lease = self.take_lease(table, run_id, process).await?;
+        let (lease, remains) = self.take_lease(table, name, run_id, process).await?;
         // Who had the table before may be gone with work still under way at the server.
         if let Err(error) = self.end_work(&lease.before()).await {
             tracing::warn!("{error}");
         }
+        let remains = self.remove(remains).await;
         self.work_under(&lease);
         let (released, release) = oneshot::channel();
         let keeper = Keeper { lease: lease.clone(), process, holder: Some(holder), renewer: None, login: self.login().clone() };
-        Ok(LockOutcome::Held(Lock { lease, released, keeper: tokio::spawn(keeper.keep(release)) }))
+        Ok(LockOutcome::Held(Lock { lease, remains, released, keeper: tokio::spawn(keeper.keep(release)) }))
     }
 
     /// Begins the transaction that is to hold a lock, for however long.
@@ -147,7 +155,7 @@ impl Keeper {
         tokio::select! {
             biased;
             _ = release => {}
-            () = self.renew_until_taken_over() => tracing::warn!("the lock of {} was taken over by another run", self.lease.target()),
+            () = self.renew_until_taken_over() => self.lease.note_taken_over(),
         }
         self.give_back().await;
     }

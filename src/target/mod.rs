@@ -13,6 +13,7 @@ mod patience;
 mod publish;
 mod quarantine;
 mod read_out;
+mod remains;
 mod seen;
 mod sequence;
 mod session;

@@ -12,6 +12,7 @@ use super::session::{Session, Transaction};
 use super::state::helper_table;
 use crate::copy::{FilledBatch, HEADER, PooledBuffer, TRAILER};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::table::{TargetTable, quoted_list};
 
 /// A COPY's errors surface only when it ends, so it ends after so many bytes and another one begins.
@@ -130,6 +131,7 @@ impl Load<'_> {
                 sent.bytes += filled.buffer.len_u64();
                 open.send(filled).await?;
                 on_batch(sent);
+                failpoint::reached("batch_sent");
                 next = batches.recv().await;
                 batch = if open.bytes < COPY_BYTES_MAX { next.take() } else { None };
             }

@@ -65,7 +65,7 @@ pub struct RunRow<'a> {
     pub run_id: Uuid,
     /// The table's configuration name.
     pub table: &'a str,
-    /// `succeeded`, `failed` or `skipped`.
+    /// `succeeded` or `failed`; the others are `started`, `skipped` and `died`.
     pub outcome: &'a str,
     /// The way the contents were replaced.
     pub refresh: Option<&'a str>,
@@ -168,6 +168,26 @@ impl Session {
         Ok(())
     }
 
+    /// Writes that a table was left to another run, which has it.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn record_skipped(&self, started: &Started<'_>, held_by: &str) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {}.runs AS r (run_id, table_name, mode, started_at, finished_at, outcome, seconds, error, version) \
+             SELECT $1, $2, $3, s.at, clock_timestamp(), 'skipped', extract(epoch FROM clock_timestamp() - s.at), $5, $6 \
+             FROM (SELECT $4::text::timestamptz AS at) AS s ON CONFLICT (run_id, table_name) DO UPDATE SET finished_at = EXCLUDED.finished_at, \
+             outcome = EXCLUDED.outcome, seconds = extract(epoch FROM EXCLUDED.finished_at - r.started_at), error = EXCLUDED.error \
+             WHERE r.outcome IN ('started', 'died')",
+            PgIdent(&self.state_schema)
+        );
+        let version = env!("CARGO_PKG_VERSION");
+        self.execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &held_by, &version])
+            .await
+            .map_err(|error| target_error("record the run", error))?;
+        Ok(())
+    }
+
     /// Writes how a table that published nothing ended, unless its publish has been committed after all (a COMMIT whose reply was lost): then
     /// that stands, and its counts are returned.
     ///
@@ -240,11 +260,11 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: 
     }
 }
 
-/// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before.
+/// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before. A run that was taken for dead, and was not, knows better.
 async fn record(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<u64> {
     let sql = format!(
         "UPDATE {}.runs SET finished_at = clock_timestamp(), outcome = $3, refresh = $4, rows_read = $5, inserted = $6, updated = $7, \
-         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12, quarantined = $13 WHERE run_id = $1 AND table_name = $2 AND outcome = 'started'",
+         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12, quarantined = $13 WHERE run_id = $1 AND table_name = $2 AND outcome IN ('started', 'died')",
         PgIdent(state_schema)
     );
     let RowCounts { read, inserted, updated, deleted, unchanged, quarantined } = row.rows;

@@ -12,6 +12,7 @@ use crate::engine::pump::{RowProgress, pump};
 use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
 use crate::engine::retry::Retries;
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
@@ -21,6 +22,7 @@ impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
+        failpoint::reached("source_described");
         let standing = self
             .run
             .stop
@@ -31,6 +33,7 @@ impl TableJob {
         so_far.refresh = Some(plan.publication.way.name());
         so_far.refresh_reason = Some(plan.reason.clone());
         so_far.warnings.extend(plan.warnings.iter().cloned());
+        failpoint::reached("planned");
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
@@ -106,9 +109,12 @@ impl TableJob {
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
         let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
+        failpoint::reached("straight_begun");
         let (summary, loaded) = self.run.stop.or_done(self.pump(straight.load(), read)).await?;
+        failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
         self.reached(Phase::Publishing, None);
         patience.wait(straight.publish(&self.ended("succeeded", so_far, None))).await
     }
@@ -134,18 +140,23 @@ impl TableJob {
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
+        failpoint::reached("staging_made");
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(session.check_staged(&plan.publication, &staging))).await?;
+        failpoint::reached("staged_checked");
         self.reached(Phase::Publishing, None);
         let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
         if let Err(error) = self.run.stop.or_done(patience.wait(session.drop_staging(&staging))).await {
             so_far.warnings.push(error.to_string());
         }
+        failpoint::reached("staging_removed");
         Ok(published)
     }
 

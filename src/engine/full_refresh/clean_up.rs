@@ -8,6 +8,7 @@ use super::TableJob;
 use super::held::Hands;
 use super::so_far::SoFar;
 use crate::error::{ErrorKind, Passing, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::TargetTable;
 use crate::target::{RunRow, Session};
@@ -46,6 +47,7 @@ impl TableJob {
         if !hands.recorded {
             return None;
         }
+        failpoint::reached("failure_met");
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
@@ -82,5 +84,6 @@ async fn tidy(session: &mut Session, target: &TargetTable, row: &RunRow<'_>) -> 
     if let Some(lease) = row.lease {
         session.drop_own_staging(target, lease).await?;
     }
+    failpoint::reached("failure_tidied");
     session.record_end(row).await
 }

@@ -3,6 +3,7 @@
 use super::TableJob;
 use super::so_far::SoFar;
 use crate::error::Result;
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::target::{Lock, LockOutcome, Session, Started};
 
@@ -49,16 +50,18 @@ impl TableJob {
         }
         hands.lock = None;
         stop.or_done(patience.wait(session.prepare_state())).await?;
-        match stop.or_done(patience.wait(session.lock(&self.config.pg_table, self.run.run_id))).await? {
+        failpoint::reached("state_prepared");
+        match stop.or_done(patience.wait(session.lock(&self.config.pg_table, &self.config.name, self.run.run_id))).await? {
             LockOutcome::Held(lock) => {
+                failpoint::reached("lock_taken");
+                so_far.told.extend(lock.remains().map(str::to_owned));
                 so_far.lease = Some(lock.lease().clone());
                 hands.lock = Some(lock);
                 self.record_start(&session, &mut hands.recorded).await?;
                 Ok(Taken::Held(hands.session.insert(session)))
             }
             LockOutcome::HeldBy(held_by) => {
-                self.record_start(&session, &mut hands.recorded).await?;
-                stop.or_done(patience.wait(session.record_end(&self.ended("skipped", so_far, Some(&held_by))))).await?;
+                stop.or_done(patience.wait(session.record_skipped(&self.started(), &held_by))).await?;
                 Ok(Taken::HeldBy(held_by))
             }
         }
@@ -67,10 +70,14 @@ impl TableJob {
     /// Writes the run's row, once.
     async fn record_start(&self, session: &Session, recorded: &mut bool) -> Result<()> {
         if !std::mem::replace(recorded, true) {
-            let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
-            self.run.stop.or_done(session.patience().wait(session.record_start(&started))).await?;
+            self.run.stop.or_done(session.patience().wait(session.record_start(&self.started()))).await?;
+            failpoint::reached("run_recorded");
         }
         Ok(())
+    }
+
+    fn started(&self) -> Started<'_> {
+        Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() }
     }
 
     /// Gives the table back.
@@ -80,6 +87,7 @@ impl TableJob {
         }
         if let Some(lock) = hands.lock {
             lock.release().await;
+            failpoint::reached("lock_given_back");
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Outcome, Phase, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::wants_text_as_bytes;
-use crate::target::{Published, RunRow};
+use crate::target::{Lease, Published, RunRow, Session};
 
 /// Everything one table's refresh needs; nothing of another table.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl TableJob {
         report.refresh = so_far.refresh;
         report.refresh_reason = so_far.refresh_reason.take();
         report.bytes = so_far.loaded.bytes;
-        report.warnings.append(&mut so_far.failed_attempts);
+        report.warnings.append(&mut so_far.told);
         report.warnings.append(&mut so_far.warnings);
         report.elapsed = so_far.begun.elapsed();
         report
@@ -136,16 +136,26 @@ impl TableJob {
             Taken::HeldBy(held_by) => return Ok(End::HeldBy(held_by)),
             Taken::Published(rows) => return Ok(End::committed(rows, None)),
         };
-        let mut published = Box::pin(self.load_and_publish(session, so_far)).await;
+        let lease = so_far.lease.clone();
+        let mut published = self.work_under(&lease, session, so_far).await;
         if let Err(unsure) = &published
             && wants_text_as_bytes(unsure)
         {
             tracing::info!("reading again, text as its bytes: {unsure}");
             so_far.text_as_bytes = true;
             so_far.start_over(None);
-            published = Box::pin(self.load_and_publish(session, so_far)).await;
+            published = self.work_under(&lease, session, so_far).await;
         }
         published.map(End::Published)
+    }
+
+    /// Loads and publishes for as long as the table is this run's.
+    async fn work_under(&self, lease: &Option<Lease>, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
+        let work = Box::pin(self.load_and_publish(session, so_far));
+        match lease {
+            Some(lease) => lease.or_taken_over(work).await,
+            None => work.await,
+        }
     }
 
     fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {

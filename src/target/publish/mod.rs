@@ -25,6 +25,7 @@ use super::sequence::advance_sequences;
 use super::session::{Session, Transaction};
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::{PgType, TargetTable};
 
@@ -153,6 +154,7 @@ async fn publish_staged(
     let begin = format!("SET CONSTRAINTS ALL DEFERRED; LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE");
     transaction.batch_execute(&begin).await.map_err(failed)?;
     run.has_begun();
+    failpoint::reached("publish_begun");
     let staged = count(&transaction, staging).await?;
     run.check_staged(staged)?;
     let statements = Statements {
@@ -225,7 +227,9 @@ async fn seal(
     let rows = RowCounts { read, quarantined, ..changes.rows };
     let refresh = if changes.replaced.is_some() { Some(PublishWay::Replace.name()) } else { run.refresh };
     record_success(&transaction, state_schema, &RunRow { rows, refresh, ..run.clone() }).await?;
+    failpoint::reached("success_recorded");
     transaction.commit().await.map_err(|error| target_error(&format!("commit {}", publication.target), error))?;
+    failpoint::reached("committed");
     Ok(Published { rows, kept: changes.kept, replaced: changes.replaced, warnings: changes.warnings })
 }
 

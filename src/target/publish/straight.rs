@@ -3,6 +3,7 @@
 use super::keys::Whose;
 use super::{Changes, Publication, PublishWay, Published, commit, count};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
 use crate::target::patience::Patience;
@@ -75,6 +76,7 @@ impl StraightLoad<'_> {
         let mut warnings = publication.guards.check(staged, 0, 0)?;
         if let PublishWay::Straight { create: Some(table) } = &publication.way {
             publication.add_primary_key(&mut transaction).await?;
+            failpoint::reached("key_added");
             warnings.extend(Box::pin(table.finish(&mut transaction, target)).await?);
         } else if !publication.key_is_enforced {
             publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;
