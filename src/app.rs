@@ -99,6 +99,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
         accept_drift: request.accept_drift,
+        max_retries: settings.run.max_retries,
         source_idle_timeout: settings.run.source_idle_timeout,
         progress,
         stop: stop.clone(),

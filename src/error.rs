@@ -1,7 +1,7 @@
 //! The one error of the product: what kind it is, what we were doing, and what to do about it.
 //!
 //! Two audiences: `Display` is the sentence for the caller, [`SyncError::chain`] the causes for the log. Neither ever holds a secret, nor
-//! a value from a row except its key. Whether a kind is retried is policy and stands elsewhere.
+//! a value from a row except its key. An error knows whether its trouble may pass; what is retried is policy and stands elsewhere.
 
 use std::error::Error;
 use std::fmt;
@@ -58,10 +58,36 @@ impl ErrorKind {
     }
 }
 
+/// Trouble that may pass by itself, as a server or the network told it; what becomes of it is policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Passing {
+    /// No connection came about: nobody listens, no route, no answer in time.
+    Unreachable,
+    /// A connection that stood is gone, or the server ended its session.
+    ConnectionLost,
+    /// The server is starting, stopping, or handing over to another one.
+    Restarting,
+    /// The server has no room: too many connections or requests, too little memory.
+    Busy,
+    /// Chosen as the victim of a deadlock.
+    Deadlock,
+    /// A lock was not had in time.
+    LockTimeout,
+    /// A transaction that could not be put in order with others.
+    Serialization,
+    /// The versions of rows that a snapshot reads are gone or in conflict.
+    SnapshotLost,
+    /// Data moved under a read without locks.
+    MovingData,
+    /// The server only reads: it has handed its role over, or has not taken it yet.
+    ReadOnly,
+}
+
 /// A failure with its kind, a plain sentence, an optional remedy, and the cause it came from.
 #[derive(Debug)]
 pub struct SyncError {
     kind: ErrorKind,
+    passing: Option<Passing>,
     sentence: String,
     remedy: Option<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -73,7 +99,14 @@ pub type Result<T, E = SyncError> = std::result::Result<T, E>;
 impl SyncError {
     /// An error of `kind`; `sentence` says what we were doing, on which table, column or row key, and what went wrong.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
-        Self { kind, sentence: sentence.into(), remedy: None, cause: None }
+        Self { kind, passing: None, sentence: sentence.into(), remedy: None, cause: None }
+    }
+
+    /// Says that this is trouble that may pass, or (none) that it has not.
+    #[must_use]
+    pub fn with_passing(mut self, passing: impl Into<Option<Passing>>) -> Self {
+        self.passing = passing.into();
+        self
     }
 
     /// Adds what the reader should do about it, as a sentence of its own.
@@ -97,9 +130,26 @@ impl SyncError {
         self
     }
 
+    /// Adds what else there is to say, behind the sentence.
+    #[must_use]
+    pub fn followed_by(mut self, more: impl fmt::Display) -> Self {
+        self.sentence = format!("{}; {more}", self.sentence);
+        self
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// What may pass by itself; none where waiting does not help.
+    pub fn passing(&self) -> Option<Passing> {
+        self.passing
+    }
+
+    /// Whether it says what to do.
+    pub fn has_remedy(&self) -> bool {
+        self.remedy.is_some()
     }
 
     /// The sentence, without the remedy.

@@ -21,8 +21,8 @@ async fn a_read_that_ends_in_an_error_after_half_the_rows_fails_its_table_alone(
 }
 
 async fn source_fails_midway(fault: Fault, named: &[&str]) {
-    let site = Site::over(Source::sample(ROWS).await).await;
-    site.source.fault("customer", fault.clone());
+    let mut site = Site::over(Source::sample(ROWS).await).await;
+    site.set("MAX_RETRIES", "0").source.fault("customer", fault.clone());
     only_one_table_fails(&site, "customer", named).await;
     site.source.clear_faults("customer");
     site.sync().await;
@@ -94,7 +94,7 @@ async fn a_wrong_password_of_the_target_fails_every_table_and_reads_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_named_with_its_variables() {
     let mut site = Site::over(Source::sample(10).await).await;
-    site.keep(&["customer"]).set("SQL_SERVER_MCTM_PORT", "1");
+    site.keep(&["customer"]).set("MAX_RETRIES", "0").set("SQL_SERVER_MCTM_PORT", "1");
     let body = site.json(&["multi_sync"]).await;
     assert!(body.error_of("customer").contains("127.0.0.1"), "{body}");
     site.set("PG_PORT", "1");

@@ -23,6 +23,7 @@ mod network;
 mod overlap;
 mod plan;
 mod properties;
+mod retries;
 mod same_schema;
 mod secrets;
 mod support;

@@ -58,6 +58,8 @@ Variables (also read from ./.env, which never overrides a set variable):
   Runs:
   MAX_PARALLEL_TABLES              tables at a time (1)
   MAX_PARALLEL_PER_SOURCE          of them at most so many of one source server (4)
+  MAX_RETRIES                      how often a table is begun again after trouble
+                                   that may pass (2)
   DEADLINE_MARGIN                  time kept before the deadline for a clean end
                                    (10s, at most a fifth of the time left)
   SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (5m)

@@ -7,6 +7,9 @@ use super::section::Section;
 use super::{Env, SqlServerSettings, TableConfigs, TargetSettings, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 
+/// More often than this is no patience but a loop.
+const RETRIES_MAX: usize = 10;
+
 /// When a Lambda invocation that failed ends as a function error (`FAIL_ON`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailOn {
@@ -33,6 +36,8 @@ pub struct Parallel {
 pub struct RunSettings {
     /// How many tables are refreshed side by side.
     pub parallel: Parallel,
+    /// How often a table is begun again when trouble came that may pass (`MAX_RETRIES`).
+    pub max_retries: usize,
     /// How long before the deadline a run stops (`DEADLINE_MARGIN`).
     pub deadline_margin: Duration,
     /// How long a source may be silent in mid-stream (`SOURCE_IDLE_TIMEOUT`).
@@ -47,6 +52,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             parallel: Parallel { tables: 1, per_source: 4 },
+            max_retries: 2,
             deadline_margin: Duration::from_secs(10),
             source_idle_timeout: Duration::from_secs(300),
             fail_on: FailOn::Scheduled,
@@ -69,6 +75,9 @@ impl RunSettings {
                 tables: count(&mut section, "MAX_PARALLEL_TABLES").unwrap_or(standard.parallel.tables),
                 per_source: count(&mut section, "MAX_PARALLEL_PER_SOURCE").unwrap_or(standard.parallel.per_source),
             },
+            max_retries: section
+                .parsed("MAX_RETRIES", "a whole number from 0 to 10", |text| text.parse().ok().filter(|n| *n <= RETRIES_MAX))
+                .unwrap_or(standard.max_retries),
             deadline_margin: section.duration("DEADLINE_MARGIN").unwrap_or(standard.deadline_margin),
             source_idle_timeout: section.duration("SOURCE_IDLE_TIMEOUT").unwrap_or(standard.source_idle_timeout),
             fail_on: section.parsed("FAIL_ON", "never, scheduled or always", parse_fail_on).unwrap_or_default(),
@@ -175,6 +184,7 @@ mod tests {
         let env = Env::from_iter([
             ("MAX_PARALLEL_TABLES", "4"),
             ("MAX_PARALLEL_PER_SOURCE", "2"),
+            ("MAX_RETRIES", "0"),
             ("DEADLINE_MARGIN", "30"),
             ("SOURCE_IDLE_TIMEOUT", "2m"),
             ("FAIL_ON", "Always"),
@@ -182,6 +192,7 @@ mod tests {
         ]);
         let expected = RunSettings {
             parallel: Parallel { tables: 4, per_source: 2 },
+            max_retries: 0,
             deadline_margin: Duration::from_secs(30),
             source_idle_timeout: Duration::from_secs(120),
             fail_on: FailOn::Always,
@@ -191,6 +202,7 @@ mod tests {
         let wrong = [
             ("MAX_PARALLEL_TABLES", "0"),
             ("MAX_PARALLEL_PER_SOURCE", "-1"),
+            ("MAX_RETRIES", "11"),
             ("DEADLINE_MARGIN", "soon"),
             ("FAIL_ON", "error"),
             ("DRY_RUN", "perhaps"),

@@ -10,6 +10,7 @@ mod plan_tables;
 mod planning;
 mod pump;
 mod reading;
+mod retry;
 mod run;
 mod run_context;
 mod sources;

@@ -24,6 +24,8 @@ pub struct RunContext {
     pub allow_shrink: bool,
     /// Go on although the source has changed.
     pub accept_drift: bool,
+    /// How often a table is begun again when trouble came that may pass.
+    pub max_retries: usize,
     /// How long a source may be silent.
     pub source_idle_timeout: Duration,
     /// Who is told of progress.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorKind, Result, SyncError};
@@ -42,6 +44,7 @@ impl StopReason {
 pub struct Stop {
     token: CancellationToken,
     reason: Arc<OnceLock<StopReason>>,
+    deadline: Arc<OnceLock<Instant>>,
 }
 
 impl Stop {
@@ -59,10 +62,19 @@ impl Stop {
     /// Asks for the stop by itself once `time_left` has passed; ends with the last clone of the task's runtime.
     pub fn at_deadline(&self, time_left: Duration) {
         let stop = self.clone();
+        // One too far away to be told is none.
+        if let Some(deadline) = Instant::now().checked_add(time_left) {
+            self.deadline.get_or_init(|| deadline);
+        }
         tokio::spawn(async move {
             tokio::time::sleep(time_left).await;
             stop.request(StopReason::Deadline);
         });
+    }
+
+    /// Whether the deadline, if there is one, comes after a pause.
+    pub fn leaves(&self, pause: Duration) -> bool {
+        self.deadline.get().is_none_or(|deadline| Instant::now() + pause < *deadline)
     }
 
     /// Why, if a stop was asked for.
@@ -80,6 +92,22 @@ impl Stop {
             reason = self.requested() => Err(reason.error()),
             done = work => done,
         }
+    }
+
+    /// Does `work`, given up as soon as a stop is asked for, unless it has `begun` by then: that is finished.
+    ///
+    /// # Errors
+    /// As [`Stop::or_done`].
+    pub async fn or_done_once_begun<T>(&self, work: impl Future<Output = Result<T>>, begun: &AtomicBool) -> Result<T> {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            reason = self.requested() => if !begun.load(Ordering::Relaxed) {
+                return Err(reason.error());
+            },
+        }
+        work.await
     }
 
     /// Waits until a stop is asked for.

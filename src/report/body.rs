@@ -175,6 +175,7 @@ fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
         "refresh": table.refresh,
         "execution_time": seconds(table.elapsed),
         "error": error,
+        "attempts": table.attempts,
         "validation_passed": table.validation_passed.filter(|_| !dry_run),
     })));
     if dry_run {

@@ -41,7 +41,7 @@ fn with_every_body<'a>(rest: &[&'a str]) -> Vec<&'a str> {
     EVERY_BODY.iter().chain(rest).copied().collect()
 }
 
-const TABLE: [&str; 13] = [
+const TABLE: [&str; 14] = [
     "table_name",
     "success",
     "status",
@@ -54,6 +54,7 @@ const TABLE: [&str; 13] = [
     "refresh",
     "execution_time",
     "error",
+    "attempts",
     "validation_passed",
 ];
 const MULTI: [&str; 6] = ["execution_mode", "table_results", "total_transferred", "processed_tables", "successful_tables", "failed_tables"];

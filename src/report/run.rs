@@ -67,6 +67,8 @@ pub struct TableReport {
     pub bytes: u64,
     /// How long it took.
     pub elapsed: Duration,
+    /// How often it was begun: more than once after trouble that passed, or did not.
+    pub attempts: u32,
     /// Whether read, staged and published rows agreed; none when it did not come to that.
     pub validation_passed: Option<bool>,
     /// A dry run's counts: rows at the source, rows in the target (none: the target table is missing).
@@ -85,6 +87,7 @@ impl TableReport {
             rows: RowCounts::default(),
             bytes: 0,
             elapsed: Duration::ZERO,
+            attempts: 0,
             validation_passed: None,
             counted: None,
             warnings: Vec::new(),

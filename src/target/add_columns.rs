@@ -34,7 +34,7 @@ impl Session {
     /// Adds the columns that the target is to get.
     ///
     /// # Errors
-    /// As the server answers; [`super::is_transient`] where the lock was not had.
+    /// As the server answers; with trouble that may pass where the lock was not had.
     pub(super) async fn add_columns(&mut self, publication: &Publication) -> Result<()> {
         let statements = publication.add_columns();
         if statements.is_empty() {

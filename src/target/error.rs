@@ -1,11 +1,12 @@
 //! PostgreSQL's errors in the product's terms.
 
 use std::error::Error as _;
+use std::io::{self, ErrorKind as IoErrorKind};
 
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::error::{ErrorKind, SyncError};
+use crate::error::{ErrorKind, Passing, SyncError};
 use crate::table::{TargetTable, quoted_list};
 
 /// The driver's error as a cause for the log. PostgreSQL's DETAIL may quote a whole row, so neither `Display` nor a source shows it.
@@ -25,12 +26,6 @@ impl Cause {
 /// PostgreSQL's code for what went wrong, where it answered.
 fn code_of(error: &SyncError) -> Option<&SqlState> {
     error.source()?.downcast_ref::<Cause>()?.0.code()
-}
-
-/// Whether the same transaction may succeed when it is tried again: a lock not had, a deadlock, a serialization failure.
-pub fn is_transient(error: &SyncError) -> bool {
-    let again = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
-    code_of(error).is_some_and(|code| again.contains(code))
 }
 
 /// Whether a key was not unique, or NULL.
@@ -60,6 +55,37 @@ pub(super) fn broken_foreign_key(error: &SyncError) -> Option<(TargetTable, Stri
     Some((table, answer.constraint()?.to_owned()))
 }
 
+/// What the driver's error says of trouble that may pass: by PostgreSQL's code where it answered, else by what became of the connection.
+fn passing(error: &Error) -> Option<Passing> {
+    match error.as_db_error() {
+        Some(answer) => passing_code(answer.code(), answer.severity()),
+        None if error.is_closed() => Some(Passing::ConnectionLost),
+        // A certificate that is refused comes as invalid data, a message that is too large as invalid input.
+        None => error
+            .source()
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .filter(|io| !matches!(io.kind(), IoErrorKind::InvalidData | IoErrorKind::InvalidInput))
+            .map(|_| Passing::ConnectionLost),
+    }
+}
+
+/// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn passing_code(code: &SqlState, severity: &str) -> Option<Passing> {
+    const TABLE: [(&[SqlState], Passing); 7] = [
+        (&[SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW], Passing::Restarting),
+        (&[SqlState::TOO_MANY_CONNECTIONS], Passing::Busy),
+        (&[SqlState::T_R_DEADLOCK_DETECTED], Passing::Deadlock),
+        (&[SqlState::LOCK_NOT_AVAILABLE], Passing::LockTimeout),
+        (&[SqlState::T_R_SERIALIZATION_FAILURE], Passing::Serialization),
+        (&[SqlState::READ_ONLY_SQL_TRANSACTION], Passing::ReadOnly),
+        (&[SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, SqlState::IDLE_SESSION_TIMEOUT], Passing::ConnectionLost),
+    ];
+    // Class 08 is the connection's; a pool between reports servers it has lost as a protocol violation that ends the session.
+    let connection = || code.code().starts_with("08") && (*code != SqlState::PROTOCOL_VIOLATION || severity == "FATAL");
+    let listed = TABLE.iter().find(|(codes, _)| codes.contains(code)).map(|(_, passing)| *passing);
+    listed.or_else(|| connection().then_some(Passing::ConnectionLost))
+}
+
 /// What went wrong while `doing` something in PostgreSQL. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 pub(super) fn target_error(doing: &str, error: Error) -> SyncError {
     keyed_target_error(doing, &[], error)
@@ -78,7 +104,8 @@ pub(super) fn keyed_target_error(doing: &str, key: &[String], error: Error) -> S
             (ErrorKind::TargetWrite, format!("{error}{cause}"), None)
         }
     };
-    let failed = SyncError::new(kind, format!("could not {doing} in PostgreSQL: {reason}")).with_cause(Cause(error));
+    let failed =
+        SyncError::new(kind, format!("could not {doing} in PostgreSQL: {reason}")).with_passing(passing(&error)).with_cause(Cause(error));
     match remedy {
         Some(remedy) => failed.with_remedy(remedy),
         None => failed,
@@ -97,28 +124,19 @@ fn reason(answer: &DbError, key: &[String]) -> String {
 
 fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
     let code = answer.code();
-    let remedies: [(&[SqlState], ErrorKind, &'static str); 8] = [
+    let remedies: [(&[SqlState], ErrorKind, &'static str); 7] = [
         (
             &[SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION],
             ErrorKind::TargetLogin,
             "Check PG_USER and PG_PASSWORD",
         ),
         (&[SqlState::INVALID_CATALOG_NAME], ErrorKind::TargetLogin, "Check PG_DB"),
+        (&[SqlState::CONFIGURATION_LIMIT_EXCEEDED], ErrorKind::TargetWrite, "The server is at one of its own limits"),
         (&[SqlState::INSUFFICIENT_PRIVILEGE], ErrorKind::TargetSchema, "Grant the role what is missing"),
         (
             &[SqlState::DISK_FULL],
             ErrorKind::TargetWrite,
             "Free space on the target's disk: a refresh needs room for a second copy of the table",
-        ),
-        (
-            &[SqlState::CONFIGURATION_LIMIT_EXCEEDED, SqlState::TOO_MANY_CONNECTIONS],
-            ErrorKind::TargetWrite,
-            "The server is at one of its own limits",
-        ),
-        (
-            &[SqlState::LOCK_NOT_AVAILABLE],
-            ErrorKind::TargetWrite,
-            "Another session holds a lock on the table: see pg_locks and pg_stat_activity",
         ),
         (
             &[SqlState::UNIQUE_VIOLATION],
@@ -148,7 +166,13 @@ pub(super) fn connect_error(server: &str, error: Error) -> SyncError {
     if let Some(answer) = error.as_db_error() {
         let (kind, remedy) = server_error(answer);
         let sentence = format!("PostgreSQL {server} refused the login: {}", reason(answer, &[]));
-        return SyncError::new(kind, sentence).with_remedy(remedy.unwrap_or("See the server's log")).with_cause(Cause(error));
+        let failed = SyncError::new(kind, sentence).with_passing(passing(&error)).with_cause(Cause(error));
+        return match remedy {
+            Some(remedy) => failed.with_remedy(remedy),
+            // What may pass has its remedy where it is decided what is tried again.
+            None if failed.passing().is_some() => failed,
+            None => failed.with_remedy("See the server's log"),
+        };
     }
     let mut causes = Vec::new();
     let mut next = error.source();
@@ -157,7 +181,41 @@ pub(super) fn connect_error(server: &str, error: Error) -> SyncError {
         next = cause.source();
     }
     let reason = causes.pop().unwrap_or_else(|| error.to_string());
+    let unreachable = passing(&error).map(|_| Passing::Unreachable);
     SyncError::new(ErrorKind::TargetConnect, format!("PostgreSQL {server} cannot be reached: {reason}"))
+        .with_passing(unreachable)
         .with_remedy("Check PG_HOST, PG_PORT, firewall and security groups; for TLS see PG_SSLMODE and PG_SSLROOTCERT")
         .with_cause(Cause(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_may_pass_are_told_from_those_that_do_not() {
+        let cases = [
+            ("57P01", "FATAL", Some(Passing::Restarting)),
+            ("57P02", "FATAL", Some(Passing::Restarting)),
+            ("57P03", "FATAL", Some(Passing::Restarting)),
+            ("57P04", "FATAL", None),
+            ("57P05", "FATAL", Some(Passing::ConnectionLost)),
+            ("57014", "ERROR", None),
+            ("53300", "FATAL", Some(Passing::Busy)),
+            ("53100", "ERROR", None),
+            ("40P01", "ERROR", Some(Passing::Deadlock)),
+            ("40001", "ERROR", Some(Passing::Serialization)),
+            ("55P03", "ERROR", Some(Passing::LockTimeout)),
+            ("25006", "ERROR", Some(Passing::ReadOnly)),
+            ("25P03", "FATAL", Some(Passing::ConnectionLost)),
+            ("08006", "FATAL", Some(Passing::ConnectionLost)),
+            ("08P01", "FATAL", Some(Passing::ConnectionLost)),
+            ("08P01", "ERROR", None),
+            ("28P01", "FATAL", None),
+            ("23505", "ERROR", None),
+        ];
+        for (code, severity, expected) in cases {
+            assert_eq!(passing_code(&SqlState::from_code(code), severity), expected, "{severity} {code}");
+        }
+    }
 }

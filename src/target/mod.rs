@@ -22,7 +22,7 @@ mod tls;
 
 pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
-pub use error::{breaks_constraint, breaks_key, is_transient};
+pub use error::{breaks_constraint, breaks_key};
 pub use foreign_key::NewForeignKey;
 pub use lease::{Lease, Renewal};
 pub use lock::LockOutcome;

@@ -12,7 +12,7 @@ use super::error::{connect_error, target_error};
 use super::patience::Patience;
 use super::tls;
 use crate::config::{SslMode, TargetSettings};
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// What every session sets, whatever role or database would have it inherit.
@@ -51,6 +51,7 @@ impl Session {
                 ErrorKind::TargetConnect,
                 format!("PostgreSQL {server} did not answer within {}", humantime::format_duration(limit)),
             )
+            .with_passing(Passing::Unreachable)
         };
         let (client, driver) = timeout(limit, driver_config(settings, application).connect(tls.clone()))
             .await

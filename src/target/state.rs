@@ -2,6 +2,8 @@
 //!
 //! A `succeeded` row is written only in the transaction of the data it speaks of; the others have a short one of their own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
@@ -81,6 +83,17 @@ pub struct RunRow<'a> {
     pub seen: Option<&'a SeenTable>,
     /// The table's lock; a success is written only while the run has it.
     pub lease: Option<&'a Lease>,
+    /// Becomes true when the publish has its locks: from there on it is finished, not cut.
+    pub begun: Option<&'a AtomicBool>,
+}
+
+impl RunRow<'_> {
+    /// Says that the publish has its locks.
+    pub(super) fn has_begun(&self) {
+        if let Some(begun) = self.begun {
+            begun.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Session {
@@ -165,12 +178,19 @@ impl Session {
         if record(&self.client, &self.state_schema, row).await? > 0 {
             return Ok(None);
         }
+        self.published(row.run_id, row.table).await
+    }
+
+    /// What a run has published of a table, by the row that was committed with it; none where it has not.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn published(&self, run_id: Uuid, table: &str) -> Result<Option<RowCounts>> {
         let sql = format!(
             "SELECT rows_read, inserted, updated, deleted, unchanged, quarantined FROM {}.runs WHERE run_id = $1 AND table_name = $2 AND outcome = 'succeeded'",
             PgIdent(&self.state_schema)
         );
-        let found =
-            self.client.query_opt(&sql, &[&row.run_id, &row.table]).await.map_err(|error| target_error("look the run up", error))?;
+        let found = self.client.query_opt(&sql, &[&run_id, &table]).await.map_err(|error| target_error("look the run up", error))?;
         Ok(found.map(|row| {
             let [read, inserted, updated, deleted, unchanged, quarantined] =
                 std::array::from_fn(|index| row.get::<_, i64>(index).cast_unsigned());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tds_stand_in::{Builder, SqlError, StandIn, TableHandle};
-pub(crate) use tds_stand_in::{Fault, ForeignKeyDef, IndexDef, TableDef, TlsMode as Tls, Value};
+pub(crate) use tds_stand_in::{Fault, ForeignKeyDef, IndexDef, LoginFault, TableDef, TlsMode as Tls, Value};
 use tokio::net::TcpListener;
 
 use super::real::RealServer;
@@ -230,10 +230,26 @@ impl Source {
         self.stand_in().stats().statements.iter().any(|statement| statement.contains(text))
     }
 
+    /// How many statements with this text have come.
+    pub(crate) fn times_seen(&self, text: &str) -> usize {
+        self.stand_in().stats().statements.iter().filter(|statement| statement.contains(text)).count()
+    }
+
     /// Makes reading a table go wrong from now on.
     pub(crate) fn fault(&self, name: &str, fault: Fault) {
         self.before_fault.store(self.stand_in().stats().statements.len(), Ordering::Relaxed);
         self.table(name).fault(Some(fault));
+    }
+
+    /// Makes so many reads of a table go wrong; after them it is sound.
+    pub(crate) fn fault_times(&self, name: &str, fault: Fault, times: u32) {
+        self.before_fault.store(self.stand_in().stats().statements.len(), Ordering::Relaxed);
+        self.table(name).fault_times(fault, times);
+    }
+
+    /// Makes so many logins go wrong, or all from now on; without a fault they are sound.
+    pub(crate) fn fault_logins(&self, fault: Option<LoginFault>, times: Option<u32>) {
+        self.stand_in().fault_logins(fault, times);
     }
 
     /// Lets a table be read again.

@@ -1,10 +1,7 @@
 //! One attempt: plan, read, stage (or load straight), verify, publish.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::FutureExt;
+use std::sync::atomic::AtomicBool;
 
 use super::TableJob;
 use super::so_far::SoFar;
@@ -13,17 +10,18 @@ use crate::engine::plan::SyncPlan;
 use crate::engine::planning::{Allowed, Known, plan_refresh};
 use crate::engine::pump::{RowProgress, pump};
 use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
+use crate::engine::retry::Retries;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
-use crate::target::{Loaded, PublishWay, Published, Session, TargetDescription, breaks_constraint, breaks_key, is_transient};
+use crate::target::{Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
-        let standing = session.patience().wait(session.describe(&self.config.pg_table)).await?;
+        let standing = self.run.stop.or_done(session.patience().wait(session.describe(&self.config.pg_table))).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
@@ -60,7 +58,7 @@ impl TableJob {
         target: Option<&TargetDescription>,
         so_far: &mut SoFar,
     ) -> Result<SyncPlan> {
-        let seen = session.patience().wait(session.seen_table(&self.config.name)).await?;
+        let seen = self.run.stop.or_done(session.patience().wait(session.seen_table(&self.config.name))).await?;
         let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
         let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
         let (plan, seen) = plan_refresh(known, allowed)?;
@@ -117,7 +115,7 @@ impl TableJob {
 
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
-        let staging = patience.wait(session.create_staging(&plan.publication)).await?;
+        let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
         so_far.note(&self.config, loaded, summary);
@@ -127,23 +125,22 @@ impl TableJob {
         self.reached(Phase::Publishing, None);
         let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
-        if let Err(error) = patience.wait(session.drop_staging(&staging)).await {
+        if let Err(error) = self.run.stop.or_done(patience.wait(session.drop_staging(&staging))).await {
             so_far.warnings.push(error.to_string());
         }
         Ok(published)
     }
 
-    /// Publishes, again after a pause where a lock was not had or a deadlock came: at most three times more, and not after a stop.
+    /// Publishes, again after a pause where a lock was not had or a deadlock came. A stop gives up one that waits for its lock, and none that has it.
     async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
-        let mut pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter().build();
+        let mut retries = Retries::of_publish();
         loop {
+            let begun = AtomicBool::new(false);
+            let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
             let patience = session.patience();
-            match patience.wait(session.publish(&plan.publication, staging, &self.ended("succeeded", so_far, None))).await {
-                Err(error) if is_transient(&error) => {
-                    let Some(pause) = pauses.next() else { return Err(error) };
-                    tracing::warn!("publishing again in {} ms: {error}", pause.as_millis());
-                    self.run.stop.or_done(tokio::time::sleep(pause).map(Ok)).await?;
-                }
+            let publishing = patience.wait(session.publish(&plan.publication, staging, &row));
+            match self.run.stop.or_done_once_begun(publishing, &begun).await {
+                Err(error) => retries.wait(error, &self.run.stop).await?,
                 done => return done,
             }
         }

@@ -1,43 +1,62 @@
-//! After a failure: what is left behind, and what the run's row says.
+//! After a failure: what was committed after all, what is left behind, and what the run's row says.
 
 use std::time::Duration;
 
 use super::TableJob;
+use super::held::Hands;
 use super::so_far::SoFar;
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::report::RowCounts;
 use crate::table::TargetTable;
 use crate::target::{LockOutcome, RunRow, Session};
 
 /// How long a run that was asked to stop may take to clean up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a session that is to be used again may take to show that it can be.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl TableJob {
+    /// Before another attempt: whether the publish was committed after all, as far as the session can tell. One that is of no use any more, or whose lock
+    /// is gone, is put aside as lost.
+    pub(super) async fn look_up(&self, hands: &mut Hands, error: &SyncError) -> Option<RowCounts> {
+        let held = hands.held.as_ref()?;
+        let looking = async {
+            let holds = held.session.still_holds(&held.lease).await?;
+            Ok((holds, held.session.published(self.run.run_id, &self.config.name).await?))
+        };
+        match tokio::time::timeout(LOOK_TIMEOUT, self.run.stop.or_done(looking)).await {
+            Ok(Ok((_, Some(rows)))) => return Some(rows),
+            // Another session may come to the server that writes.
+            Ok(Ok((true, None))) if error.passing() == Some(Passing::ReadOnly) => {}
+            Ok(Ok((true, None))) => return None,
+            Ok(Ok((false, None))) => tracing::debug!("the lock is another run's"),
+            // There will be no other attempt: the clean-up asks again.
+            Ok(Err(stopped)) if stopped.kind() == ErrorKind::Stopped => return None,
+            Ok(Err(error)) => tracing::debug!(%error, "the session is of no use any more"),
+            Err(_) => tracing::debug!("the session does not answer"),
+        }
+        hands.lost = hands.held.take().map(|held| held.session);
+        None
+    }
+
     /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself; but where the row says that the
     /// publish was committed after all, its counts are returned.
-    pub(super) async fn clean_up(&self, session: &Session, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
+    pub(super) async fn clean_up(&self, hands: &Hands, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
+        if !hands.recorded {
+            return None;
+        }
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
         let cleaning = async {
+            let Some(held) = &hands.held else { return self.clean_up_anew(hands.lost.as_ref(), &row).await };
             if error.kind() == ErrorKind::Stopped {
-                session.cancel().await;
+                held.session.cancel().await;
             }
-            match tidy(session, &self.config.pg_table, &row).await {
+            match tidy(&held.session, &self.config.pg_table, &row).await {
                 Ok(committed) => Ok(committed),
                 Err(unusable) => {
                     tracing::debug!(error = %unusable, "cleaning up in a new session");
-                    let lost = session;
-                    let session = Session::open(&self.target, &self.application()).await?;
-                    session.end(lost).await?;
-                    match session.lock(&self.config.pg_table, self.run.run_id).await? {
-                        LockOutcome::Held(lease) => {
-                            let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;
-                            session.unlock(&self.config.pg_table, &lease).await;
-                            tidied
-                        }
-                        // The lock went with the old session: what stands there now is another run's.
-                        LockOutcome::HeldBy(_) => session.record_end(&row).await,
-                    }
+                    self.clean_up_anew(Some(&held.session), &row).await
                 }
             }
         };
@@ -47,6 +66,23 @@ impl TableJob {
             Err(_) => so_far.warnings.push("the failure could not be recorded in the target in time".to_owned()),
         }
         None
+    }
+
+    /// In a session of its own, after the one that was lost.
+    async fn clean_up_anew(&self, lost: Option<&Session>, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
+        let session = Session::open(&self.target, &self.application()).await?;
+        if let Some(lost) = lost {
+            session.end(lost).await?;
+        }
+        match session.lock(&self.config.pg_table, self.run.run_id).await? {
+            LockOutcome::Held(lease) => {
+                let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;
+                session.unlock(&self.config.pg_table, &lease).await;
+                tidied
+            }
+            // The lock went with the old session: what stands there now is another run's.
+            LockOutcome::HeldBy(_) => session.record_end(row).await,
+        }
     }
 }
 

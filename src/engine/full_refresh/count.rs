@@ -2,6 +2,7 @@
 
 use super::TableJob;
 use super::so_far::SoFar;
+use crate::engine::retry::Retries;
 use crate::error::Result;
 use crate::report::TableReport;
 use crate::target::Session;
@@ -9,6 +10,17 @@ use crate::target::Session;
 impl TableJob {
     /// A dry run: counts both sides and says which way the refresh would go.
     pub(super) async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
+        let mut retries = Retries::of_table(self.run.max_retries);
+        loop {
+            report.attempts += 1;
+            let Err(error) = self.count_once(report, so_far).await else { return Ok(()) };
+            let failed = SoFar::failed_attempt(report.attempts, &error);
+            retries.wait(error, &self.run.stop).await?;
+            so_far.start_over(Some(failed));
+        }
+    }
+
+    async fn count_once(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
         // Two connections being made are a large future.
         let counting = Box::pin(async {
             let session = Session::open(&self.target, &self.application()).await?;

@@ -7,19 +7,19 @@
 mod attempt;
 mod clean_up;
 mod count;
+mod held;
 mod so_far;
 
-use std::time::Duration;
-
+use self::held::{Hands, Held, Taken};
 use self::so_far::SoFar;
+use super::StopReason;
+use super::retry::Retries;
 use super::run_context::RunContext;
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
-use crate::error::{ErrorKind, Result};
-use crate::report::{Outcome, Phase, ProgressEvent, TableReport};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::{Outcome, Phase, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::wants_text_as_bytes;
-use crate::target::{LockOutcome, RunRow, Session, Started};
-
-const UNLOCK_TIMEOUT: Duration = Duration::from_millis(500);
+use crate::target::{Published, RunRow};
 
 /// Everything one table's refresh needs; nothing of another table.
 #[derive(Clone)]
@@ -34,13 +34,29 @@ pub struct TableJob {
     pub run: RunContext,
 }
 
+/// How a refresh ended without a failure.
+enum End {
+    Published(Published),
+    /// Another run holds the table.
+    HeldBy(String),
+}
+
+impl End {
+    /// A publish of which only the run's row tells, and what its reply was lost to.
+    fn committed(rows: RowCounts, lost: Option<&SyncError>) -> Self {
+        let lost = lost.map(|error| format!(": {error}")).unwrap_or_default();
+        let warning = format!("the publish was committed, but its reply was lost{lost}");
+        Self::Published(Published { rows, warnings: vec![warning], ..Published::default() })
+    }
+}
+
 impl TableJob {
     /// Refreshes the table, or counts both sides in a dry run; every failure is in the report.
     pub async fn run(self) -> TableReport {
         let mut report = TableReport::new(&self.config.name, Outcome::Ok);
         let mut so_far = SoFar::new();
         let done = if self.run.dry_run {
-            self.count(&mut report, &mut so_far).await
+            Box::pin(self.count(&mut report, &mut so_far)).await
         } else {
             Box::pin(self.refresh(&mut report, &mut so_far)).await
         };
@@ -50,62 +66,87 @@ impl TableJob {
         }
         report.refresh = so_far.refresh;
         report.bytes = so_far.loaded.bytes;
+        report.warnings.append(&mut so_far.failed_attempts);
         report.warnings.append(&mut so_far.warnings);
         report.elapsed = so_far.begun.elapsed();
         report
     }
 
+    /// Refreshes the table, begun again after trouble that may pass.
     async fn refresh(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
-        let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
-        let patience = session.patience();
-        patience.wait(session.prepare_state()).await?;
-        let lock = patience.wait(session.lock(&self.config.pg_table, self.run.run_id)).await?;
-        let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
-        patience.wait(session.record_start(&started)).await?;
-        let lease = match lock {
-            LockOutcome::Held(lease) => lease,
-            LockOutcome::HeldBy(held_by) => {
-                session.record_end(&self.ended("skipped", so_far, Some(&held_by))).await?;
-                report.outcome = Outcome::Locked { held_by };
-                return Ok(());
+        let mut hands = Hands::default();
+        let mut retries = Retries::of_table(self.run.max_retries);
+        let done = loop {
+            report.attempts += 1;
+            let error = match Box::pin(self.attempt(&mut hands, so_far)).await {
+                Ok(end) => break Ok(end),
+                Err(error) => error,
+            };
+            if error.passing().is_some()
+                && let Some(rows) = self.look_up(&mut hands, &error).await
+            {
+                break Ok(End::committed(rows, Some(&error)));
             }
+            let failed = SoFar::failed_attempt(report.attempts, &error);
+            if let Err(error) = retries.wait(error, &self.run.stop).await {
+                break match self.clean_up(&hands, so_far, &error).await {
+                    Some(rows) => Ok(End::committed(rows, Some(&error))),
+                    None => Err(error),
+                };
+            }
+            so_far.start_over(Some(failed));
         };
-        let renewal = lease.renew_in_background(self.target.clone(), self.application());
-        so_far.lease = Some(lease.clone());
-        let mut attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
-        if let Err(unsure) = &attempt
-            && wants_text_as_bytes(unsure)
-        {
-            tracing::info!("reading again, text as its bytes: {unsure}");
-            so_far.start_over();
-            attempt = Box::pin(self.load_and_publish(&mut session, so_far)).await;
-        }
-        let done = match attempt {
-            Ok(published) => {
+        let done = self.conclude(report, so_far, &hands, done);
+        self.give_back(hands, so_far).await;
+        done
+    }
+
+    fn conclude(&self, report: &mut TableReport, so_far: &mut SoFar, hands: &Hands, done: Result<End>) -> Result<()> {
+        match done {
+            Ok(End::Published(published)) => {
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
                 so_far.warnings.extend(published.warnings);
                 Ok(())
             }
-            Err(error) => match self.clean_up(&session, so_far, &error).await {
-                Some(rows) => {
-                    report.rows = rows;
-                    report.validation_passed = Some(true);
-                    so_far.warnings.push(format!("the publish was committed, but its reply was lost: {error}"));
-                    Ok(())
-                }
-                None => {
-                    // Read, staged and published rows disagreeing is what validation looks for.
-                    report.validation_passed = if error.kind() == ErrorKind::Refused { Some(false) } else { None };
-                    Err(error)
-                }
-            },
+            Ok(End::HeldBy(held_by)) => {
+                report.outcome = Outcome::Locked { held_by };
+                Ok(())
+            }
+            // Nothing was done, and nothing was written down.
+            Err(error) if error.kind() == ErrorKind::Stopped && !hands.recorded => {
+                report.attempts = 0;
+                let reason = self.run.stop.reason().unwrap_or(StopReason::Cancelled);
+                report.outcome = Outcome::NotStarted(reason.not_started());
+                Ok(())
+            }
+            Err(error) => {
+                // Read, staged and published rows disagreeing is what validation looks for.
+                report.validation_passed = if error.kind() == ErrorKind::Refused { Some(false) } else { None };
+                Err(error)
+            }
+        }
+    }
+
+    async fn attempt(&self, hands: &mut Hands, so_far: &mut SoFar) -> Result<End> {
+        match self.take(hands, so_far).await? {
+            Taken::Held => {}
+            Taken::HeldBy(held_by) => return Ok(End::HeldBy(held_by)),
+            Taken::Published(rows) => return Ok(End::committed(rows, None)),
+        }
+        let Some(Held { session, .. }) = &mut hands.held else {
+            return Err(SyncError::new(ErrorKind::Internal, "the table was lost from sight"));
         };
-        drop(renewal);
-        so_far.warnings.append(&mut session.take_done_before());
-        // A target that does not answer frees the lock with the session.
-        let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table, &lease)).await;
-        done
+        let mut published = self.load_and_publish(session, so_far).await;
+        if let Err(unsure) = &published
+            && wants_text_as_bytes(unsure)
+        {
+            tracing::info!("reading again, text as its bytes: {unsure}");
+            so_far.text_as_bytes = true;
+            so_far.start_over(None);
+            published = self.load_and_publish(session, so_far).await;
+        }
+        published.map(End::Published)
     }
 
     fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {
@@ -121,6 +162,7 @@ impl TableJob {
             bad_rows: &so_far.bad_rows,
             seen: so_far.seen.as_ref(),
             lease: so_far.lease.as_ref(),
+            begun: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::config::TableConfig;
 use crate::engine::reading::change_warnings;
+use crate::error::SyncError;
 use crate::report::RowCounts;
 use crate::sources::sqlserver::ReadSummary;
 use crate::table::{BadRow, SeenTable};
@@ -20,6 +21,8 @@ pub(super) struct SoFar {
     /// Whether text is read as its bytes, because the driver's text could not be relied on.
     pub(super) text_as_bytes: bool,
     pub(super) warnings: Vec<String>,
+    /// Of each attempt that another one followed, what it failed with.
+    pub(super) failed_attempts: Vec<String>,
     /// The source as the plan saw it.
     pub(super) seen: Option<SeenTable>,
     /// The table's lock.
@@ -35,14 +38,22 @@ impl SoFar {
             bad_rows: Vec::new(),
             text_as_bytes: false,
             warnings: Vec::new(),
+            failed_attempts: Vec::new(),
             seen: None,
             lease: None,
         }
     }
 
-    /// Forgets an attempt; the next one reads text as its bytes.
-    pub(super) fn start_over(&mut self) {
-        *self = Self { begun: self.begun, text_as_bytes: true, lease: self.lease.take(), ..Self::new() };
+    /// What is told of an attempt that another one follows.
+    pub(super) fn failed_attempt(attempt: u32, error: &SyncError) -> String {
+        format!("attempt {attempt} failed, and the table was begun again: {error}")
+    }
+
+    /// Forgets an attempt, but for what the next one has to know, and what is told of this one.
+    pub(super) fn start_over(&mut self, told: Option<String>) {
+        let mut failed_attempts = std::mem::take(&mut self.failed_attempts);
+        failed_attempts.extend(told);
+        *self = Self { begun: self.begun, text_as_bytes: self.text_as_bytes, lease: self.lease.take(), failed_attempts, ..Self::new() };
     }
 
     pub(super) fn note(&mut self, config: &TableConfig, loaded: Loaded, summary: ReadSummary) {

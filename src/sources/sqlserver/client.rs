@@ -11,9 +11,9 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::certificate::server_subject;
-use super::error::source_error;
+use super::error::{fell_silent, source_error};
 use crate::config::{Encrypt, SqlServerSettings};
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::table::Isolation;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -180,10 +180,15 @@ async fn connect_tcp(config: &Config, named_instance: bool, server: &str) -> Res
     let unreachable = |reason: String| {
         SyncError::new(ErrorKind::SourceConnect, format!("SQL Server {server} cannot be reached: {reason}"))
             .with_remedy("Check host, port, firewall and security groups")
+            .with_passing(Passing::Unreachable)
     };
     let connecting = async {
         if named_instance {
-            TcpStream::connect_named(config).await.map_err(|error| unreachable(error.to_string()))
+            // What the browser service answers stays so; that it does not may pass.
+            TcpStream::connect_named(config).await.map_err(|error| match error {
+                tiberius::error::Error::Io { .. } => unreachable(error.to_string()),
+                error => unreachable(error.to_string()).with_passing(None),
+            })
         } else {
             TcpStream::connect(config.get_addr()).await.map_err(|error| unreachable(error.to_string()))
         }
@@ -201,11 +206,16 @@ async fn connect_tcp(config: &Config, named_instance: bool, server: &str) -> Res
 async fn login_error(settings: &SqlServerSettings, server: &str, error: tiberius::error::Error) -> SyncError {
     let prefix = format!("SQL_SERVER_{}", settings.db_type.to_ascii_uppercase());
     let refused = matches!(error, tiberius::error::Error::Tls(_));
+    let silent = fell_silent(&error);
     let mut failed = source_error("log in", server, error);
+    if silent {
+        failed = failed.with_passing(Passing::Unreachable);
+    }
     if refused && let Some(subject) = server_subject(settings).await {
         failed = failed.context(format!("the certificate of {subject}"));
     }
     match failed.kind() {
+        _ if matches!(failed.passing(), Some(Passing::Restarting | Passing::Busy)) => failed,
         ErrorKind::SourceLogin => failed.with_remedy(format!("Check {prefix}_USER, {prefix}_PASSWORD and {prefix}_DB")),
         _ => failed.with_remedy(format!(
             "Check that a SQL Server answers there; for TLS see {prefix}_ENCRYPT, {prefix}_CA_FILE and {prefix}_TRUST_CERT"

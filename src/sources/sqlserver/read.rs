@@ -14,7 +14,7 @@ use super::select::Selection;
 use super::text::TextForm;
 use super::types::SqlServerTable;
 use crate::copy::{BUFFER_BYTES, Batch, BatchSink, CellError};
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::table::{BadRow, BadText, Change, OnBadRow, SubMicrosecond};
 
 /// What becomes of values and rows that the target cannot hold.
@@ -189,11 +189,10 @@ fn confirm(rows: u64, counted: Option<i64>, server: &str) -> Result<()> {
     if counted == Some(rows) {
         return Ok(());
     }
-    let counted = counted.map_or_else(|| "no count".to_owned(), |count| format!("{count} rows"));
-    Err(SyncError::new(
-        ErrorKind::SourceRead,
-        format!("the stream from SQL Server {server} ended after {rows} rows, and the server reports {counted}"),
-    ))
+    let reported = counted.map_or_else(|| "no count".to_owned(), |count| format!("{count} rows"));
+    let sentence = format!("the stream from SQL Server {server} ended after {rows} rows, and the server reports {reported}");
+    let short = if counted.is_none() { Some(Passing::ConnectionLost) } else { None };
+    Err(SyncError::new(ErrorKind::SourceRead, sentence).with_passing(short))
 }
 
 fn nobody_listens() -> SyncError {

@@ -109,7 +109,7 @@ impl Session {
     /// Publishes the staged rows in one transaction.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, [`super::is_transient`] where a second attempt may
+    /// [`ErrorKind::Refused`] when counts, keys or guards say no; else as the server answers, with trouble that may pass where a second attempt may
     /// succeed. The target is then as it was.
     pub async fn publish(&mut self, publication: &Publication, staging: &TargetTable, run: &RunRow<'_>) -> Result<Published> {
         self.add_columns(publication).await?;
@@ -140,6 +140,7 @@ async fn publish_staged(
     // Constraints that may wait until the COMMIT do: rows that refer to each other are written in any order.
     let begin = format!("SET CONSTRAINTS ALL DEFERRED; LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE");
     transaction.batch_execute(&begin).await.map_err(failed)?;
+    run.has_begun();
     let staged = count(&transaction, staging).await?;
     run.check_staged(staged)?;
     let statements = Statements {

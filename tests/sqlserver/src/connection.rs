@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::account::Account;
+use crate::faults::LoginFault;
 use crate::server::{Shared, TlsMode};
 use crate::session::Client;
 use crate::sql::error::SqlError;
@@ -83,7 +84,14 @@ where
     let login = login::parse(message).map_err(|_| malformed())?;
     let size = if login.packet_size == 0 { 4096 } else { login.packet_size.clamp(512, 32_767) } as usize;
     let mut body = Vec::new();
-    let (account, database) = match admit(&login, &shared) {
+    let fault = match shared.login_faults.strike() {
+        Some(LoginFault::Close) => return Ok(()),
+        // A client that gives up closes its side.
+        Some(LoginFault::Hang) => return read_message(&mut stream).await.map(drop),
+        Some(LoginFault::Error(error)) => Some(error),
+        None => None,
+    };
+    let (account, database) = match fault.map_or_else(|| admit(&login, &shared), |error| Err(vec![error])) {
         Ok(admitted) => admitted,
         Err(errors) => {
             for error in errors {

@@ -34,8 +34,17 @@ impl TableHandle {
 
     /// Sets the table's fault, or clears it.
     pub fn fault(&self, fault: Option<Fault>) {
+        self.set_fault(fault, None);
+    }
+
+    /// Sets a fault that strikes so many reads, the first at once; after them the table is sound.
+    pub fn fault_times(&self, fault: Fault, times: u32) {
+        self.set_fault(Some(fault).filter(|_| times > 0), Some(times));
+    }
+
+    fn set_fault(&self, fault: Option<Fault>, times: Option<u32>) {
         let _ = self.change(|table| {
-            table.faults.set(fault);
+            table.faults.set(fault, times);
             Ok(())
         });
     }

@@ -27,7 +27,7 @@ mod wire;
 
 pub use data::builder::TableDef;
 pub use data::definition::{ForeignKeyDef, IndexDef};
-pub use faults::{Change, Fault};
+pub use faults::{Change, Fault, LoginFault};
 pub use handle::TableHandle;
 pub use server::{Builder, StandIn, Stats, TlsMode};
 pub use sql::error::SqlError;

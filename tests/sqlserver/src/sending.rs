@@ -120,6 +120,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 put_row(&mut self.body, &query.columns, &row);
             }
             rows += 1;
+            if faults.armed() && matches!(faults.get(), Some(Fault::RepeatRow(repeated)) if repeated + 1 == rows) {
+                match &fast {
+                    Some(fast) => fast.put(&mut self.body, at),
+                    None => put_row(&mut self.body, &query.columns, &row),
+                }
+                rows += 1;
+                faults.struck();
+            }
             if self.body.len() > WRITE_BYTES {
                 self.flush(true).await?;
             }
@@ -132,6 +140,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
 
     /// What the table's fault does at this row; `start` is where the answer began.
     async fn fault(&mut self, faults: &Arc<Faults>, rows: u64, start: u64) -> Result<(), Stop> {
+        let done = self.strike(faults, rows, start).await;
+        if done.is_err() {
+            faults.struck();
+        }
+        done
+    }
+
+    async fn strike(&mut self, faults: &Arc<Faults>, rows: u64, start: u64) -> Result<(), Stop> {
         match faults.get() {
             Some(Fault::CutAfterRows(limit)) if rows >= limit => {
                 self.flush(true).await?;
@@ -152,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
             }
             Some(Fault::ChangeAfterRows(limit, change)) if rows >= limit => {
                 self.flush(true).await?;
-                faults.set(None);
+                faults.set(None, None);
                 if let Some(table) = TableHandle::of_faults(&self.shared, faults) {
                     (change.0)(&table);
                 }

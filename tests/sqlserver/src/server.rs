@@ -1,7 +1,7 @@
 //! The stand-in as a test holds it: builder and server.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpListener;
@@ -10,7 +10,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::account::Account;
 use crate::data::builder::TableDef;
 use crate::data::{World, sample};
+use crate::faults::{LoginFault, LoginFaults};
 use crate::handle::TableHandle;
+use crate::sql::error::SqlError;
 use crate::tls::Certificates;
 use crate::types::collation;
 
@@ -56,7 +58,7 @@ pub(crate) struct Shared {
     pub(crate) certificates: Certificates,
     world: Mutex<World>,
     accounts: Vec<Account>,
-    refusing: AtomicBool,
+    pub(crate) login_faults: LoginFaults,
     spid: AtomicU16,
     logins: AtomicU64,
     rows: AtomicU64,
@@ -76,9 +78,6 @@ impl Shared {
     }
 
     pub(crate) fn account(&self, user: &str, password: &str) -> Option<&Account> {
-        if self.refusing.load(Ordering::Relaxed) {
-            return None;
-        }
         self.accounts.iter().find(|account| account.user.eq_ignore_ascii_case(user) && account.password == password)
     }
 
@@ -176,7 +175,7 @@ impl Builder {
             certificates: Certificates::new()?,
             world: Mutex::new(world),
             accounts: self.accounts,
-            refusing: AtomicBool::new(false),
+            login_faults: LoginFaults::default(),
             spid: AtomicU16::new(51),
             logins: AtomicU64::new(0),
             rows: AtomicU64::new(0),
@@ -280,7 +279,13 @@ impl StandIn {
 
     /// Refuses every login from now on (error 18456), or stops doing so.
     pub fn refuse_logins(&self, refuse: bool) {
-        self.shared.refusing.store(refuse, Ordering::Relaxed);
+        let refused = LoginFault::Error(SqlError::new(18456, 14, "Login failed for user."));
+        self.shared.login_faults.set(Some(refused).filter(|_| refuse), None);
+    }
+
+    /// Makes the next logins go wrong, so many of them, or every one from now on; without a fault they are sound.
+    pub fn fault_logins(&self, fault: Option<LoginFault>, times: Option<u32>) {
+        self.shared.login_faults.set(fault.filter(|_| times != Some(0)), times);
     }
 
     /// Denies a login a table or view from now on, as [`Builder::deny`] does.
