@@ -5,6 +5,7 @@
 
 mod bad_data;
 mod bad_inputs;
+mod blocked;
 mod cargo_lambda;
 mod configuration;
 mod create_tables;

@@ -47,7 +47,7 @@ impl Session {
     /// As the server answers.
     pub async fn create_staging(&self, publication: &Publication) -> Result<TargetTable> {
         let target = &publication.target;
-        let staging = helper_table(&self.state_schema, "staging", target);
+        let staging = self.staging_of(target);
         let list = publication.staged_columns();
         let sql = format!(
             "DROP TABLE IF EXISTS {staging}; CREATE UNLOGGED TABLE {staging} WITH (autovacuum_enabled = false) AS SELECT {list} FROM {target} WITH NO DATA"
@@ -65,12 +65,17 @@ impl Session {
         self.client.batch_execute(&sql).await.map_err(|error| target_error("remove the staging table", error))
     }
 
+    /// The name of the staging table of `target`.
+    fn staging_of(&self, target: &TargetTable) -> TargetTable {
+        helper_table(&self.state_schema, "staging", target)
+    }
+
     /// Removes the staging table of `target`, if there is one.
     ///
     /// # Errors
     /// As the server answers.
     pub async fn drop_staging_of(&self, target: &TargetTable) -> Result<()> {
-        self.drop_staging(&helper_table(&self.state_schema, "staging", target)).await
+        self.drop_staging(&self.staging_of(target)).await
     }
 
     /// A load into the staging table.

@@ -39,7 +39,7 @@ impl TableJob {
         None
     }
 
-    /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself; but where the row says that the
+    /// After a failure: the staging table goes, unless its rows were refused, and the run's row says why. Nothing here may hide the failure itself; but where the row says that the
     /// publish was committed after all, its counts are returned.
     pub(super) async fn clean_up(&self, hands: &Hands, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
         if !hands.recorded {
@@ -47,16 +47,19 @@ impl TableJob {
         }
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
+        // Whoever looks into why the rows were refused finds them there.
+        let refused = error.kind() == ErrorKind::Refused && so_far.staging.is_some();
+        let left = Left { row, keeps_staging: refused };
         let cleaning = async {
-            let Some(held) = &hands.held else { return self.clean_up_anew(hands.lost.as_ref(), &row).await };
+            let Some(held) = &hands.held else { return self.clean_up_anew(hands.lost.as_ref(), &left).await };
             if error.kind() == ErrorKind::Stopped {
                 held.session.cancel().await;
             }
-            match tidy(&held.session, &self.config.pg_table, &row).await {
+            match left.tidy(&held.session, &self.config.pg_table).await {
                 Ok(committed) => Ok(committed),
                 Err(unusable) => {
                     tracing::debug!(error = %unusable, "cleaning up in a new session");
-                    self.clean_up_anew(Some(&held.session), &row).await
+                    self.clean_up_anew(Some(&held.session), &left).await
                 }
             }
         };
@@ -69,29 +72,39 @@ impl TableJob {
     }
 
     /// In a session of its own, after the one that was lost.
-    async fn clean_up_anew(&self, lost: Option<&Session>, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
+    async fn clean_up_anew(&self, lost: Option<&Session>, left: &Left<'_>) -> Result<Option<RowCounts>> {
         let session = Session::open(&self.target, &self.application()).await?;
         if let Some(lost) = lost {
             session.end(lost).await?;
         }
         match session.lock(&self.config.pg_table, self.run.run_id).await? {
             LockOutcome::Held(lease) => {
-                let tidied = tidy(&session, &self.config.pg_table, &RunRow { lease: Some(&lease), ..row.clone() }).await;
+                let own = Left { row: RunRow { lease: Some(&lease), ..left.row.clone() }, ..*left };
+                let tidied = own.tidy(&session, &self.config.pg_table).await;
                 session.unlock(&self.config.pg_table, &lease).await;
                 tidied
             }
             // The lock went with the old session: what stands there now is another run's.
-            LockOutcome::HeldBy(_) => session.record_end(row).await,
+            LockOutcome::HeldBy(_) => session.record_end(&left.row).await,
         }
     }
 }
 
-async fn tidy(session: &Session, target: &TargetTable, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
-    // Where the lock is another run's, so is what stands there now.
-    if let Some(lease) = row.lease
-        && session.still_holds(lease).await?
-    {
-        session.drop_staging_of(target).await?;
+/// What a failed refresh leaves.
+struct Left<'a> {
+    row: RunRow<'a>,
+    keeps_staging: bool,
+}
+
+impl Left<'_> {
+    async fn tidy(&self, session: &Session, target: &TargetTable) -> Result<Option<RowCounts>> {
+        // Where the lock is another run's, so is what stands there now.
+        if let Some(lease) = self.row.lease
+            && !self.keeps_staging
+            && session.still_holds(lease).await?
+        {
+            session.drop_staging_of(target).await?;
+        }
+        session.record_end(&self.row).await
     }
-    session.record_end(row).await
 }
