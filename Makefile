@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export PATH := $(CARGO_TARGET_DIR)/tools/bin:$(CARGO_TARGET_DIR)/venv/bin:$(PATH)
 
-.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda bench bench-cpu fuzz clean
+.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda chaos bench bench-cpu fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ test: ## the whole suite, with its servers
 	scripts/setup postgres freetds python cargo-lambda
 	cargo test --workspace --no-fail-fast
 
+chaos: ## kills runs at every step, SEEDS=20 times each
+	scripts/setup postgres
+	CHAOS_SEEDS=$(or $(SEEDS),20) cargo test --test suite chaos::
+
 test-cargo-lambda: ## every file of events/ through cargo-lambda's emulator (a part of `test`)
 	scripts/setup postgres python cargo-lambda
 	cargo test --test suite cargo_lambda
@@ -29,6 +33,7 @@ lint: ## format, clippy, dependencies' bans, licences and sources
 	scripts/setup deny
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p tablesync --lib --bins -- -D warnings # as it is shipped: the tests' failpoints are a feature
 	cargo deny check bans licenses sources
 
 stand-in: ## plays SQL Server on PORT= and prints the environment to use

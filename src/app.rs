@@ -12,7 +12,8 @@ use crate::engine::{
     PlanJob, RunContext, Stop, TableJob, TestJob, count_columns, plan_tables, run_tables, test_connections, verify_tables,
 };
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::report::{InfoReport, LastSync, PlanReport, Progress, Report, TableInfo, TestReport};
+use crate::failpoint;
+use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
 
@@ -53,6 +54,7 @@ impl App {
             Err(refusal) => return Report::Refused(refusal),
         };
         let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
+        failpoint::reached("configuration_read");
         match request.mode {
             Mode::MultiSync | Mode::SingleSync => {
                 let run = context(request, &settings, stop, progress);
@@ -64,8 +66,7 @@ impl App {
             Mode::MultiTest => match connections(&settings, &tables) {
                 Ok((target, sources)) => {
                     let jobs = tables.into_iter().cloned().zip(sources).map(|(config, source)| TestJob { config, source }).collect();
-                    let tables = test_connections(jobs, target, settings.run.source_idle_timeout, stop).await;
-                    Report::Test(TestReport { tables, warnings: tls_warnings })
+                    Report::Test(test_connections(jobs, target, settings.run.source_idle_timeout, stop, tls_warnings).await)
                 }
                 Err(error) => Report::Failed(error),
             },
@@ -81,8 +82,7 @@ impl App {
                     let configured: Arc<[_]> = settings.tables.tables.values().cloned().collect();
                     let job = |(config, source)| PlanJob { config, source, configured: Arc::clone(&configured) };
                     let jobs = tables.into_iter().cloned().zip(sources).map(job).collect();
-                    let tables = plan_tables(jobs, target, settings.run.source_idle_timeout, stop).await;
-                    Report::Plan(PlanReport { tables, warnings: tls_warnings })
+                    Report::Plan(plan_tables(jobs, target, settings.run.source_idle_timeout, stop, tls_warnings).await)
                 }
                 Err(error) => Report::Failed(error),
             },

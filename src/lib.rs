@@ -14,7 +14,7 @@
 //! | 3 | [`report`]: what happened |
 //! | 2 | [`request`]: what was asked |
 //! | 1 | [`copy`], [`config`]: the format, the settings |
-//! | 0 | [`table`], [`error`], [`tls`]: the vocabulary; certificates |
+//! | 0 | [`table`], [`error`], [`tls`], [`failpoint`]: the vocabulary; certificates; where tests break in |
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -23,6 +23,7 @@ pub mod config;
 pub mod copy;
 pub mod engine;
 pub mod error;
+pub mod failpoint;
 pub mod lambda;
 pub mod report;
 pub mod request;

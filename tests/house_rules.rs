@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules by level, lowest first: a module uses only lower ones, and its own folder.
 const LEVELS: &[&[&str]] = &[
-    &["error", "table", "tls"],
+    &["error", "failpoint", "table", "tls"],
     &["config", "copy"],
     &["request"],
     &["report"],

@@ -1,14 +1,16 @@
 //! Signals, deadlines and kills in the middle of a table.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::support::body::Body;
 use crate::support::lambda::Ending;
+use crate::support::process::Running;
+use crate::support::proxy::{Direction, Place, Proxy, Trouble};
 use crate::support::site::Site;
-use crate::support::source::{Fault, Source};
+use crate::support::source::{Fault, LoginFault, Source};
 
 const ROWS: u64 = 500;
 
@@ -132,4 +134,148 @@ async fn a_killed_invocation_leaves_the_target_as_it_was_and_no_lock() {
     site.db.settled().await;
     let body = site.sync().await;
     assert_eq!(body.counts("mctm_module")[0], ROWS);
+}
+
+/// Asks a run to stop: it must have within five seconds, and a little for a machine that has other things to do.
+async fn stop(running: Running, signal: Signal) -> Body {
+    let asked = Instant::now();
+    running.signal(signal);
+    let body = Body::of(running.finish().await);
+    assert!(asked.elapsed() < Duration::from_millis(5_500), "it took {:?}: {body}", asked.elapsed());
+    let code = if signal == Signal::INT { 130 } else { 143 };
+    assert_eq!((body.code, &body["success"]), (Some(code), &json!(false)), "{body}");
+    body
+}
+
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let asked = Instant::now();
+    while !condition().await {
+        assert!(asked.elapsed() < Duration::from_secs(60), "it never came to that");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// `customer` and `mctm_module`, filled once, with changes on their way.
+async fn two_tables() -> Site {
+    let mut site = Site::over(Source::sample(ROWS).await).await;
+    site.keep(&["customer", "mctm_module"]);
+    site.sync().await;
+    site.source.change("customer", 20.0);
+    site
+}
+
+fn assert_not_started(body: &Body, table: &str) {
+    let result = body.table(table);
+    assert_eq!([&result["status"], &result["reason"]], ["not_started", "cancelled"], "{body}");
+}
+
+/// Each with what of the table's run is there by then: none, or its row.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_heard_wherever_the_target_keeps_its_answer_back() {
+    let mut site = two_tables().await;
+    let proxy = Proxy::before(site.db.cluster.port).await;
+    site.set("PG_PORT", &proxy.port.to_string()).set("PG_SSLMODE", "disable");
+    let before = site.db.checksum("mctm_customer").await;
+    let phases = [
+        ("lock_timeout", false),
+        ("schema_version", false),
+        ("pg_try_advisory", false),
+        (".runs (run_id", true),
+        ("pg_attribute", true),
+        ("source_columns", true),
+        ("CREATE UNLOGGED", true),
+        ("FROM STDIN", true),
+        ("ANALYZE", true),
+        ("SHARE ROW EXCLUSIVE", true),
+    ];
+    for (text, begun) in phases {
+        site.db.settled().await;
+        proxy.plan(Some((Trouble::Stall, Place::Text(Direction::ToServer, text))));
+        let running = site.start(&["multi_sync", "--json"]);
+        until(async || proxy.has_struck()).await;
+        let body = stop(running, Signal::TERM).await;
+        if begun {
+            assert!(body.error_of("customer").contains("cancelled"), "{text}: {body}");
+        } else {
+            assert_not_started(&body, "customer");
+        }
+        assert_not_started(&body, "mctm_module");
+        assert_eq!(site.db.checksum("mctm_customer").await, before, "{text}: {body}");
+        proxy.plan(None);
+        site.db.settled().await;
+        let left = "SELECT (SELECT count(*) FROM pg_tables WHERE tablename ~ '^staging_') + \
+            (SELECT count(*) FROM tablesync.runs WHERE outcome = 'started')";
+        assert_eq!(site.db.value(left).await, "0", "{text}: nothing is left: {body}");
+    }
+    assert_eq!(site.sync().await.counts("customer"), [ROWS, 0, ROWS / 5, 0, ROWS - ROWS / 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_waits_for_its_lock_gives_way_to_a_stop() {
+    for lock in ["ACCESS EXCLUSIVE", "ROW EXCLUSIVE"] {
+        let site = two_tables().await;
+        let other = site.db.connect().await;
+        let before = site.db.checksum("mctm_customer").await;
+        other.batch_execute(&format!("BEGIN; LOCK TABLE mctm_customer IN {lock} MODE")).await.unwrap();
+        let running = site.start(&["multi_sync", "--json"]);
+        until(async || site.db.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL").await != "0").await;
+        let body = stop(running, Signal::TERM).await;
+        assert!(body.error_of("customer").contains("cancelled"), "{lock}: {body}");
+        assert_not_started(&body, "mctm_module");
+        other.batch_execute("COMMIT").await.unwrap();
+        site.db.settled().await;
+        assert_eq!(site.db.checksum("mctm_customer").await, before);
+        site.sync().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_has_begun_is_finished_and_not_cut() {
+    let site = two_tables().await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$; \
+        CREATE TRIGGER slow BEFORE UPDATE ON mctm_customer FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+    site.db.execute(slow).await;
+    let running = site.start(&["multi_sync", "--json"]);
+    until(async || site.db.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").await != "0").await;
+    let body = stop(running, Signal::TERM).await;
+    assert_eq!(body.counts("customer"), [ROWS, 0, ROWS / 5, 0, ROWS - ROWS / 5], "{body}");
+    assert_not_started(&body, "mctm_module");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_heard_while_a_source_does_not_answer_a_login() {
+    let site = two_tables().await;
+    for mode in ["multi_sync", "multi_test", "plan", "verify"] {
+        site.source.fault_logins(Some(LoginFault::Hang), Some(1));
+        let running = site.start(&[mode, "--json"]);
+        until(async || site.source.is_hanging()).await;
+        let body = stop(running, Signal::INT).await;
+        let results = if mode == "plan" { &body["plans"] } else { &body["table_results"] };
+        let (first, second) = (&results["customer"], &results["mctm_module"]);
+        assert_eq!([&second["status"], &second["reason"]], ["not_started", "cancelled"], "{mode}: {body}");
+        if ["multi_test", "plan"].contains(&mode) {
+            assert_eq!([&first["status"], &first["reason"]], ["not_started", "cancelled"], "{mode}: {body}");
+            assert!(body["error"].as_str().unwrap().contains("not started (cancelled): customer, mctm_module"), "{mode}: {body}");
+        } else {
+            assert!(body.error_of("customer").contains("cancelled"), "{mode}: {body}");
+        }
+        site.source.fault_logins(None, None);
+        site.db.settled().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_is_kept_by_a_target_that_does_not_answer() {
+    let mut site = two_tables().await;
+    let proxy = Proxy::before(site.db.cluster.port).await;
+    site.set("PG_PORT", &proxy.port.to_string()).set("PG_SSLMODE", "disable");
+    proxy.plan(Some((Trouble::Stall, Place::Text(Direction::ToServer, "pg_try_advisory"))));
+    let begun = Instant::now();
+    let body = site.json(&["multi_sync", "--deadline", "1s"]).await;
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}: {body}", begun.elapsed());
+    assert_eq!(body.code, Some(1), "{body}");
+    for table in ["customer", "mctm_module"] {
+        let result = body.table(table);
+        assert_eq!([&result["status"], &result["reason"]], ["not_started", "deadline"], "{body}");
+    }
 }

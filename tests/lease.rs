@@ -11,11 +11,16 @@ use crate::support::source::{Fault, Source};
 
 /// A run that has `customer` and reads it without an end.
 async fn stalled() -> (Site, Running) {
-    let mut site = Site::over(Source::sample(500).await).await;
+    stalled_after(100, 500).await
+}
+
+/// The same after so many rows of so many.
+async fn stalled_after(after: u64, rows: u64) -> (Site, Running) {
+    let mut site = Site::over(Source::sample(rows).await).await;
     site.keep(&["customer"]);
     site.sync().await;
     site.source.change("customer", 20.0);
-    site.source.fault("customer", Fault::StallAfterRows(100));
+    site.source.fault("customer", Fault::StallAfterRows(after));
     let running = site.start(&["multi_sync", "--json"]);
     site.until_reading("customer").await;
     site.source.clear_faults("customer");
@@ -93,4 +98,47 @@ async fn a_run_whose_table_was_taken_over_publishes_nothing() {
     }
     site.db.execute("DROP TRIGGER taken ON mctm_customer").await;
     assert_eq!(site.sync().await.counts("customer"), [100, 100, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_lock_session_is_ended_takes_the_lock_again_and_goes_on() {
+    let (site, running) = stalled().await;
+    let holder = site.db.value("SELECT backend_pid FROM tablesync.locks").await;
+    assert_eq!(site.db.value(&format!("SELECT pg_terminate_backend({holder})")).await, "t");
+    // Another process of the server has the lock, and the row says which.
+    let again = format!(
+        "SELECT count(*) FROM tablesync.locks k JOIN pg_locks l ON l.pid = k.backend_pid AND l.locktype = 'advisory' AND l.mode = 'ExclusiveLock' \
+         WHERE k.backend_pid <> {holder}"
+    );
+    let asked = Instant::now();
+    while site.db.value(&again).await != "1" {
+        assert!(asked.elapsed() < Duration::from_secs(30), "the lock is never held again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(site.json(&["multi_sync"]).await.table("customer")["status"], "skipped");
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().await.code, Some(130));
+    until_taken(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_lost_its_lock_to_another_is_ended_by_it_and_publishes_nothing() {
+    // So many that a COPY is under way.
+    let (site, first) = stalled_after(15_000, 20_000).await;
+    let work = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' \
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while site.db.value(work).await != "1" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    site.db.execute("SELECT pg_terminate_backend(backend_pid) FROM tablesync.locks").await;
+    until_taken(&site).await;
+    assert_eq!(site.db.value(work).await, "0", "the COPY was ended by the run that came after");
+    let published = site.db.checksum("mctm_customer").await;
+    first.signal(Signal::INT);
+    assert_eq!(first.finish().await.code, Some(130));
+    assert_eq!(site.db.checksum("mctm_customer").await, published);
+    assert_eq!(
+        site.db.value("SELECT string_agg(outcome, ' ' ORDER BY started_at) FROM tablesync.runs").await,
+        "succeeded failed succeeded"
+    );
 }

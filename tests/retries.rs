@@ -16,7 +16,7 @@ const ROWS: i32 = 40;
 async fn tables(names: &[String]) -> Site {
     let planted = names.iter().map(|name| Planted::new(name, &[("Id", "int"), ("Name", "nvarchar(50)")], 1).rows(rows("old"))).collect();
     let mut site = Site::planted(planted, json!({})).await;
-    site.set("MAX_PARALLEL_TABLES", "12");
+    site.set("MAX_PARALLEL_TABLES", "12").set("MAX_PARALLEL_PER_SOURCE", "12");
     site
 }
 

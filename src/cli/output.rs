@@ -111,6 +111,9 @@ fn tested(test: &TestReport) -> String {
         };
         table.add_row([name.clone(), source.0.to_owned(), source.1, target.0.to_owned(), target.1]);
     }
+    for name in test.left.iter().flat_map(|left| &left.tables) {
+        table.add_row([name.as_str(), "not started", "", "not started", ""]);
+    }
     for rows in [2, 4] {
         align_right(&mut table, rows);
     }

@@ -51,7 +51,7 @@ fn a_test_shows_both_sides() {
         ("a".to_owned(), TableTest { source: Ok(7), target: Ok(None) }),
         ("b".to_owned(), TableTest { source: Err(SyncError::new(ErrorKind::SourceConnect, "no route")), target: Ok(Some(3)) }),
     ]);
-    let shown = shown(&Report::Test(TestReport { tables, warnings: Vec::new() }));
+    let shown = shown(&Report::Test(TestReport { tables, left: None, warnings: Vec::new() }));
     assert!(shown.stdout.contains("to be created") && shown.stdout.contains("failed"), "{}", shown.stdout);
     assert!(shown.stderr.contains("error in table b: no route\n"), "{}", shown.stderr);
 }

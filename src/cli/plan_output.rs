@@ -17,6 +17,9 @@ pub(super) fn planned(report: &PlanReport) -> String {
         text.push_str(&one(table));
         text.push('\n');
     }
+    for name in report.left.iter().flat_map(|left| &left.tables) {
+        let _ = writeln!(text, "{name}: not started\n");
+    }
     let failed = report.tables.values().filter(|table| table.error.is_some()).count();
     let of = if failed == 0 { String::new() } else { format!(", {failed} of them would fail") };
     let _ = writeln!(text, "{} tables planned{of}; nothing was written.", report.tables.len());

@@ -3,9 +3,10 @@
 //! Whatever cannot be made is a warning of its table: rows are there, and the next run tries again.
 
 use super::full_refresh::TableJob;
+use super::retry::Retries;
 use super::run_context::RunContext;
 use crate::config::{SqlServerSettings, TableConfig};
-use crate::error::Result;
+use crate::error::{Result, SyncError};
 use crate::report::{Outcome, TableReport};
 use crate::sources::sqlserver::Connection;
 use crate::table::{IDENTIFIER_BYTES_MAX, Refresh, SourceForeignKey, fold_identifiers};
@@ -17,8 +18,7 @@ pub(super) async fn make_foreign_keys(wanting: Vec<TableJob>, mut reports: Vec<T
         let done = |report: &&mut TableReport| report.table == job.config.name && matches!(report.outcome, Outcome::Ok);
         let Some(report) = reports.iter_mut().find(done) else { continue };
         let mut warnings = Vec::new();
-        let making = make_all(&job, context, &mut warnings);
-        if let Err(error) = Box::pin(context.stop.or_done(making)).await {
+        if let Err(error) = Box::pin(make_patiently(&job, context, &mut warnings)).await {
             warnings.push(format!("its foreign keys are not made: {error}"));
         }
         report.warnings.append(&mut warnings);
@@ -26,24 +26,59 @@ pub(super) async fn make_foreign_keys(wanting: Vec<TableJob>, mut reports: Vec<T
     reports
 }
 
-async fn make_all(job: &TableJob, context: &RunContext, warnings: &mut Vec<String>) -> Result<()> {
+/// Makes them, again from the beginning after trouble that may pass: what was made by then is left as it is.
+async fn make_patiently(job: &TableJob, context: &RunContext, warnings: &mut Vec<String>) -> Result<()> {
+    let mut retries = Retries::of_table(context.max_retries);
+    loop {
+        let mut not_made = Vec::new();
+        let making = make_all(job, context, warnings, &mut not_made);
+        let trouble = match context.stop.or_done(making).await {
+            Ok(Some(trouble)) => trouble,
+            Ok(None) => {
+                warnings.append(&mut not_made);
+                return Ok(());
+            }
+            Err(error) => {
+                retries.wait(error, &context.stop).await?;
+                continue;
+            }
+        };
+        if retries.wait(trouble, &context.stop).await.is_err() {
+            warnings.append(&mut not_made);
+            return Ok(());
+        }
+    }
+}
+
+/// Makes them all; returns the first trouble that may pass. What is to be told of what was made is added to `warnings`, of what was not to `not_made`.
+async fn make_all(
+    job: &TableJob,
+    context: &RunContext,
+    warnings: &mut Vec<String>,
+    not_made: &mut Vec<String>,
+) -> Result<Option<SyncError>> {
     let (keys, mut withheld) = job.read_foreign_keys().await?;
-    warnings.append(&mut withheld);
+    not_made.append(&mut withheld);
     if keys.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let session = Session::open(&job.target, &job.application()).await?;
+    let mut trouble = None;
     for key in keys {
         let made = match wanted(&key, Owner { config: &job.config, source: &job.source }, &context.configured) {
-            Ok(new) => session.make_foreign_key(&new).await.map_err(|error| error.to_string()),
+            Ok(new) => session.make_foreign_key(&new).await.map_err(|error| {
+                let reason = error.to_string();
+                trouble = trouble.take().or_else(|| error.passing().is_some().then_some(error));
+                reason
+            }),
             Err(reason) => Err(reason),
         };
         match made {
             Ok(made) => warnings.extend(actions_left_out(&key).filter(|_| made)),
-            Err(reason) => warnings.push(not_made(&key, &reason)),
+            Err(reason) => not_made.push(not_made_because(&key, &reason)),
         }
     }
-    Ok(())
+    Ok(trouble)
 }
 
 impl TableJob {
@@ -77,7 +112,7 @@ pub(super) fn actions_left_out(key: &SourceForeignKey) -> Option<String> {
 }
 
 /// That there will be none, and why.
-pub(super) fn not_made(key: &SourceForeignKey, reason: &str) -> String {
+pub(super) fn not_made_because(key: &SourceForeignKey, reason: &str) -> String {
     format!("foreign key {} is not made: {reason}", key.name)
 }
 

@@ -26,7 +26,7 @@ pub(super) struct RowProgress {
 ///
 /// # Errors
 /// The source's error where it has one, else the target's. A source that panics (a driver may, on bytes it did not expect) is an error.
-pub(super) async fn pump<S, F>(load: &Load<'_>, read: impl FnOnce(BatchSink) -> F, progress: &RowProgress) -> Result<(S, Loaded)>
+pub(super) async fn pump<S, F>(load: &mut Load<'_>, read: impl FnOnce(BatchSink) -> F, progress: &RowProgress) -> Result<(S, Loaded)>
 where
     S: Send + 'static,
     F: Future<Output = Result<S>> + Send + 'static,

@@ -55,5 +55,8 @@ fn key(settings: &SqlServerSettings, config: &TableConfig) -> Key {
 
 /// The same error for another table.
 pub(super) fn again(error: &SyncError) -> SyncError {
-    SyncError::new(error.kind(), error.to_string())
+    if error.has_remedy() {
+        return SyncError::new(error.kind(), error.to_string());
+    }
+    SyncError::new(error.kind(), error.sentence()).with_passing(error.passing())
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::report::NotStarted;
+use crate::report::{Left, NotStarted};
 
 /// Why a run ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,12 @@ impl Stop {
             },
         }
         work.await
+    }
+
+    /// Notes that a table is left undone because of the stop.
+    pub(super) fn leave(&self, left: &mut Option<Left>, table: String) {
+        let reason = self.reason().unwrap_or(StopReason::Cancelled).not_started();
+        left.get_or_insert_with(|| Left { reason, tables: Vec::new() }).tables.push(table);
     }
 
     /// Waits until a stop is asked for.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::Stop;
+use super::retry::explained;
 use super::sources::{Sources, again};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::report::TableTest;
+use crate::report::{TableTest, TestReport};
 use crate::target::Session;
 
 const APPLICATION: &str = "tablesync multi_test";
@@ -21,22 +22,30 @@ pub struct TestJob {
     pub source: SqlServerSettings,
 }
 
-/// Tests the jobs in order; after a stop, what is left fails as stopped.
+/// Tests the jobs in order; after a stop, what is left is not started.
 pub async fn test_connections(
     jobs: Vec<TestJob>,
     target: TargetSettings,
     idle_timeout: Duration,
     stop: &Stop,
-) -> IndexMap<String, TableTest> {
+    warnings: Vec<String>,
+) -> TestReport {
     let mut sources = Sources::new(idle_timeout, APPLICATION);
     let session = stop.or_done(Session::open(&target, APPLICATION)).await;
     let mut tables = IndexMap::new();
+    let mut left = None;
     for job in jobs {
-        let source = stop.or_done(count_source(&mut sources, &job)).await;
-        let test = TableTest { source, target: stop.or_done(count_target(&session, &job.config)).await };
-        tables.insert(job.config.name, test);
+        let testing = async {
+            let source = count_source(&mut sources, &job).await.map_err(explained);
+            let target = count_target(&session, &job.config).await.map_err(explained);
+            Ok(TableTest { source, target })
+        };
+        match stop.or_done(testing).await {
+            Ok(test) => drop(tables.insert(job.config.name, test)),
+            Err(_) => stop.leave(&mut left, job.config.name),
+        }
     }
-    tables
+    TestReport { tables, left, warnings }
 }
 
 async fn count_source(sources: &mut Sources, job: &TestJob) -> Result<u64> {

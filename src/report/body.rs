@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{InfoReport, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
+use super::{InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
 use crate::error::{ErrorKind, SyncError};
 use crate::request::Refusal;
 
@@ -207,6 +207,28 @@ pub fn reason_name(reason: NotStarted) -> &'static str {
     }
 }
 
+/// The sentence about tables that a stop came before.
+fn not_started<'a>(reason: NotStarted, tables: impl Iterator<Item = &'a str>) -> String {
+    format!("not started ({}): {}", reason_name(reason), tables.collect::<Vec<_>>().join(", "))
+}
+
+/// The same of a mode that has no status of its own for them.
+fn left_sentence(left: Option<&Left>) -> Option<String> {
+    left.map(|left| not_started(left.reason, left.tables.iter().map(String::as_str)))
+}
+
+/// Each table that a stop left undone, with fields of its own and what all of them have.
+fn left_results<'a>(left: Option<&'a Left>, of_mode: &'a Value) -> impl Iterator<Item = (String, Value)> + 'a {
+    left.into_iter().flat_map(move |left| {
+        let reason = reason_name(left.reason);
+        left.tables.iter().map(move |name| {
+            let mut fields = object(of_mode.clone());
+            fields.extend(object(json!({"status": "not_started", "reason": reason, "error": format!("not started ({reason})")})));
+            (name.clone(), Value::Object(fields))
+        })
+    })
+}
+
 /// Status, stable name and sentence of a run: one failure speaks for itself, several are named together.
 fn verdict(run: &RunReport) -> Verdict {
     let failed: Vec<(&str, &SyncError)> = run
@@ -216,10 +238,8 @@ fn verdict(run: &RunReport) -> Verdict {
         .collect();
     let unbegun: Vec<_> = run.tables.values().filter(|table| matches!(table.outcome, Outcome::NotStarted(_))).collect();
     let mut sentences: Vec<String> = failed.iter().map(|(name, error)| format!("table {name}: {error}")).collect();
-    if let Some(first) = unbegun.first() {
-        let reason = if let Outcome::NotStarted(reason) = first.outcome { reason_name(reason) } else { "stopped" };
-        let names: Vec<_> = unbegun.iter().map(|table| table.table.as_str()).collect();
-        sentences.push(format!("not started ({reason}): {}", names.join(", ")));
+    if let Some(TableReport { outcome: Outcome::NotStarted(reason), .. }) = unbegun.first() {
+        sentences.push(not_started(*reason, unbegun.iter().map(|table| table.table.as_str())));
     }
     let kinds: Vec<ErrorKind> = failed.iter().map(|(_, error)| error.kind()).collect();
     let error_type = match kinds.split_first() {
@@ -240,14 +260,21 @@ fn run_warnings(run: &RunReport) -> Vec<String> {
 fn tested(test: &TestReport, asked: &Asked) -> Answer {
     let failed = test.tables.values().filter(|table| table.source.is_err() || table.target.is_err()).count();
     let errors: Vec<_> = test.tables.iter().filter_map(|(name, table)| Some(format!("table {name}: {}", test_error(table)?))).collect();
-    let results: Map<_, _> = test.tables.iter().map(|(name, table)| (name.clone(), test_result(table))).collect();
+    let untested = json!({"sql_server_success": false, "postgresql_success": false, "overall_success": false});
+    let results = test.tables.iter().map(|(name, table)| (name.clone(), test_result(table)));
+    let results: Map<_, _> = results.chain(left_results(test.left.as_ref(), &untested)).collect();
     let fields = object(json!({
         "table_results": results,
         "tested_tables": test.tables.len(),
         "successful_connections": test.tables.len() - failed,
         "failed_connections": failed,
     }));
-    let verdict = if failed == 0 { Verdict::OK } else { Verdict::not(500, "ConnectionTestError", errors.join("; ")) };
+    let sentences: Vec<_> = errors.into_iter().chain(left_sentence(test.left.as_ref())).collect();
+    let verdict = match (failed, &test.left) {
+        (0, None) => Verdict::OK,
+        (0, Some(_)) => Verdict::not(500, ErrorKind::Stopped.name(), sentences.join("; ")),
+        (_, _) => Verdict::not(500, "ConnectionTestError", sentences.join("; ")),
+    };
     finish(verdict, asked, &test.warnings, fields)
 }
 

@@ -151,7 +151,7 @@ fn multi_test_names_both_sides() {
         ("a".to_owned(), TableTest { source: Ok(1), target: Ok(None) }),
         ("b".to_owned(), TableTest { source: Err(error("no route")), target: Err(error("no table")) }),
     ]);
-    let answer = answer(&Report::Test(TestReport { tables, warnings: Vec::new() }), &asked("multi_test"));
+    let answer = answer(&Report::Test(TestReport { tables, left: None, warnings: Vec::new() }), &asked("multi_test"));
     assert_eq!((answer.status, answer.error()), (500, "table b: no route; no table"));
     let mode = ["error", "table_results", "tested_tables", "successful_connections", "failed_connections"];
     assert_eq!(keys(&answer.body), with_every_body(&mode));

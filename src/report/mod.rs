@@ -10,5 +10,7 @@ mod verify;
 pub use body::{Answer, Asked};
 pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
-pub use run::{InfoReport, LastSync, NotStarted, Outcome, Report, RowCounts, RunReport, TableInfo, TableReport, TableTest, TestReport};
+pub use run::{
+    InfoReport, LastSync, Left, NotStarted, Outcome, Report, RowCounts, RunReport, TableInfo, TableReport, TableTest, TestReport,
+};
 pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};

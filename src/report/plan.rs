@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::Left;
 use crate::error::SyncError;
 
 /// The result of `plan`.
@@ -9,6 +10,8 @@ use crate::error::SyncError;
 pub struct PlanReport {
     /// The tables, in run order.
     pub tables: IndexMap<String, TablePlan>,
+    /// The tables that a stop left unplanned; none without one.
+    pub left: Option<Left>,
     /// What the reader should know about the whole.
     pub warnings: Vec<String>,
 }

@@ -19,6 +19,15 @@ pub enum NotStarted {
     Cancelled,
 }
 
+/// The tables that a stop left undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Why.
+    pub reason: NotStarted,
+    /// Their configuration names, in order.
+    pub tables: Vec<String>,
+}
+
 /// How a table ended.
 #[derive(Debug)]
 pub enum Outcome {
@@ -132,6 +141,8 @@ pub struct TableTest {
 pub struct TestReport {
     /// The tables, in run order.
     pub tables: IndexMap<String, TableTest>,
+    /// The tables that a stop left untested; none without one.
+    pub left: Option<Left>,
     /// What the reader should know about the test as a whole.
     pub warnings: Vec<String>,
 }

@@ -9,6 +9,7 @@ use super::error::target_error;
 use super::publish::Publication;
 use super::session::Session;
 use crate::error::Result;
+use crate::failpoint;
 use crate::table::PgIdent;
 
 impl Publication {
@@ -50,8 +51,10 @@ impl Session {
                 "Only the table's owner can: add them yourself, make PG_USER the owner, or leave out \"on_drift\": \"add_columns\"",
             )
         };
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         transaction.batch_execute(&statements.join("; ")).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await.map_err(failed)?;
+        failpoint::reached("columns_added");
+        Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl Session {
 
     async fn blockers(&self, of: &str, parameter: &str) -> Result<Vec<Blocker>> {
         let sql = format!("SELECT DISTINCT {TOLD} {of} ORDER BY p.pid LIMIT {NAMED_MAX}");
-        let rows = self.client.query(&sql, &[&parameter]).await.map_err(|error| target_error("read who blocks", error))?;
+        let rows = self.query(&sql, &[&parameter]).await.map_err(|error| target_error("read who blocks", error))?;
         Ok(rows.iter().map(blocker).collect())
     }
 }

@@ -3,11 +3,10 @@
 //! All of it runs in the transaction of the first load: a kill leaves no table. Indexes are built after the load, which is cheaper, and sequences are
 //! set after it, from what stands in the table.
 
-use tokio_postgres::Transaction;
-
 use super::catalog::relation_exists;
 use super::error::target_error;
 use super::sequence::advance_sequences;
+use super::session::Transaction;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{IDENTIFIER_BYTES_MAX, PgIdent, PgType, TargetTable, quoted_list};
 

@@ -9,6 +9,7 @@ use super::catalog::foreign_keys_between;
 use super::error::{broken_foreign_key, target_error};
 use super::session::Session;
 use crate::error::Result;
+use crate::failpoint;
 use crate::table::{PgIdent, TargetTable, quoted_list};
 
 /// By which a foreign key of our own making is known.
@@ -66,7 +67,7 @@ impl Session {
     /// # Errors
     /// As the server answers.
     pub async fn foresee_foreign_key(&self, key: &NewForeignKey) -> Result<Vec<String>> {
-        let standing = foreign_keys_between(&self.client, &key.table, &key.references).await?;
+        let standing = foreign_keys_between(self, &key.table, &key.references).await?;
         Ok(match standing.iter().find(|other| same_pairs(other, key)) {
             Some(other) if other.checked || !other.ours => Vec::new(),
             Some(other) => vec![key.check(&other.name)],
@@ -79,7 +80,7 @@ impl Session {
     /// # Errors
     /// As the server answers: a table or unique key that is missing, rows that point nowhere, a lock not had. The key is then not there.
     pub async fn make_foreign_key(&self, key: &NewForeignKey) -> Result<bool> {
-        let standing = foreign_keys_between(&self.client, &key.table, &key.references).await?;
+        let standing = foreign_keys_between(self, &key.table, &key.references).await?;
         let same = standing.iter().find(|other| same_pairs(other, key));
         let name = match same {
             Some(other) if other.checked || !other.ours => return Ok(false),
@@ -88,12 +89,16 @@ impl Session {
                 // Both at once, or neither.
                 let add = format!("{}; COMMENT ON CONSTRAINT {} ON {} IS '{MARK}'", key.statement(), PgIdent(&key.name), key.table);
                 let failed = |error| target_error(&format!("add the foreign key {} to {}", key.name, key.table), error);
-                self.client.batch_execute(&add).await.map_err(failed)?;
+                self.batch_execute(&add).await.map_err(failed)?;
+                failpoint::reached("foreign_key_added");
                 key.name.clone()
             }
         };
-        match self.client.batch_execute(&key.check(&name)).await {
-            Ok(()) => Ok(true),
+        match self.batch_execute(&key.check(&name)).await {
+            Ok(()) => {
+                failpoint::reached("foreign_key_checked");
+                Ok(true)
+            }
             Err(error) => {
                 let failed = target_error(&format!("check the rows of {} against the foreign key {name}", key.table), error);
                 self.drop_foreign_key(&key.table, &name).await?;
@@ -125,7 +130,7 @@ impl Session {
 
     async fn drop_foreign_key(&self, table: &TargetTable, name: &str) -> Result<()> {
         let sql = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {}", PgIdent(name));
-        self.client.batch_execute(&sql).await.map_err(|error| target_error(&format!("take down the foreign key {name} of {table}"), error))
+        self.batch_execute(&sql).await.map_err(|error| target_error(&format!("take down the foreign key {name} of {table}"), error))
     }
 }
 

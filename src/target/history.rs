@@ -21,7 +21,7 @@ impl Session {
             "SELECT extract(epoch FROM finished_at)::float8 AS at, rows_read, bytes, seconds FROM {runs} \
              WHERE table_name = $1 AND outcome = 'succeeded' AND finished_at IS NOT NULL ORDER BY started_at DESC LIMIT 1"
         );
-        let row = self.client.query_opt(&sql, &[&table]).await.map_err(failed)?;
+        let row = self.query_opt(&sql, &[&table]).await.map_err(failed)?;
         Ok(row.and_then(|row| {
             let at = std::time::Duration::try_from_secs_f64(row.get("at")).ok()?;
             let at = jiff::Timestamp::UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from(at).ok()?).ok()?;
@@ -37,7 +37,7 @@ impl Session {
 
     /// Whether a table of this quoted name is there.
     pub(super) async fn exists(&self, table: &str) -> Result<bool> {
-        let row = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await;
+        let row = self.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await;
         Ok(row.map_err(|error| target_error(&format!("look for {table}"), error))?.get(0))
     }
 }

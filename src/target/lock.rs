@@ -1,18 +1,30 @@
-//! One run at a time per target table, by a session's advisory lock: PostgreSQL frees it when the session ends, however it ends. Beside it stands a
-//! [`Lease`], for a session whose end PostgreSQL does not notice.
+//! One run at a time per target table, by an advisory lock that PostgreSQL frees when the transaction that has it ends, however it ends. Beside it stands
+//! a [`Lease`], for a holder whose end PostgreSQL does not notice.
+//!
+//! The transaction is one of its own, in a session of its own, open for as long as the run has the table: behind a pool, too, it keeps its connection,
+//! and the lock with it. It reads and writes nothing, so it holds nobody else up.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ConstantBuilder};
 use sha2::{Digest, Sha256};
-use tokio::time::sleep;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::error::target_error;
 use super::lease::Lease;
-use super::session::Session;
+use super::session::{Login, Session};
 use crate::error::Result;
 use crate::table::TargetTable;
+
+/// How often a lock is renewed.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(3);
+/// How long one renewal may take.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long it may take to give a lock back.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Who holds an advisory lock of this database; a 64-bit key is shown as two halves.
 const HOLDER: &str = "SELECT a.pid, a.application_name, CASE WHEN a.backend_start IS NULL THEN NULL ELSE coalesce(host(a.client_addr), 'a local socket') END AS client, a.backend_start::text AS since FROM pg_catalog.pg_locks l \
@@ -22,23 +34,57 @@ const HOLDER: &str = "SELECT a.pid, a.application_name, CASE WHEN a.backend_star
      AND ((l.classid::int8 << 32) | l.objid::int8) = $1";
 
 /// Whether the lock was had.
-#[derive(Debug, Clone)]
 pub enum LockOutcome {
-    /// This session holds it until it ends or unlocks, as long as the lease is renewed.
-    Held(Lease),
+    /// It is held until it is released or dropped, or the process ends.
+    Held(Lock),
     /// Somebody else does: who, since when.
     HeldBy(String),
 }
 
+/// The lock of a table. Renewed in the background for as long as this stands.
+pub struct Lock {
+    lease: Lease,
+    remains: Option<String>,
+    /// Dropped, it has the keeper give the lock back.
+    released: oneshot::Sender<()>,
+    keeper: JoinHandle<()>,
+}
+
+impl Lock {
+    /// What the lock is known by.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// What a run that died with the table has left, and what became of that.
+    pub fn remains(&self) -> Option<&str> {
+        self.remains.as_deref()
+    }
+
+    /// Gives the lock back, and waits until it is free; a target that does not answer frees it by itself.
+    pub async fn release(self) {
+        drop(self.released);
+        if timeout(RELEASE_TIMEOUT, self.keeper).await.is_err() {
+            tracing::debug!("the lock runs out by itself");
+        }
+    }
+}
+
 impl Session {
-    /// Takes the lock of `table` for a run, or says who has it; waits for nobody but a session whose lease has run out, and which is then ended.
+    /// Takes the lock of `table`, which the configuration calls `name`, for a run, or says who has it; waits for nobody but a holder whose lease has run out, and
+    /// which is then ended.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn lock(&self, table: &TargetTable, run_id: Uuid) -> Result<LockOutcome> {
+    pub async fn lock(&mut self, table: &TargetTable, name: &str, run_id: Uuid) -> Result<LockOutcome> {
         let key = key(table);
+        let mut holder = self.login().open().await?;
         let mut looks = ConstantBuilder::default().with_delay(Duration::from_millis(50)).with_max_times(40).build();
-        while !self.try_advisory_lock(table, key).await? {
+        holder.begin_holding(table).await?;
+        let process = loop {
+            if let Some(process) = holder.try_lock(table, key).await? {
+                break process;
+            }
             let ending = self.evict_expired(table, key).await.unwrap_or_else(|error| {
                 tracing::warn!("{error}");
                 false
@@ -47,18 +93,35 @@ impl Session {
                 Some(pause) => sleep(pause).await,
                 None => return Ok(LockOutcome::HeldBy(self.holder(table, key).await?)),
             }
+        };
+        let (lease, remains) = self.take_lease(table, name, run_id, process).await?;
+        // Who had the table before may be gone with work still under way at the server.
+        if let Err(error) = self.end_work(&lease.before()).await {
+            tracing::warn!("{error}");
         }
-        Ok(LockOutcome::Held(self.take_lease(table, run_id).await?))
+        let remains = self.remove(remains).await;
+        self.work_under(&lease);
+        let (released, release) = oneshot::channel();
+        let keeper = Keeper { lease: lease.clone(), process, holder: Some(holder), renewer: None, login: self.login().clone() };
+        Ok(LockOutcome::Held(Lock { lease, remains, released, keeper: tokio::spawn(keeper.keep(release)) }))
     }
 
-    async fn try_advisory_lock(&self, table: &TargetTable, key: i64) -> Result<bool> {
-        let row = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await;
-        Ok(row.map_err(|error| target_error(&format!("lock {table}"), error))?.get(0))
+    /// Begins the transaction that is to hold a lock, for however long.
+    async fn begin_holding(&mut self, table: &TargetTable) -> Result<()> {
+        let begun = self.begin_standing("", "SET LOCAL idle_in_transaction_session_timeout = 0").await;
+        begun.map_err(|error| target_error(&format!("lock {table}"), error))
+    }
+
+    /// Takes the lock for the transaction that stands open; returns the server's process that has it, none where another one does.
+    async fn try_lock(&self, table: &TargetTable, key: i64) -> Result<Option<i32>> {
+        let row = self.query_one("SELECT pg_try_advisory_xact_lock($1), pg_backend_pid()", &[&key]).await;
+        let row = row.map_err(|error| target_error(&format!("lock {table}"), error))?;
+        Ok(row.get::<_, bool>(0).then(|| row.get(1)))
     }
 
     /// Who has the advisory lock `key`: by the row of the lease, or by the session where that is just being taken or given back.
     async fn holder(&self, table: &TargetTable, key: i64) -> Result<String> {
-        let holder = self.client.query_opt(HOLDER, &[&key]).await.map_err(|error| target_error(&format!("lock {table}"), error))?;
+        let holder = self.query_opt(HOLDER, &[&key]).await.map_err(|error| target_error(&format!("lock {table}"), error))?;
         let Some(row) = holder else { return Ok("a session that has just ended".to_owned()) };
         if let Some(holder) = self.holder_by_lease(table, row.get("pid")).await? {
             return Ok(holder);
@@ -73,20 +136,103 @@ impl Session {
             shown("since", "a time not shown")
         ))
     }
+}
 
-    /// Gives the lock of `table` back, at once rather than when the server notices that the session has ended.
-    pub async fn unlock(&self, table: &TargetTable, lease: &Lease) {
-        if let Err(error) = self.end_lease(lease).await {
-            tracing::debug!(%error, "the lease runs out by itself");
+/// Who keeps a lock while a run works.
+struct Keeper {
+    lease: Lease,
+    /// The server's process that has the advisory lock.
+    process: i32,
+    /// The session whose transaction has it; none while it is lost.
+    holder: Option<Session>,
+    /// The session that renews the row, opened when the first renewal is due: most runs end before.
+    renewer: Option<Session>,
+    login: Login,
+}
+
+impl Keeper {
+    async fn keep(mut self, release: oneshot::Receiver<()>) {
+        tokio::select! {
+            biased;
+            _ = release => {}
+            () = self.renew_until_taken_over() => tracing::warn!("the lock of {} was taken over by another run", self.lease.target()),
         }
-        if let Err(error) = self.client.execute("SELECT pg_advisory_unlock($1)", &[&key(table)]).await {
-            tracing::debug!(%error, "the lock goes with the session");
+        self.give_back().await;
+    }
+
+    async fn renew_until_taken_over(&mut self) {
+        loop {
+            sleep(RENEWAL_PAUSE).await;
+            match timeout(RENEWAL_TIMEOUT, Box::pin(self.renew())).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => self.not_renewed(&error.to_string()),
+                Err(_) => self.not_renewed("no answer in time"),
+            }
+            match timeout(RENEWAL_TIMEOUT, Box::pin(self.hold())).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.not_held(&error.to_string()),
+                Err(_) => self.not_held("no answer in time"),
+            }
+        }
+    }
+
+    /// Renews the row; returns whether it is still this lease's.
+    async fn renew(&mut self) -> Result<bool> {
+        let renewer = match &mut self.renewer {
+            Some(renewer) => renewer,
+            none => none.insert(self.login.open().await?),
+        };
+        renewer.renew_lease(&self.lease, self.process).await
+    }
+
+    fn not_renewed(&mut self, why: &str) {
+        self.renewer = None;
+        tracing::warn!("the lock of {} could not be renewed: {why}", self.lease.target());
+    }
+
+    /// Keeps the transaction that has the advisory lock from looking idle. Where it is lost, the lock is taken once more, in another: until then another
+    /// run may take the table over, and the token sees to it that only one of them publishes.
+    async fn hold(&mut self) -> Result<()> {
+        let (table, key) = (self.lease.target(), key(self.lease.target()));
+        if let Some(holder) = &self.holder {
+            let alive = holder.query_one("SELECT 1", &[]).await;
+            return alive.map(drop).map_err(|error| target_error(&format!("hold the lock of {table}"), error));
+        }
+        let mut holder = self.login.open().await?;
+        holder.begin_holding(table).await?;
+        if let Some(process) = holder.try_lock(table, key).await? {
+            tracing::info!("the lock of {table} is held again");
+            (self.process, self.holder) = (process, Some(holder));
+        }
+        Ok(())
+    }
+
+    fn not_held(&mut self, why: &str) {
+        self.holder = None;
+        tracing::warn!("the session that holds the lock of {} was lost: {why}", self.lease.target());
+    }
+
+    /// Gives row and advisory lock back at once, where they can be.
+    async fn give_back(self) {
+        let (holder, lost) = match (self.holder, self.renewer) {
+            (Some(holder), _) => (holder, false),
+            (None, Some(renewer)) => (renewer, true),
+            (None, None) => return,
+        };
+        let mut holder = holder;
+        let given = async {
+            holder.end_lease(&self.lease).await?;
+            if lost { Ok(()) } else { holder.end_standing().await.map_err(|error| target_error("give the lock back", error)) }
+        };
+        if let Err(error) = given.await {
+            tracing::debug!(%error, "the lock of {} goes with its session", self.lease.target());
         }
     }
 }
 
 /// The lock's key: 63 bits of a hash of the table's name, so that it is the same for every version and host.
-fn key(table: &TargetTable) -> i64 {
+pub(super) fn key(table: &TargetTable) -> i64 {
     i64::from_be_bytes(name_hash(table)) & i64::MAX
 }
 

@@ -23,7 +23,7 @@ impl Session {
         let (target, key) = (&publication.target, &publication.key);
         let constraint = self.constraint(target, name).await.ok().flatten().filter(|_| !key.is_empty())?;
         let sql = offending_keys(staging, key, publication.hash_keys, &constraint.broken(staging));
-        let rows = self.client.query(&sql, &[]).await.ok().filter(|rows| !rows.is_empty())?;
+        let rows = self.query(&sql, &[]).await.ok().filter(|rows| !rows.is_empty())?;
         let keys: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
         Some(format!(
             "the source delivers rows that break the constraint {name} of {target}, column {}; the first of them, by {}: {}",

@@ -3,11 +3,11 @@
 //! They are written in the publish transaction, in place of those of the run before.
 
 use futures_util::SinkExt;
-use tokio_postgres::Transaction;
 
 use super::create::literal;
 use super::error::target_error;
 use super::publish::Publication;
+use super::session::Transaction;
 use super::state::{RunRow, helper_table};
 use crate::copy::{HEADER, PooledBuffer, TRAILER};
 use crate::error::Result;
@@ -53,9 +53,8 @@ pub(super) async fn record(transaction: &Transaction<'_>, state_schema: &str, ru
     let sql = format!(
         "INSERT INTO {schema}.quarantine (run_id, table_name, row_key, column_name, reason, \"row\") VALUES ($1, $2, $3, $4, $5, $6::text::json)"
     );
-    let insert = transaction.prepare(&sql).await.map_err(failed)?;
     for row in run.bad_rows {
-        transaction.execute(&insert, &[&run.run_id, &run.table, &row.key, &row.column, &row.reason, &row.row]).await.map_err(failed)?;
+        transaction.execute(&sql, &[&run.run_id, &run.table, &row.key, &row.column, &row.reason, &row.row]).await.map_err(failed)?;
     }
     Ok(())
 }

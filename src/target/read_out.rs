@@ -20,18 +20,20 @@ impl Session {
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn begin_snapshot(&self) -> Result<()> {
+    pub async fn begin_snapshot(&mut self) -> Result<()> {
         // Its session has nothing to do while the source is still read, which may take longer than other transactions may be idle.
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
-        self.client.batch_execute(begin).await.map_err(|error| target_error("begin a snapshot", error))
+        let settings = "SET LOCAL idle_in_transaction_session_timeout = 0";
+        self.begin_standing("ISOLATION LEVEL REPEATABLE READ, READ ONLY", settings)
+            .await
+            .map_err(|error| target_error("begin a snapshot", error))
     }
 
     /// Ends the transaction of [`Session::begin_snapshot`].
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn end_snapshot(&self) -> Result<()> {
-        self.client.batch_execute("COMMIT").await.map_err(|error| target_error("end the snapshot", error))
+    pub async fn end_snapshot(&mut self) -> Result<()> {
+        self.end_standing().await.map_err(|error| target_error("end the snapshot", error))
     }
 
     /// Shows `on_row` the `columns` of the rows of `table` that lie in `ranges`, of every row where there are none.
@@ -66,7 +68,7 @@ impl Session {
     async fn copy_out(&self, query: &str, fields: usize, doing: &str, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
         let failed = |error| target_error(doing, error);
         let sql = format!("COPY ({query}) TO STDOUT (FORMAT binary)");
-        let mut stream = pin!(self.client.copy_out(&sql).await.map_err(failed)?);
+        let mut stream = pin!(self.stream_out(&sql).await.map_err(failed)?);
         let mut reader = StreamReader::new(fields);
         let mut pieces = 0_u64;
         let broken = |error| {

@@ -2,11 +2,11 @@
 //!
 //! Written only in the transaction of the data that it speaks of.
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::error::target_error;
-use super::session::Session;
+use super::session::{Session, Transaction};
 use crate::error::Result;
 use crate::table::{PgIdent, SeenColumn, SeenTable, SeenTarget};
 
@@ -45,7 +45,7 @@ impl Session {
             "SELECT source, object_id, column_id, name, declared, nullable, target, target_type FROM {seen} \
              WHERE table_name = $1 ORDER BY column_id"
         );
-        let rows = self.client.query(&sql, &[&table]).await.map_err(|error| target_error("read the columns last seen", error))?;
+        let rows = self.query(&sql, &[&table]).await.map_err(|error| target_error("read the columns last seen", error))?;
         let Some(first) = rows.first() else { return Ok(None) };
         Ok(Some(SeenTable { source: first.get("source"), object_id: first.get("object_id"), columns: rows.iter().map(column).collect() }))
     }

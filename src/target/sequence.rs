@@ -2,10 +2,9 @@
 //!
 //! PostgreSQL does not roll `setval` back. Sequences are only ever moved forward, so a publish that is given up leaves a gap and nothing else.
 
-use tokio_postgres::Transaction;
-
 use super::catalog::column_sequences;
 use super::error::target_error;
+use super::session::Transaction;
 use crate::error::Result;
 use crate::table::{PgIdent, TargetTable};
 

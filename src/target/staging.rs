@@ -1,16 +1,18 @@
 //! Rows on their way in: the staging table, and the COPY that fills it (or, for a straight load, the target itself).
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, TryFutureExt};
 use tokio::sync::mpsc;
-use tokio_postgres::{Client, CopyInSink};
+use tokio_postgres::CopyInSink;
 
 use super::error::{keyed_target_error, target_error};
+use super::lease::Lease;
 use super::patience::Patience;
 use super::publish::Publication;
-use super::session::Session;
+use super::session::{Session, Transaction};
 use super::state::helper_table;
 use crate::copy::{FilledBatch, HEADER, PooledBuffer, TRAILER};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::table::{TargetTable, quoted_list};
 
 /// A COPY's errors surface only when it ends, so it ends after so many bytes and another one begins.
@@ -26,9 +28,8 @@ pub struct Loaded {
 }
 
 /// Where rows are loaded: a table and its columns, in COPY order.
-#[derive(Debug)]
 pub struct Load<'a> {
-    pub(super) client: &'a Client,
+    pub(super) within: Within<'a>,
     pub(super) patience: Patience,
     pub(super) table: TargetTable,
     pub(super) columns: &'a [String],
@@ -36,6 +37,14 @@ pub struct Load<'a> {
     pub(super) key: &'a [String],
     /// The table was made in this very transaction, so its rows can be frozen at once.
     pub(super) freeze: bool,
+}
+
+/// What a load is part of.
+pub(super) enum Within<'a> {
+    /// Nothing: each COPY is a transaction, so that none of them is a long one.
+    Session(&'a mut Session),
+    /// A transaction that others end.
+    Transaction(&'a Transaction<'a>),
 }
 
 impl Session {
@@ -47,12 +56,12 @@ impl Session {
     /// As the server answers.
     pub async fn create_staging(&self, publication: &Publication) -> Result<TargetTable> {
         let target = &publication.target;
-        let staging = self.staging_of(target);
+        let staging = helper_table(&self.state_schema, "staging", target);
         let list = publication.staged_columns();
         let sql = format!(
             "DROP TABLE IF EXISTS {staging}; CREATE UNLOGGED TABLE {staging} WITH (autovacuum_enabled = false) AS SELECT {list} FROM {target} WITH NO DATA"
         );
-        self.client.batch_execute(&sql).await.map_err(|error| target_error("make the staging table", error))?;
+        self.batch_execute(&sql).await.map_err(|error| target_error("make the staging table", error))?;
         Ok(staging)
     }
 
@@ -62,27 +71,29 @@ impl Session {
     /// As the server answers.
     pub async fn drop_staging(&self, staging: &TargetTable) -> Result<()> {
         let sql = format!("DROP TABLE IF EXISTS {staging}");
-        self.client.batch_execute(&sql).await.map_err(|error| target_error("remove the staging table", error))
+        self.batch_execute(&sql).await.map_err(|error| target_error("remove the staging table", error))
     }
 
-    /// The name of the staging table of `target`.
-    fn staging_of(&self, target: &TargetTable) -> TargetTable {
-        helper_table(&self.state_schema, "staging", target)
-    }
-
-    /// Removes the staging table of `target`, if there is one.
+    /// Removes the staging table of `target`, if there is one, and unless the table's lock is another run's: then what stands there is too.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn drop_staging_of(&self, target: &TargetTable) -> Result<()> {
-        self.drop_staging(&self.staging_of(target)).await
+    pub async fn drop_own_staging(&mut self, target: &TargetTable, lease: &Lease) -> Result<()> {
+        let failed = |error| target_error("remove the staging table", error);
+        let schema = self.state_schema.clone();
+        let transaction = self.begin().await.map_err(failed)?;
+        if lease.still_stands(&transaction, &schema).await? {
+            let drop = format!("DROP TABLE IF EXISTS {}", helper_table(&schema, "staging", target));
+            transaction.batch_execute(&drop).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
     }
 
     /// A load into the staging table.
-    pub fn load_staging<'a>(&'a self, staging: &TargetTable, publication: &'a Publication) -> Load<'a> {
+    pub fn load_staging<'a>(&'a mut self, staging: &TargetTable, publication: &'a Publication) -> Load<'a> {
         let patience = self.patience();
         Load {
-            client: &self.client,
+            within: Within::Session(self),
             patience,
             table: staging.clone(),
             columns: &publication.columns,
@@ -101,33 +112,37 @@ impl Load<'_> {
     /// # Errors
     /// The source's error where it has one, else the server's.
     pub async fn run<S>(
-        &self,
+        &mut self,
         batches: &mut mpsc::Receiver<FilledBatch>,
         source_done: impl Future<Output = Result<S>>,
         mut on_batch: impl FnMut(Loaded),
     ) -> Result<(S, Loaded)> {
         let mut confirmed = 0;
         let mut sent = Loaded::default();
-        let mut copy = None;
-        while let Some(batch) = batches.recv().await {
-            let mut open = match copy.take() {
-                Some(open) => open,
-                None => self.open().await?,
-            };
-            sent.rows += batch.rows;
-            sent.bytes += batch.buffer.len_u64();
-            open.send(batch).await?;
-            on_batch(sent);
-            if open.bytes < COPY_BYTES_MAX {
-                copy = Some(open);
-            } else {
-                confirmed += open.finish().await?;
+        let mut next = batches.recv().await;
+        let summary = loop {
+            if next.is_none() {
+                break source_done.await?;
             }
-        }
-        let summary = source_done.await?;
-        if let Some(open) = copy {
+            let mut open = self.open().await?;
+            let mut batch = next.take();
+            while let Some(filled) = batch.take() {
+                sent.rows += filled.rows;
+                sent.bytes += filled.buffer.len_u64();
+                open.send(filled).await?;
+                on_batch(sent);
+                failpoint::reached("batch_sent");
+                next = batches.recv().await;
+                batch = if open.bytes < COPY_BYTES_MAX { next.take() } else { None };
+            }
+            if next.is_some() {
+                confirmed += open.finish().await?;
+                continue;
+            }
+            let summary = source_done.await?;
             confirmed += open.finish().await?;
-        }
+            break summary;
+        };
         if confirmed != sent.rows {
             return Err(SyncError::new(
                 ErrorKind::Refused,
@@ -137,15 +152,24 @@ impl Load<'_> {
         Ok((summary, sent))
     }
 
-    async fn open(&self) -> Result<OpenCopy<'_>> {
+    async fn open(&mut self) -> Result<OpenCopy<'_>> {
         let list = quoted_list("", self.columns.iter().map(String::as_str));
         let freeze = if self.freeze { ", FREEZE" } else { "" };
         let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary{freeze})", self.table);
-        let sink = self
-            .patience
-            .wait(async { self.client.copy_in(&sql).await.map_err(|error| target_error(&format!("copy into {}", self.table), error)) })
-            .await?;
-        let mut open = OpenCopy { sink: Box::pin(sink), patience: &self.patience, table: &self.table, key: self.key, bytes: 0 };
+        let Self { within, patience, table, key, .. } = self;
+        let opening = async {
+            let (own, sink) = match within {
+                Within::Session(session) => {
+                    let own = session.begin().await?;
+                    let sink = own.copy_in(&sql).await?;
+                    (Some(own), sink)
+                }
+                Within::Transaction(transaction) => (None, transaction.copy_in(&sql).await?),
+            };
+            Ok((own, sink))
+        };
+        let (own, sink) = patience.wait(opening.map_err(|error| target_error(&format!("copy into {table}"), error))).await?;
+        let mut open = OpenCopy { sink: Box::pin(sink), own, patience, table, key, bytes: 0 };
         open.send_bytes(PooledBuffer::detached(HEADER)).await?;
         Ok(open)
     }
@@ -154,6 +178,8 @@ impl Load<'_> {
 /// A COPY under way; dropped, PostgreSQL is told to forget its rows.
 struct OpenCopy<'a> {
     sink: std::pin::Pin<Box<CopyInSink<PooledBuffer>>>,
+    /// The transaction that ends with it. It stands behind the sink, so that a COPY that is given up is told so first.
+    own: Option<Transaction<'a>>,
     patience: &'a Patience,
     table: &'a TargetTable,
     key: &'a [String],
@@ -175,7 +201,11 @@ impl OpenCopy<'_> {
     async fn finish(mut self) -> Result<u64> {
         self.send_bytes(PooledBuffer::detached(TRAILER)).await?;
         let taken = self.patience.wait(async { Ok(self.sink.as_mut().finish().await) }).await?;
-        taken.map_err(|error| self.failed(error))
+        let taken = taken.map_err(|error| self.failed(error))?;
+        if let Some(own) = self.own.take() {
+            self.patience.wait(async { own.commit().await.map_err(|error| self.failed(error)) }).await?;
+        }
+        Ok(taken)
     }
 
     fn failed(&self, error: tokio_postgres::Error) -> SyncError {

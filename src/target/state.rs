@@ -4,15 +4,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::error::target_error;
 use super::lease::{self, Lease};
 use super::quarantine;
 use super::seen::{self, record_seen};
-use super::session::Session;
+use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
 use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
@@ -65,7 +65,7 @@ pub struct RunRow<'a> {
     pub run_id: Uuid,
     /// The table's configuration name.
     pub table: &'a str,
-    /// `succeeded`, `failed` or `skipped`.
+    /// `succeeded` or `failed`; the others are `started`, `skipped` and `died`.
     pub outcome: &'a str,
     /// The way the contents were replaced.
     pub refresh: Option<&'a str>,
@@ -108,7 +108,7 @@ impl Session {
         if self.state_version(&name).await? == Some(migrations(&schema).len()) {
             return Ok(());
         }
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         // Two first runs at once: the second waits here and finds the work done.
         transaction
             .execute("SELECT pg_advisory_xact_lock(hashtextextended('tablesync state ' || $1, 0))", &[&name])
@@ -123,7 +123,7 @@ impl Session {
             .batch_execute(&format!("CREATE TABLE IF NOT EXISTS {schema}.schema_version (version int NOT NULL)"))
             .await
             .map_err(failed)?;
-        let version = version_in(&transaction, &schema).await.map_err(failed)?.unwrap_or(0);
+        let version = version_of(transaction.query_opt(&version_query(&schema), &[]).await.map_err(failed)?).unwrap_or(0);
         let steps = migrations(&schema);
         let Some(outstanding) = steps.get(version..) else { return Err(newer(&name, version)) };
         for step in outstanding {
@@ -140,11 +140,11 @@ impl Session {
         let schema = PgIdent(name);
         let failed = |error: tokio_postgres::Error| state_error(name, error);
         let table = format!("{schema}.schema_version");
-        let exists: bool = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.map_err(failed)?.get(0);
+        let exists: bool = self.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.map_err(failed)?.get(0);
         if !exists {
             return Ok(None);
         }
-        let version = version_in(&self.client, &schema).await.map_err(failed)?;
+        let version = version_of(self.query_opt(&version_query(&schema), &[]).await.map_err(failed)?);
         match version {
             Some(version) if version > migrations(&schema).len() => Err(newer(name, version)),
             version => Ok(version),
@@ -162,8 +162,27 @@ impl Session {
             PgIdent(&self.state_schema)
         );
         let version = env!("CARGO_PKG_VERSION");
-        self.client
-            .execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &version])
+        self.execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &version])
+            .await
+            .map_err(|error| target_error("record the run", error))?;
+        Ok(())
+    }
+
+    /// Writes that a table was left to another run, which has it.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn record_skipped(&self, started: &Started<'_>, held_by: &str) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {}.runs AS r (run_id, table_name, mode, started_at, finished_at, outcome, seconds, error, version) \
+             SELECT $1, $2, $3, s.at, clock_timestamp(), 'skipped', extract(epoch FROM clock_timestamp() - s.at), $5, $6 \
+             FROM (SELECT $4::text::timestamptz AS at) AS s ON CONFLICT (run_id, table_name) DO UPDATE SET finished_at = EXCLUDED.finished_at, \
+             outcome = EXCLUDED.outcome, seconds = extract(epoch FROM EXCLUDED.finished_at - r.started_at), error = EXCLUDED.error \
+             WHERE r.outcome IN ('started', 'died')",
+            PgIdent(&self.state_schema)
+        );
+        let version = env!("CARGO_PKG_VERSION");
+        self.execute(&sql, &[&started.run_id, &started.table, &started.mode, &started.at.to_string(), &held_by, &version])
             .await
             .map_err(|error| target_error("record the run", error))?;
         Ok(())
@@ -174,8 +193,13 @@ impl Session {
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn record_end(&self, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
-        if record(&self.client, &self.state_schema, row).await? > 0 {
+    pub async fn record_end(&mut self, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
+        let failed = |error| target_error("record the run", error);
+        let schema = self.state_schema.clone();
+        let transaction = self.begin().await.map_err(failed)?;
+        let ended = record(&transaction, &schema, row).await?;
+        transaction.commit().await.map_err(failed)?;
+        if ended > 0 {
             return Ok(None);
         }
         self.published(row.run_id, row.table).await
@@ -190,7 +214,7 @@ impl Session {
             "SELECT rows_read, inserted, updated, deleted, unchanged, quarantined FROM {}.runs WHERE run_id = $1 AND table_name = $2 AND outcome = 'succeeded'",
             PgIdent(&self.state_schema)
         );
-        let found = self.client.query_opt(&sql, &[&run_id, &table]).await.map_err(|error| target_error("look the run up", error))?;
+        let found = self.query_opt(&sql, &[&run_id, &table]).await.map_err(|error| target_error("look the run up", error))?;
         Ok(found.map(|row| {
             let [read, inserted, updated, deleted, unchanged, quarantined] =
                 std::array::from_fn(|index| row.get::<_, i64>(index).cast_unsigned());
@@ -211,7 +235,7 @@ impl Session {
              FROM {}.runs WHERE finished_at IS NOT NULL ORDER BY table_name, started_at DESC",
             PgIdent(&self.state_schema)
         );
-        let rows = self.client.query(&sql, &[]).await.map_err(|error| target_error("read the last runs", error))?;
+        let rows = self.query(&sql, &[]).await.map_err(|error| target_error("read the last runs", error))?;
         let last = rows.iter().filter_map(|row| {
             let at = std::time::Duration::try_from_secs_f64(row.get("at")).ok()?;
             let at = jiff::Timestamp::UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from(at).ok()?).ok()?;
@@ -236,17 +260,17 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: 
     }
 }
 
-/// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before.
-async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_>) -> Result<u64> {
+/// Writes how a begun table ended; returns how many rows that were, 0 where it had ended before. A run that was taken for dead, and was not, knows better.
+async fn record(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<u64> {
     let sql = format!(
         "UPDATE {}.runs SET finished_at = clock_timestamp(), outcome = $3, refresh = $4, rows_read = $5, inserted = $6, updated = $7, \
-         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12, quarantined = $13 WHERE run_id = $1 AND table_name = $2 AND outcome = 'started'",
+         deleted = $8, unchanged = $9, bytes = $10, seconds = $11, error = $12, quarantined = $13 WHERE run_id = $1 AND table_name = $2 AND outcome IN ('started', 'died')",
         PgIdent(state_schema)
     );
     let RowCounts { read, inserted, updated, deleted, unchanged, quarantined } = row.rows;
     let [read, inserted, updated, deleted, unchanged, quarantined, bytes] =
         [read, inserted, updated, deleted, unchanged, quarantined, row.bytes].map(u64::cast_signed);
-    client
+    transaction
         .execute(
             &sql,
             &[
@@ -269,9 +293,12 @@ async fn record(client: &impl GenericClient, state_schema: &str, row: &RunRow<'_
         .map_err(|error| target_error("record the run", error))
 }
 
-async fn version_in(client: &impl GenericClient, schema: &PgIdent<'_>) -> Result<Option<usize>, tokio_postgres::Error> {
-    let row = client.query_opt(&format!("SELECT max(version) FROM {schema}.schema_version"), &[]).await?;
-    Ok(row.and_then(|row| row.get::<_, Option<i32>>(0)).and_then(|version| usize::try_from(version).ok()))
+fn version_query(schema: &PgIdent<'_>) -> String {
+    format!("SELECT max(version) FROM {schema}.schema_version")
+}
+
+fn version_of(row: Option<Row>) -> Option<usize> {
+    row.and_then(|row| row.get::<_, Option<i32>>(0)).and_then(|version| usize::try_from(version).ok())
 }
 
 fn newer(schema: &str, version: usize) -> SyncError {

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod certificates;
 pub(crate) mod lambda;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;

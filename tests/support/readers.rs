@@ -76,6 +76,7 @@ impl Readers {
     }
 
     /// Ends them; prints and gives what each has seen.
+    #[expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
     pub(crate) async fn finish(self, of: &str) -> Vec<Seen> {
         self.done.store(true, Ordering::Relaxed);
         let mut all = Vec::new();

@@ -252,6 +252,11 @@ impl Source {
         self.stand_in().fault_logins(fault, times);
     }
 
+    /// Whether a login has come that hangs.
+    pub(crate) fn is_hanging(&self) -> bool {
+        self.stand_in().stats().hanging > 0
+    }
+
     /// Lets a table be read again.
     pub(crate) fn clear_faults(&self, name: &str) {
         self.table(name).fault(None);

@@ -12,22 +12,25 @@ use crate::engine::pump::{RowProgress, pump};
 use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
 use crate::engine::retry::Retries;
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
 use crate::target::{
-    BlockerWatch, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key, lacks_lock,
+    BlockerWatch, Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key, lacks_lock,
 };
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
+        failpoint::reached("source_described");
         let standing = self.run.stop.or_done(session.patience().wait(session.describe(&self.config.pg_table))).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.warnings.extend(plan.warnings.iter().cloned());
+        failpoint::reached("planned");
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
@@ -88,26 +91,26 @@ impl TableJob {
 
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
-        // What an earlier run was refused stands no longer than until now.
-        self.run.stop.or_done(patience.wait(session.drop_staging_of(&self.config.pg_table))).await?;
         let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
-        let load = straight.load();
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        failpoint::reached("straight_begun");
+        let (summary, loaded) = self.run.stop.or_done(self.pump(straight.load(), read)).await?;
+        failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
         self.reached(Phase::Publishing, None);
         patience.wait(straight.publish(&self.ended("succeeded", so_far, None))).await
     }
 
     /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
     /// goes wrong there, the first error stands.
-    async fn name_bad_rows(&self, session: &Session, plan: &SyncPlan, so_far: &mut SoFar, first: SyncError) -> SyncError {
+    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &mut SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
             let staging = session.create_staging(&plan.publication).await?;
             so_far.staging = Some(staging.clone());
-            self.pump(&session.load_staging(&staging, &plan.publication), read).await?;
+            self.pump(session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await?;
             Ok(staging)
         };
@@ -122,18 +125,23 @@ impl TableJob {
         let patience = session.patience();
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
         so_far.staging = Some(staging.clone());
+        failpoint::reached("staging_made");
         let load = session.load_staging(&staging, &plan.publication);
-        let (summary, loaded) = self.run.stop.or_done(self.pump(&load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(session.check_staged(&plan.publication, &staging))).await?;
+        failpoint::reached("staged_checked");
         self.reached(Phase::Publishing, None);
         let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
         if let Err(error) = self.run.stop.or_done(patience.wait(session.drop_staging(&staging))).await {
             so_far.warnings.push(error.to_string());
         }
+        failpoint::reached("staging_removed");
         Ok(published)
     }
 
@@ -160,10 +168,10 @@ impl TableJob {
         }
     }
 
-    async fn pump(&self, load: &crate::target::Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
-        pump(load, move |sink| read.run(sink), &progress).await
+        pump(&mut load, move |sink| read.run(sink), &progress).await
     }
 
     fn reading(&self, connection: Connection, described: SqlServerTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {

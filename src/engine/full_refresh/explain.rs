@@ -29,8 +29,8 @@ impl TableJob {
     /// Who was seen to block, else who has a lock on the table now; nobody where that cannot be told.
     async fn blockers(&self, hands: &Hands, so_far: &mut SoFar) -> Vec<Blocker> {
         let seen = std::mem::take(&mut so_far.blockers);
-        let Some(held) = hands.held.as_ref().filter(|_| seen.is_empty()) else { return seen };
-        let asking = held.session.lock_holders(&self.config.pg_table);
+        let Some(session) = hands.session.as_ref().filter(|_| seen.is_empty()) else { return seen };
+        let asking = session.lock_holders(&self.config.pg_table);
         match tokio::time::timeout(ASK_TIMEOUT, self.run.stop.or_done(asking)).await {
             Ok(Ok(holders)) => holders,
             Ok(Err(error)) => {

@@ -1,37 +1,27 @@
-//! A table held: the session, the lock, and what renews that; and how it is had back when the session was lost.
-
-use std::time::Duration;
+//! A table held: the lock, and the session that works under it; and how they are had back when one of them was lost.
 
 use super::TableJob;
 use super::so_far::SoFar;
 use crate::error::Result;
+use crate::failpoint;
 use crate::report::RowCounts;
-use crate::target::{Lease, LockOutcome, Renewal, Session, Started};
-
-const UNLOCK_TIMEOUT: Duration = Duration::from_millis(500);
+use crate::target::{Lock, LockOutcome, Session, Started};
 
 /// What a refresh has in its hands from one attempt to the next.
 #[derive(Default)]
 pub(super) struct Hands {
-    /// The table, while it is held.
-    pub(super) held: Option<Held>,
-    /// A session that was lost: what it was doing is not known until it has been looked up in another one.
-    pub(super) lost: Option<Session>,
+    /// The table's lock. It may outlive the session, and be lost before it.
+    pub(super) lock: Option<Lock>,
+    /// The session that works under the lock; none before the first attempt, and while one that was lost is not replaced.
+    pub(super) session: Option<Session>,
     /// Whether the run's row may be there.
     pub(super) recorded: bool,
 }
 
-/// A table held.
-pub(super) struct Held {
-    pub(super) session: Session,
-    pub(super) lease: Lease,
-    renewal: Renewal,
-}
-
 /// What came of taking a table.
-pub(super) enum Taken {
-    /// It is held.
-    Held,
+pub(super) enum Taken<'a> {
+    /// It is held, and worked at in this session.
+    Held(&'a mut Session),
     /// Another run holds it.
     HeldBy(String),
     /// A session that was lost had published it.
@@ -41,54 +31,63 @@ pub(super) enum Taken {
 impl TableJob {
     /// Takes the table, unless it is held already: a session, the state schema, the lock, the run's row. What a lost session came to is looked up first,
     /// so that nothing is published twice.
-    pub(super) async fn take(&self, hands: &mut Hands, so_far: &mut SoFar) -> Result<Taken> {
-        if hands.held.is_some() {
-            return Ok(Taken::Held);
+    pub(super) async fn take<'a>(&self, hands: &'a mut Hands, so_far: &mut SoFar) -> Result<Taken<'a>> {
+        if let Some(session) = hands.session.take() {
+            return Ok(Taken::Held(hands.session.insert(session)));
         }
         let stop = &self.run.stop;
         let mut session = stop.or_done(Session::open(&self.target, &self.application())).await?;
         let patience = session.patience();
-        if let Some(lost) = &hands.lost {
-            stop.or_done(patience.wait(session.end(lost))).await?;
+        if let Some(lease) = &so_far.lease {
+            stop.or_done(patience.wait(session.end_work(lease))).await?;
             if let Some(rows) = stop.or_done(patience.wait(session.published(self.run.run_id, &self.config.name))).await? {
                 return Ok(Taken::Published(rows));
             }
+            if hands.lock.is_some() && stop.or_done(patience.wait(session.still_holds(lease))).await? {
+                session.work_under(lease);
+                return Ok(Taken::Held(hands.session.insert(session)));
+            }
         }
-        hands.lost = None;
+        hands.lock = None;
         stop.or_done(patience.wait(session.prepare_state())).await?;
-        let lock = stop.or_done(patience.wait(session.lock(&self.config.pg_table, self.run.run_id))).await?;
-        let taken = match lock {
-            LockOutcome::Held(lease) => {
-                let renewal = lease.renew_in_background(self.target.clone(), self.application());
-                so_far.lease = Some(lease.clone());
-                let held = hands.held.insert(Held { session, lease, renewal });
-                self.record_start(&held.session, &mut hands.recorded).await?;
-                Taken::Held
+        failpoint::reached("state_prepared");
+        match stop.or_done(patience.wait(session.lock(&self.config.pg_table, &self.config.name, self.run.run_id))).await? {
+            LockOutcome::Held(lock) => {
+                failpoint::reached("lock_taken");
+                so_far.told.extend(lock.remains().map(str::to_owned));
+                so_far.lease = Some(lock.lease().clone());
+                hands.lock = Some(lock);
+                self.record_start(&session, &mut hands.recorded).await?;
+                Ok(Taken::Held(hands.session.insert(session)))
             }
             LockOutcome::HeldBy(held_by) => {
-                self.record_start(&session, &mut hands.recorded).await?;
-                stop.or_done(patience.wait(session.record_end(&self.ended("skipped", so_far, Some(&held_by))))).await?;
-                Taken::HeldBy(held_by)
+                stop.or_done(patience.wait(session.record_skipped(&self.started(), &held_by))).await?;
+                Ok(Taken::HeldBy(held_by))
             }
-        };
-        Ok(taken)
+        }
     }
 
     /// Writes the run's row, once.
     async fn record_start(&self, session: &Session, recorded: &mut bool) -> Result<()> {
         if !std::mem::replace(recorded, true) {
-            let started = Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() };
-            self.run.stop.or_done(session.patience().wait(session.record_start(&started))).await?;
+            self.run.stop.or_done(session.patience().wait(session.record_start(&self.started()))).await?;
+            failpoint::reached("run_recorded");
         }
         Ok(())
     }
 
+    fn started(&self) -> Started<'_> {
+        Started { run_id: self.run.run_id, table: &self.config.name, mode: self.run.mode, at: jiff::Timestamp::now() }
+    }
+
     /// Gives the table back.
     pub(super) async fn give_back(&self, hands: Hands, so_far: &mut SoFar) {
-        let Some(Held { mut session, lease, renewal }) = hands.held else { return };
-        drop(renewal);
-        so_far.warnings.append(&mut session.take_done_before());
-        // A target that does not answer frees the lock with the session.
-        let _ = tokio::time::timeout(UNLOCK_TIMEOUT, session.unlock(&self.config.pg_table, &lease)).await;
+        if let Some(mut session) = hands.session {
+            so_far.warnings.append(&mut session.take_done_before());
+        }
+        if let Some(lock) = hands.lock {
+            lock.release().await;
+            failpoint::reached("lock_given_back");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! One table's full refresh: lock, plan, stage, verify, publish.
 //!
 //! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run replaces. A straight
-//! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock belongs to the
-//! session and goes with it. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
+//! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock goes with the
+//! process. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
 
 mod attempt;
 mod clean_up;
@@ -11,7 +11,7 @@ mod explain;
 mod held;
 mod so_far;
 
-use self::held::{Hands, Held, Taken};
+use self::held::{Hands, Taken};
 use self::so_far::SoFar;
 use super::StopReason;
 use super::retry::Retries;
@@ -67,7 +67,7 @@ impl TableJob {
         }
         report.refresh = so_far.refresh;
         report.bytes = so_far.loaded.bytes;
-        report.warnings.append(&mut so_far.failed_attempts);
+        report.warnings.append(&mut so_far.told);
         report.warnings.append(&mut so_far.warnings);
         report.elapsed = so_far.begun.elapsed();
         report
@@ -84,13 +84,13 @@ impl TableJob {
                 Err(error) => self.explain(&hands, so_far, error).await,
             };
             if error.passing().is_some()
-                && let Some(rows) = self.look_up(&mut hands, &error).await
+                && let Some(rows) = self.look_up(&mut hands, so_far, &error).await
             {
                 break Ok(End::committed(rows, Some(&error)));
             }
             let failed = SoFar::failed_attempt(report.attempts, &error);
             if let Err(error) = retries.wait(error, &self.run.stop).await {
-                break match self.clean_up(&hands, so_far, &error).await {
+                break match self.clean_up(&mut hands, so_far, &error).await {
                     Some(rows) => Ok(End::committed(rows, Some(&error))),
                     None => Err(error),
                 };
@@ -130,13 +130,10 @@ impl TableJob {
     }
 
     async fn attempt(&self, hands: &mut Hands, so_far: &mut SoFar) -> Result<End> {
-        match self.take(hands, so_far).await? {
-            Taken::Held => {}
+        let session = match self.take(hands, so_far).await? {
+            Taken::Held(session) => session,
             Taken::HeldBy(held_by) => return Ok(End::HeldBy(held_by)),
             Taken::Published(rows) => return Ok(End::committed(rows, None)),
-        }
-        let Some(Held { session, .. }) = &mut hands.held else {
-            return Err(SyncError::new(ErrorKind::Internal, "the table was lost from sight"));
         };
         let mut published = self.load_and_publish(session, so_far).await;
         if let Err(unsure) = &published

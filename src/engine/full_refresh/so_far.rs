@@ -21,8 +21,8 @@ pub(super) struct SoFar {
     /// Whether text is read as its bytes, because the driver's text could not be relied on.
     pub(super) text_as_bytes: bool,
     pub(super) warnings: Vec<String>,
-    /// Of each attempt that another one followed, what it failed with.
-    pub(super) failed_attempts: Vec<String>,
+    /// What is told whichever attempt is the last: what a dead run had left, and what each attempt failed with that another one followed.
+    pub(super) told: Vec<String>,
     /// The source as the plan saw it.
     pub(super) seen: Option<SeenTable>,
     /// The table's lock.
@@ -42,7 +42,7 @@ impl SoFar {
             bad_rows: Vec::new(),
             text_as_bytes: false,
             warnings: Vec::new(),
-            failed_attempts: Vec::new(),
+            told: Vec::new(),
             seen: None,
             lease: None,
             staging: None,
@@ -57,9 +57,9 @@ impl SoFar {
 
     /// Forgets an attempt, but for what the next one has to know, and what is told of this one.
     pub(super) fn start_over(&mut self, told: Option<String>) {
-        let mut failed_attempts = std::mem::take(&mut self.failed_attempts);
-        failed_attempts.extend(told);
-        *self = Self { begun: self.begun, text_as_bytes: self.text_as_bytes, lease: self.lease.take(), failed_attempts, ..Self::new() };
+        self.told.extend(told);
+        let told = std::mem::take(&mut self.told);
+        *self = Self { begun: self.begun, text_as_bytes: self.text_as_bytes, lease: self.lease.take(), told, ..Self::new() };
     }
 
     pub(super) fn note(&mut self, config: &TableConfig, loaded: Loaded, summary: ReadSummary) {

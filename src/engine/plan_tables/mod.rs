@@ -14,10 +14,11 @@ use self::foresee::{Asked, foresee};
 use self::relations::foresee_foreign_keys;
 use super::Stop;
 use super::planning::{Known, find_drift, plan_through};
+use super::retry::explained;
 use super::sources::{Sources, again};
 use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{Result, SyncError};
-use crate::report::{Foreseen, TablePlan};
+use crate::report::{Foreseen, PlanReport, TablePlan};
 use crate::sources::sqlserver::SqlServerTable;
 use crate::target::Session;
 
@@ -33,22 +34,34 @@ pub struct PlanJob {
     pub configured: Arc<[TableConfig]>,
 }
 
-/// Plans the jobs in order; a table that cannot be planned does not stop the next. After a stop, what is left fails as stopped.
-pub async fn plan_tables(jobs: Vec<PlanJob>, target: TargetSettings, idle_timeout: Duration, stop: &Stop) -> IndexMap<String, TablePlan> {
+/// Plans the jobs in order; a table that cannot be planned does not stop the next. After a stop, what is left is not started.
+pub async fn plan_tables(
+    jobs: Vec<PlanJob>,
+    target: TargetSettings,
+    idle_timeout: Duration,
+    stop: &Stop,
+    warnings: Vec<String>,
+) -> PlanReport {
     let mut sources = Sources::new(idle_timeout, APPLICATION);
     let session = stop.or_done(Session::open(&target, APPLICATION)).await;
     let mut tables = IndexMap::new();
+    let mut left = None;
     for job in jobs {
-        let planned = stop.or_done(plan_table(&session, &mut sources, &job)).await;
-        let (foreseen, error) = match planned {
-            Ok((foreseen, error)) => (Some(foreseen), error),
-            Err(error) => (None, Some(error)),
-        };
+        let planning = async { Ok(plan_table(&session, &mut sources, &job).await) };
+        let planned = stop.or_done(planning).await;
         let PlanJob { config, .. } = job;
+        let (foreseen, error) = match planned {
+            Ok(Ok((foreseen, error))) => (Some(foreseen), error),
+            Ok(Err(error)) => (None, Some(explained(error))),
+            Err(_) => {
+                stop.leave(&mut left, config.name);
+                continue;
+            }
+        };
         let plan = TablePlan { sql_table: config.sql_table_text, pg_table: config.pg_table_text, foreseen, error };
         tables.insert(config.name, plan);
     }
-    tables
+    PlanReport { tables, left, warnings }
 }
 
 /// What a run would do, and what it would fail with though it could be planned; an error where it could not.

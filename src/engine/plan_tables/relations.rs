@@ -1,7 +1,7 @@
 //! What a run would do for a table's foreign keys once all tables are loaded.
 
 use super::PlanJob;
-use crate::engine::foreign_keys::{Owner, actions_left_out, not_made, wanted};
+use crate::engine::foreign_keys::{Owner, actions_left_out, not_made_because, wanted};
 use crate::engine::sources::Sources;
 use crate::report::{Foreseen, ForeseenLock};
 use crate::table::SourceForeignKey;
@@ -49,6 +49,6 @@ async fn foresee_one(session: &Session, job: &PlanJob, key: &SourceForeignKey, f
                 writers: "wait for that moment".to_owned(),
             });
         }
-        Err(reason) => foreseen.warnings.push(not_made(key, &reason)),
+        Err(reason) => foreseen.warnings.push(not_made_because(key, &reason)),
     }
 }

@@ -21,12 +21,16 @@ use self::compare::compare;
 use self::sides::Sides;
 use super::full_refresh::TableJob;
 use super::parallel::side_by_side;
+use super::retry::explained;
 use super::run_context::RunContext;
 use crate::config::Parallel;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
 use crate::request::Sampling;
 use crate::sources::sqlserver::wants_text_as_bytes;
+
+/// How long the target is asked to give a read up.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Verifies the tables of the jobs side by side within `bounds`, begun in order. A stop leaves those not begun `not_started`.
 pub async fn verify_tables(
@@ -65,17 +69,18 @@ async fn verify_one(job: TableJob, sampling: Sampling, (position, tables): (usiz
 
 async fn verify(job: &TableJob, sampling: Sampling) -> Result<(Comparison, Vec<String>)> {
     let stop = &job.run.stop;
-    let mut sides = stop.or_done(Sides::open(job)).await?;
+    let mut sides = stop.or_done(Sides::open(job)).await.map_err(explained)?;
     let mut compared = stop.or_done(compare(job, sampling, &mut sides)).await;
     if compared.as_ref().is_err_and(wants_text_as_bytes) {
         sides.read_text_as_bytes();
         compared = stop.or_done(compare(job, sampling, &mut sides)).await;
     }
     match &compared {
-        Ok(_) => sides.close().await?,
-        Err(_) => sides.cancel().await,
+        Ok(_) => stop.or_done(sides.close()).await?,
+        // A target that does not answer gives up when it notices that the session has ended.
+        Err(_) => drop(tokio::time::timeout(CANCEL_TIMEOUT, sides.cancel()).await),
     }
-    compared
+    compared.map_err(explained)
 }
 
 /// What those who watch are told of a table that is done.

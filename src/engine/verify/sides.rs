@@ -38,7 +38,7 @@ pub(super) struct Sides<'a> {
 impl<'a> Sides<'a> {
     /// Describes both sides and pairs their columns. From here on the target is seen as it is now.
     pub(super) async fn open(job: &'a TableJob) -> Result<Self> {
-        let session = Session::open(&job.target, &application(job)).await?;
+        let mut session = Session::open(&job.target, &application(job)).await?;
         let mut connection = connect(job).await?;
         let described = connection.describe(&job.config.sql_table).await?;
         session.begin_snapshot().await?;
@@ -119,7 +119,7 @@ impl<'a> Sides<'a> {
     }
 
     /// Ends the target's snapshot; the session ends with this.
-    pub(super) async fn close(self) -> Result<()> {
+    pub(super) async fn close(mut self) -> Result<()> {
         self.session.end_snapshot().await
     }
 

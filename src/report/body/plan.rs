@@ -2,21 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Asked, Verdict, finish, object};
+use super::{Answer, Asked, Verdict, finish, left_results, left_sentence, object};
+use crate::error::ErrorKind;
 use crate::report::{Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 
 /// The answer to a request for a plan: 500 where a table's run would fail.
 pub(super) fn planned(report: &PlanReport, asked: &Asked) -> Answer {
     let failed: Vec<_> = report.tables.iter().filter_map(|(name, table)| Some((name, table.error.as_ref()?))).collect();
-    let verdict = match failed.as_slice() {
-        [] => Verdict::OK,
-        [(name, error)] => Verdict::not(500, error.kind().name(), format!("table {name}: {error}")),
-        several => {
-            let sentences: Vec<_> = several.iter().map(|(name, error)| format!("table {name}: {error}")).collect();
-            Verdict::not(500, "TablesFailedError", sentences.join("; "))
-        }
+    let sentences = failed.iter().map(|(name, error)| format!("table {name}: {error}"));
+    let sentences = sentences.chain(left_sentence(report.left.as_ref())).collect::<Vec<_>>().join("; ");
+    let verdict = match (failed.as_slice(), &report.left) {
+        ([], None) => Verdict::OK,
+        ([], Some(_)) => Verdict::not(500, ErrorKind::Stopped.name(), sentences),
+        ([(_, error)], _) => Verdict::not(500, error.kind().name(), sentences),
+        (_, _) => Verdict::not(500, "TablesFailedError", sentences),
     };
-    let plans: Map<_, _> = report.tables.iter().map(|(name, table)| (name.clone(), table_plan(name, table))).collect();
+    let unplanned = json!({"success": false});
+    let plans = report.tables.iter().map(|(name, table)| (name.clone(), table_plan(name, table)));
+    let plans: Map<_, _> = plans.chain(left_results(report.left.as_ref(), &unplanned)).collect();
     let fields = object(json!({
         "plans": plans,
         "planned_tables": report.tables.len(),

@@ -38,7 +38,7 @@ impl Session {
     /// The constraint `name` of `table`; none where it is another's, or of another kind.
     pub(in crate::target) async fn constraint(&self, table: &TargetTable, name: &str) -> Result<Option<Constraint>> {
         let failed = |error| target_error(&format!("read the constraint {name} of {table}"), error);
-        let row = self.client.query_opt(CONSTRAINT, &[&table.to_string(), &name]).await.map_err(failed)?;
+        let row = self.query_opt(CONSTRAINT, &[&table.to_string(), &name]).await.map_err(failed)?;
         Ok(row.map(|row| Constraint { columns: row.get("columns"), rule: rule(&row) }))
     }
 }

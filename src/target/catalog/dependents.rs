@@ -105,7 +105,7 @@ impl Session {
     /// As the server answers.
     pub async fn dependents(&self, table: &TargetTable) -> Result<Vec<Dependent>> {
         let doing = format!("read what depends on {table}");
-        let rows = self.client.query(DEPENDENTS, &[&table.to_string()]).await.map_err(|error| target_error(&doing, error))?;
+        let rows = self.query(DEPENDENTS, &[&table.to_string()]).await.map_err(|error| target_error(&doing, error))?;
         rows.iter().map(dependent).collect()
     }
 }

@@ -4,12 +4,12 @@ mod constraints;
 mod dependents;
 
 pub use dependents::{Dependent, DependentKind, OnDelete};
-use tokio_postgres::{Client, Row, Transaction};
+use tokio_postgres::Row;
 
 use super::error::target_error;
 use super::foreign_key::{MARK, StandingForeignKey};
 use super::sequence::ColumnSequence;
-use super::session::Session;
+use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{PgType, TargetColumn, TargetTable};
 
@@ -109,7 +109,7 @@ impl Session {
     /// [`ErrorKind::TargetSchema`] when the name stands for something that rows cannot be loaded into.
     pub async fn describe(&self, table: &TargetTable) -> Result<Option<TargetDescription>> {
         let failed = |error| target_error(&format!("read the catalogue for {table}"), error);
-        let relation = self.client.query_opt(RELATION, &[&table.schema, &table.table]).await.map_err(failed)?;
+        let relation = self.query_opt(RELATION, &[&table.schema, &table.table]).await.map_err(failed)?;
         let Some(relation) = relation else { return Ok(None) };
         let kind: &str = relation.get("relkind");
         if !matches!(kind, "r" | "p") {
@@ -117,9 +117,9 @@ impl Session {
                 .with_remedy("pg_table must name a table: rows cannot be loaded into views, foreign tables or sequences"));
         }
         let oid: u32 = relation.get("oid");
-        let columns = self.client.query(COLUMNS, &[&oid]).await.map_err(failed)?;
-        let unique = self.client.query(UNIQUE_KEYS, &[&oid]).await.map_err(failed)?;
-        let references = self.client.query(REFERENCES, &[&oid]).await.map_err(failed)?;
+        let columns = self.query(COLUMNS, &[&oid]).await.map_err(failed)?;
+        let unique = self.query(UNIQUE_KEYS, &[&oid]).await.map_err(failed)?;
+        let references = self.query(REFERENCES, &[&oid]).await.map_err(failed)?;
         let missing_privileges = missing_privileges(&relation);
         let empty = !missing_privileges.contains(&"SELECT") && self.is_empty(table).await?;
         Ok(Some(TargetDescription {
@@ -135,14 +135,14 @@ impl Session {
 
     async fn is_empty(&self, table: &TargetTable) -> Result<bool> {
         let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {table})");
-        let row = self.client.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("look into {table}"), error))?;
+        let row = self.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("look into {table}"), error))?;
         Ok(row.get(0))
     }
 
     /// The names of the foreign keys of our own making that `table` has.
     pub(super) async fn own_foreign_keys(&self, table: &TargetTable) -> Result<Vec<String>> {
         let failed = |error| target_error(&format!("read the foreign keys of {table}"), error);
-        let rows = self.client.query(OWN_FOREIGN_KEYS, &[&table.to_string(), &MARK]).await.map_err(failed)?;
+        let rows = self.query(OWN_FOREIGN_KEYS, &[&table.to_string(), &MARK]).await.map_err(failed)?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -152,22 +152,22 @@ impl Session {
     /// As the server answers.
     pub async fn count(&self, table: &TargetTable) -> Result<Option<u64>> {
         let failed = |error| target_error(&format!("count {table}"), error);
-        let found = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table.to_string()]).await.map_err(failed)?;
+        let found = self.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table.to_string()]).await.map_err(failed)?;
         if !found.get::<_, bool>(0) {
             return Ok(None);
         }
-        let row = self.client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.map_err(failed)?;
+        let row = self.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.map_err(failed)?;
         Ok(Some(row.get::<_, i64>(0).cast_unsigned()))
     }
 }
 
 /// The foreign keys from `table` to `references`; none where one of the tables is missing.
 pub(super) async fn foreign_keys_between(
-    client: &Client,
+    session: &Session,
     table: &TargetTable,
     references: &TargetTable,
 ) -> Result<Vec<StandingForeignKey>> {
-    let rows = client
+    let rows = session
         .query(FOREIGN_KEYS, &[&table.to_string(), &references.to_string(), &MARK])
         .await
         .map_err(|error| target_error(&format!("read the foreign keys of {table}"), error))?;

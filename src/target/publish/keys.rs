@@ -1,12 +1,13 @@
 //! Keys: what is published has none that is NULL or stands twice.
 
-use tokio_postgres::{GenericClient, Row, Transaction};
+use tokio_postgres::Row;
 
 use super::Publication;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{TargetTable, quoted_list};
 use crate::target::create::add_primary_key;
 use crate::target::error::{breaks_key, target_error};
+use crate::target::session::Transaction;
 
 /// Whose keys are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +23,14 @@ impl Publication {
     }
 
     /// Names the first five keys in `table` that are NULL or not unique.
-    pub(super) async fn refuse_bad_keys(&self, client: &impl GenericClient, table: &TargetTable, whose: Whose) -> Result<()> {
+    pub(super) async fn refuse_bad_keys(&self, transaction: &Transaction<'_>, table: &TargetTable, whose: Whose) -> Result<()> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let rows =
-            client.query(&bad_keys(table, &self.key, self.hash_keys), &[]).await.map_err(|error| target_error("check the key", error))?;
+        let rows = transaction
+            .query(&bad_keys(table, &self.key, self.hash_keys), &[])
+            .await
+            .map_err(|error| target_error("check the key", error))?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -56,7 +59,7 @@ impl Publication {
         }
         let failed = |error| target_error(&format!("add the primary key of {}", self.target), error);
         let sql = add_primary_key(&self.target, &self.key);
-        let attempt = transaction.transaction().await.map_err(failed)?;
+        let attempt = transaction.savepoint().await.map_err(failed)?;
         match attempt.batch_execute(&sql).await.map_err(failed) {
             Ok(()) => attempt.commit().await.map_err(failed),
             Err(error) if breaks_key(&error) => {

@@ -1,14 +1,14 @@
 //! `merge`: only the rows that differ are written.
 
-use tokio_postgres::Transaction;
-
 use super::statements::Statements;
 use super::{Changes, Publication};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::BadRow;
 use crate::target::error::{breaks_key, target_error};
 use crate::target::quarantine::keep_standing;
+use crate::target::session::Transaction;
 
 /// A merge of what is staged.
 pub(super) struct Merge<'a> {
@@ -25,6 +25,7 @@ impl Merge<'_> {
         let drop_difference = format!("DROP TABLE IF EXISTS {}", statements.difference);
         transaction.batch_execute(&drop_difference).await.map_err(failed)?;
         transaction.batch_execute(&statements.find_differences()).await.map_err(failed)?;
+        failpoint::reached("differences_found");
         let kept = keep_standing(transaction, publication, state_schema, bad_rows).await?;
         let row = transaction.query_one(&statements.count_differences(), &[]).await.map_err(failed)?;
         let [new, changed, vanished] = ["new", "changed", "vanished"].map(|column| row.get::<_, i64>(column).cast_unsigned());
@@ -34,13 +35,16 @@ impl Merge<'_> {
         if vanished > 0 || (reinsert_changed && changed > 0) {
             let expected = if reinsert_changed { vanished + changed } else { vanished };
             exactly(transaction, &statements.delete_differences(reinsert_changed), expected, "delete").await?;
+            failpoint::reached("rows_deleted");
         }
         if changed > 0 && !reinsert_changed {
             exactly(transaction, &statements.update_differences(), changed, "update").await?;
+            failpoint::reached("rows_updated");
         }
         if new > 0 || (reinsert_changed && changed > 0) {
             let expected = if reinsert_changed { new + changed } else { new };
             exactly(transaction, &statements.insert_differences(reinsert_changed), expected, "insert").await?;
+            failpoint::reached("rows_inserted");
         }
         transaction.batch_execute(&drop_difference).await.map_err(failed)?;
         let unchanged = staged.saturating_sub(new + changed);

@@ -10,8 +10,6 @@ mod replace;
 mod statements;
 mod straight;
 
-use tokio_postgres::{GenericClient, Transaction};
-
 pub use self::guards::Guards;
 use self::keys::Whose;
 pub(super) use self::keys::offending_keys;
@@ -22,9 +20,10 @@ pub use self::straight::StraightLoad;
 use super::create::NewTable;
 use super::error::target_error;
 use super::sequence::advance_sequences;
-use super::session::Session;
+use super::session::{Session, Transaction};
 use super::state::{RunRow, helper_table, record_success};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::{PgType, TargetTable};
 
@@ -100,10 +99,12 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] naming the first five keys that are NULL or not unique.
-    pub async fn check_staged(&self, publication: &Publication, staging: &TargetTable) -> Result<()> {
-        let analyze = format!("ANALYZE {staging}");
-        self.client.batch_execute(&analyze).await.map_err(|error| target_error("analyze the staging table", error))?;
-        publication.refuse_bad_keys(&self.client, staging, Whose::Source).await
+    pub async fn check_staged(&mut self, publication: &Publication, staging: &TargetTable) -> Result<()> {
+        let failed = |error| target_error("analyze the staging table", error);
+        let transaction = self.begin().await.map_err(failed)?;
+        transaction.batch_execute(&format!("ANALYZE {staging}")).await.map_err(failed)?;
+        publication.refuse_bad_keys(&transaction, staging, Whose::Source).await?;
+        transaction.commit().await.map_err(failed)
     }
 
     /// Publishes the staged rows in one transaction.
@@ -115,7 +116,7 @@ impl Session {
         self.add_columns(publication).await?;
         let state_schema = self.state_schema.clone();
         loop {
-            let transaction = self.client.transaction().await.map_err(|error| target_error("begin the publish", error))?;
+            let transaction = self.begin().await.map_err(|error| target_error("begin the publish", error))?;
             match publish_staged(transaction, publication, staging, &state_schema, run).await {
                 Ok(published) => return Ok(published),
                 // Each time round there is one foreign key less.
@@ -141,6 +142,7 @@ async fn publish_staged(
     let begin = format!("SET CONSTRAINTS ALL DEFERRED; LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE");
     transaction.batch_execute(&begin).await.map_err(failed)?;
     run.has_begun();
+    failpoint::reached("publish_begun");
     let staged = count(&transaction, staging).await?;
     run.check_staged(staged)?;
     let statements = Statements {
@@ -196,13 +198,15 @@ async fn commit(
     }
     let rows = RowCounts { read, quarantined, ..changes.rows };
     record_success(&transaction, state_schema, &RunRow { rows, ..run.clone() }).await?;
+    failpoint::reached("success_recorded");
     transaction.commit().await.map_err(|error| target_error(&format!("commit {}", publication.target), error))?;
+    failpoint::reached("committed");
     Ok(Published { rows, kept: changes.kept, warnings: changes.warnings })
 }
 
-async fn count(client: &impl GenericClient, table: &TargetTable) -> Result<u64> {
+async fn count(transaction: &Transaction<'_>, table: &TargetTable) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM {table}");
-    let row = client.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("count {table}"), error))?;
+    let row = transaction.query_one(&sql, &[]).await.map_err(|error| target_error(&format!("count {table}"), error))?;
     Ok(row.get::<_, i64>(0).cast_unsigned())
 }
 

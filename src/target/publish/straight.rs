@@ -1,15 +1,14 @@
 //! A straight load: into a target that is empty or just made, in one transaction from its first row to the `succeeded` row.
 
-use tokio_postgres::Transaction;
-
 use super::keys::Whose;
 use super::{Changes, Publication, PublishWay, Published, commit, count};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
 use crate::target::patience::Patience;
-use crate::target::session::Session;
-use crate::target::staging::Load;
+use crate::target::session::{Session, Transaction};
+use crate::target::staging::{Load, Within};
 use crate::target::state::RunRow;
 
 /// A straight load under way, in its transaction; dropped, it is rolled back.
@@ -33,7 +32,7 @@ impl Session {
         if matches!(publication.way, PublishWay::Straight { create: None }) {
             self.drop_own_foreign_keys(target).await?;
         }
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin().await.map_err(failed)?;
         match &publication.way {
             PublishWay::Straight { create: Some(table) } => {
                 transaction.batch_execute(&table.create(target).join("; ")).await.map_err(failed)?;
@@ -55,7 +54,7 @@ impl<'a> StraightLoad<'a> {
     /// Where the rows go.
     pub fn load(&'a self) -> Load<'a> {
         Load {
-            client: self.transaction.client(),
+            within: Within::Transaction(&self.transaction),
             patience: self.patience.clone(),
             table: self.publication.target.clone(),
             columns: &self.publication.columns,
@@ -77,6 +76,7 @@ impl StraightLoad<'_> {
         let mut warnings = publication.guards.check(staged, 0, 0)?;
         if let PublishWay::Straight { create: Some(table) } = &publication.way {
             publication.add_primary_key(&mut transaction).await?;
+            failpoint::reached("key_added");
             warnings.extend(Box::pin(table.finish(&mut transaction, target)).await?);
         } else if !publication.key_is_enforced {
             publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;

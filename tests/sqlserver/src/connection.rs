@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -87,7 +88,12 @@ where
     let fault = match shared.login_faults.strike() {
         Some(LoginFault::Close) => return Ok(()),
         // A client that gives up closes its side.
-        Some(LoginFault::Hang) => return read_message(&mut stream).await.map(drop),
+        Some(LoginFault::Hang) => {
+            shared.hanging.fetch_add(1, Ordering::Relaxed);
+            let gave_up = read_message(&mut stream).await.map(drop);
+            shared.hanging.fetch_sub(1, Ordering::Relaxed);
+            return gave_up;
+        }
         Some(LoginFault::Error(error)) => Some(error),
         None => None,
     };

@@ -46,6 +46,8 @@ pub struct Builder {
 pub struct Stats {
     /// Successful logins.
     pub logins: u64,
+    /// Logins that hang now.
+    pub hanging: u64,
     /// Rows sent in complete results.
     pub rows: u64,
     /// The text of every batch and procedure call, in order.
@@ -61,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) login_faults: LoginFaults,
     spid: AtomicU16,
     logins: AtomicU64,
+    pub(crate) hanging: AtomicU64,
     rows: AtomicU64,
     statements: Mutex<Vec<String>>,
 }
@@ -178,6 +181,7 @@ impl Builder {
             login_faults: LoginFaults::default(),
             spid: AtomicU16::new(51),
             logins: AtomicU64::new(0),
+            hanging: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             statements: Mutex::default(),
         });
@@ -263,6 +267,7 @@ impl StandIn {
     pub fn stats(&self) -> Stats {
         Stats {
             logins: self.shared.logins.load(Ordering::Relaxed),
+            hanging: self.shared.hanging.load(Ordering::Relaxed),
             rows: self.shared.rows.load(Ordering::Relaxed),
             statements: self.shared.statements.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
