@@ -26,6 +26,7 @@ mod overlap;
 mod plan;
 mod pooling;
 mod properties;
+mod refused;
 mod retries;
 mod same_schema;
 mod secrets;
