@@ -7,6 +7,7 @@
 mod attempt;
 mod clean_up;
 mod count;
+mod explain;
 mod held;
 mod so_far;
 mod swap;
@@ -81,7 +82,7 @@ impl TableJob {
             report.attempts += 1;
             let error = match Box::pin(self.attempt(&mut hands, so_far)).await {
                 Ok(end) => break Ok(end),
-                Err(error) => error,
+                Err(error) => self.explain(&hands, so_far, error).await,
             };
             if error.passing().is_some()
                 && let Some(rows) = self.look_up(&mut hands, so_far, &error).await
