@@ -1,6 +1,6 @@
 //! One table's full refresh: lock, plan, stage, verify, publish.
 //!
-//! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run replaces. A straight
+//! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run ends and removes. A straight
 //! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock goes with the
 //! process. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
 
