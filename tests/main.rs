@@ -31,6 +31,7 @@ mod retries;
 mod same_schema;
 mod secrets;
 mod support;
+mod swap;
 mod sync;
 mod tls;
 mod types;

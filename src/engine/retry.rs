@@ -18,6 +18,9 @@ const TABLE_PAUSE_FACTOR: f32 = 4.0;
 /// The pause before a publish is begun again: whoever holds a lock in a running system holds it for a moment.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(200);
 const PUBLISH_RETRIES: usize = 3;
+/// A swap asks for its locks half a second at a time, so more often.
+const SWAP_PAUSE_MAX: Duration = Duration::from_secs(2);
+const SWAP_RETRIES: usize = 7;
 
 /// What becomes of one kind of trouble.
 struct Rule {
@@ -69,6 +72,12 @@ impl Retries {
     /// Of a publish: a few times, whatever is configured for tables.
     pub(super) fn of_publish() -> Self {
         Self::new(ExponentialBuilder::default().with_min_delay(PUBLISH_PAUSE).with_max_times(PUBLISH_RETRIES), true)
+    }
+
+    /// Of a lock that a swap needs, with everything else done.
+    pub(super) fn of_swap() -> Self {
+        let pauses = ExponentialBuilder::default().with_min_delay(PUBLISH_PAUSE).with_max_delay(SWAP_PAUSE_MAX);
+        Self::new(pauses.with_max_times(SWAP_RETRIES), true)
     }
 
     fn new(pauses: ExponentialBuilder, publish: bool) -> Self {

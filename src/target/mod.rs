@@ -23,14 +23,14 @@ mod state;
 mod tls;
 
 pub use blockers::{Blocker, BlockerWatch};
-pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
+pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
 pub use error::{breaks_constraint, breaks_key, lacks_lock};
 pub use foreign_key::NewForeignKey;
 pub use lease::Lease;
 pub use lock::{Lock, LockOutcome};
 pub use patience::Patience;
-pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad};
+pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad, SwapLoad};
 pub use session::{Login, Session};
 pub use staging::{Load, Loaded};
 pub use state::{RunRow, Started};

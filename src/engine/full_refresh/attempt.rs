@@ -25,7 +25,11 @@ impl TableJob {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         failpoint::reached("source_described");
-        let standing = self.run.stop.or_done(session.patience().wait(session.describe(&self.config.pg_table))).await?;
+        let standing = self
+            .run
+            .stop
+            .or_done(session.patience().wait(session.describe_for(&self.config.pg_table, self.config.options.refresh)))
+            .await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
@@ -34,7 +38,8 @@ impl TableJob {
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
-            PublishWay::Straight { .. } => match self.load_straight(session, &plan, read, so_far).await {
+            PublishWay::Straight { .. } | PublishWay::Swap { .. } => match Box::pin(self.load_directly(session, &plan, read, so_far)).await
+            {
                 Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
                     Err(Box::pin(self.name_bad_rows(session, &plan, so_far, error)).await)
                 }
@@ -72,7 +77,7 @@ impl TableJob {
     }
 
     /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
-    async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+    pub(super) async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
         let Some(before) = &so_far.seen else { return Ok(()) };
         let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
         so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
@@ -87,6 +92,15 @@ impl TableJob {
             described.description.definition = self.run.stop.or_done(defining).await?;
         }
         Ok(())
+    }
+
+    async fn load_directly(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
+        match plan.publication.way {
+            PublishWay::Swap { .. } => self.load_and_swap(session, plan, read, so_far).await,
+            PublishWay::Straight { .. } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => {
+                self.load_straight(session, plan, read, so_far).await
+            }
+        }
     }
 
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
@@ -168,7 +182,7 @@ impl TableJob {
         }
     }
 
-    async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    pub(super) async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
         pump(&mut load, move |sink| read.run(sink), &progress).await

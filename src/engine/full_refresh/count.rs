@@ -25,7 +25,7 @@ impl TableJob {
         let counting = Box::pin(async {
             let session = Session::open(&self.target, &self.application()).await?;
             let (mut connection, mut described) = self.describe_source().await?;
-            let standing = session.describe(&self.config.pg_table).await?;
+            let standing = session.describe_for(&self.config.pg_table, self.config.options.refresh).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
             let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;

@@ -56,9 +56,11 @@ impl SyncPlan {
     pub fn ddl(&self) -> Vec<String> {
         match &self.publication.way {
             PublishWay::Straight { create: Some(table) } => table.statements(&self.publication.target, &self.publication.key),
-            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => {
-                self.publication.add_columns()
-            }
+            PublishWay::Straight { create: None }
+            | PublishWay::Merge { .. }
+            | PublishWay::Replace
+            | PublishWay::Truncate
+            | PublishWay::Swap { .. } => self.publication.add_columns(),
         }
     }
 }
@@ -236,6 +238,12 @@ fn choose_way(config: &TableConfig, target: &TargetDescription, columns: &[Plann
             format!("PostgreSQL truncates no table that foreign keys point at, and those of {} do", target.referenced_by.join(", ")),
         )
         .with_remedy("Choose \"merge\", or drop the foreign keys")),
+        Refresh::Swap if target.swap.in_the_way.is_empty() => Ok(PublishWay::Swap { partition: target.swap.partition.clone() }),
+        Refresh::Swap => Err(SyncError::new(
+            ErrorKind::TargetSchema,
+            format!("{} cannot be swapped, for this hangs on it: {}", config.pg_table, target.swap.in_the_way.join(", ")),
+        )
+        .with_remedy("Choose \"merge\" or \"replace\", which keep the table")),
     }
 }
 
@@ -270,6 +278,7 @@ fn check_privileges(config: &TableConfig, target: &TargetDescription, way: &Publ
         PublishWay::Merge { .. } => &["SELECT", "INSERT", "UPDATE", "DELETE"],
         PublishWay::Replace => &["SELECT", "INSERT", "DELETE"],
         PublishWay::Truncate => &["SELECT", "INSERT", "TRUNCATE"],
+        PublishWay::Swap { .. } => return check_ownership(config, target),
     };
     let missing: Vec<_> = target.missing_privileges.iter().copied().filter(|privilege| needed.contains(privilege)).collect();
     let may_lock = ["UPDATE", "DELETE", "TRUNCATE"].iter().any(|privilege| !target.missing_privileges.contains(privilege));
@@ -280,6 +289,17 @@ fn check_privileges(config: &TableConfig, target: &TargetDescription, way: &Publ
     let missing = if missing.is_empty() { "UPDATE".to_owned() } else { missing.join(", ") };
     Err(SyncError::new(ErrorKind::TargetSchema, format!("the role lacks {missing} on {}", config.pg_table))
         .with_remedy(format!("Have its owner run: GRANT {missing} ON {} TO <PG_USER>", config.pg_table)))
+}
+
+/// Only its owner drops a table, and makes one in its name.
+fn check_ownership(config: &TableConfig, target: &TargetDescription) -> Result<()> {
+    let lacks = match (target.swap.owned, target.swap.may_create) {
+        (true, true) => return Ok(()),
+        (false, _) => format!("the role is not the owner of {}", config.pg_table),
+        (true, false) => format!("the role lacks CREATE on the schema of {}", config.pg_table),
+    };
+    Err(SyncError::new(ErrorKind::TargetSchema, format!("{lacks}, and a swap makes the table anew"))
+        .with_remedy("Make it the owner with CREATE on the schema, or choose \"merge\" or \"replace\""))
 }
 
 /// Columns that no row would fill must be able to do without.

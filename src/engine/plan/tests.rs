@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::TableOptions;
 use crate::table::{SourceDefinition, ValueKind};
+use crate::target::Swappable;
 
 fn config() -> TableConfig {
     TableConfig {
@@ -68,6 +69,7 @@ fn target() -> TargetDescription {
         deletes_reach: Vec::new(),
         missing_privileges: Vec::new(),
         empty: false,
+        swap: Swappable::default(),
     }
 }
 

@@ -54,6 +54,10 @@ fn reason(asked: &Asked<'_>, plan: &SyncPlan) -> String {
         (PublishWay::Replace, _) if refresh == Refresh::Replace => "refresh says so".to_owned(),
         (PublishWay::Replace, _) => "the target has rows, and there is no key to compare them by".to_owned(),
         (PublishWay::Truncate, _) => "refresh says so".to_owned(),
+        (PublishWay::Swap { partition: None }, _) => "refresh says so, and nothing hangs on the table".to_owned(),
+        (PublishWay::Swap { partition: Some(partition) }, _) => {
+            format!("refresh says so, and {partition} is the one partition of the table")
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use socket2::{SockRef, TcpKeepalive};
-use tiberius::{AuthMethod, Config, EncryptionLevel, Row, SqlBrowser, ToSql};
+use tiberius::{AuthMethod, Config, EncryptionLevel, Row, ToSql};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::certificate::server_subject;
+use super::connect::connect;
 use super::error::{fell_silent, source_error};
 use crate::config::{Encrypt, SqlServerSettings};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
@@ -68,9 +68,10 @@ impl Connection {
             application: application.to_owned(),
         });
         for _ in 0..=REDIRECTS_MAX {
-            let tcp = connect_tcp(&config, settings.instance.is_some(), &server).await?;
+            let tcp = connect_tcp(&mut config, settings.instance.is_some(), &server).await?;
             let mut transport = TimeoutStream::new(tcp);
             transport.set_read_timeout(Some(idle_timeout));
+            transport.set_write_timeout(Some(idle_timeout));
             // The driver's login is a large future: boxed, it does not swell every future that contains it.
             match Box::pin(tiberius::Client::connect(config.clone(), Box::pin(transport).compat_write())).await {
                 Ok(client) => return Ok(Self { client, server, origin }),
@@ -176,31 +177,19 @@ fn driver_config(settings: &SqlServerSettings, database: Option<&str>, applicati
     config
 }
 
-async fn connect_tcp(config: &Config, named_instance: bool, server: &str) -> Result<TcpStream> {
+async fn connect_tcp(config: &mut Config, named_instance: bool, server: &str) -> Result<TcpStream> {
     let unreachable = |reason: String| {
         SyncError::new(ErrorKind::SourceConnect, format!("SQL Server {server} cannot be reached: {reason}"))
             .with_remedy("Check host, port, firewall and security groups")
             .with_passing(Passing::Unreachable)
     };
-    let connecting = async {
-        if named_instance {
-            // What the browser service answers stays so; that it does not may pass.
-            TcpStream::connect_named(config).await.map_err(|error| match error {
-                tiberius::error::Error::Io { .. } => unreachable(error.to_string()),
-                error => unreachable(error.to_string()).with_passing(None),
-            })
-        } else {
-            TcpStream::connect(config.get_addr()).await.map_err(|error| unreachable(error.to_string()))
-        }
-    };
-    let tcp = timeout(CONNECT_TIMEOUT, connecting)
-        .await
-        .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))??;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5)).with_retries(3);
-    tcp.set_nodelay(true)
-        .and_then(|()| SockRef::from(&tcp).set_tcp_keepalive(&keepalive))
-        .map_err(|error| unreachable(error.to_string()))?;
-    Ok(tcp)
+    let connected = timeout(CONNECT_TIMEOUT, connect(config, named_instance)).await;
+    let connected = connected.map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?;
+    connected.map_err(|error| match error {
+        tiberius::error::Error::Io { message, .. } => unreachable(message),
+        // What the browser service answers stays so; that it does not may pass.
+        error => unreachable(error.to_string()).with_passing(None),
+    })
 }
 
 async fn login_error(settings: &SqlServerSettings, server: &str, error: tiberius::error::Error) -> SyncError {

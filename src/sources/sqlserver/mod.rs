@@ -9,6 +9,7 @@ mod catalog;
 mod cell;
 mod certificate;
 mod client;
+mod connect;
 mod decode;
 mod error;
 mod range;

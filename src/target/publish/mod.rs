@@ -9,6 +9,7 @@ mod merge;
 mod replace;
 mod statements;
 mod straight;
+mod swap;
 
 pub use self::guards::Guards;
 use self::keys::Whose;
@@ -17,6 +18,7 @@ use self::merge::Merge;
 use self::replace::{replace, truncate};
 use self::statements::Statements;
 pub use self::straight::StraightLoad;
+pub use self::swap::SwapLoad;
 use super::create::NewTable;
 use super::error::target_error;
 use super::sequence::advance_sequences;
@@ -69,6 +71,11 @@ pub enum PublishWay {
     Replace,
     /// The table is truncated and filled.
     Truncate,
+    /// A new table takes the place of the old one.
+    Swap {
+        /// The one partition of the target, which is swapped in place of the target itself.
+        partition: Option<TargetTable>,
+    },
 }
 
 impl PublishWay {
@@ -79,6 +86,7 @@ impl PublishWay {
             PublishWay::Merge { .. } => "merge",
             PublishWay::Replace => "replace",
             PublishWay::Truncate => "truncate",
+            PublishWay::Swap { .. } => "swap",
         }
     }
 }
@@ -161,7 +169,9 @@ async fn publish_staged(
             let merge = Merge { statements: &statements, staged, publication, reinsert_changed };
             merge.run(&transaction, state_schema, run.bad_rows).await?
         }
-        PublishWay::Replace | PublishWay::Straight { .. } => replace(&transaction, &statements, staged, publication).await?,
+        PublishWay::Replace | PublishWay::Straight { .. } | PublishWay::Swap { .. } => {
+            replace(&transaction, &statements, staged, publication).await?
+        }
         PublishWay::Truncate => truncate(&transaction, &statements, staged, publication).await?,
     };
     commit(transaction, publication, state_schema, run, changes).await
@@ -184,7 +194,7 @@ async fn commit(
 ) -> Result<Published> {
     if changes.rows.inserted > 0 || changes.rows.updated > 0 {
         let columns: Vec<_> = publication.columns.iter().map(String::as_str).collect();
-        advance_sequences(&transaction, &publication.target, &columns, &[]).await?;
+        advance_sequences(&transaction, &publication.target, &publication.target, &columns, &[]).await?;
     }
     let stands = count(&transaction, &publication.target).await?;
     let RowCounts { read, quarantined, .. } = run.rows;
@@ -196,6 +206,18 @@ async fn commit(
         )
         .with_remedy("Look for triggers, rules or row security on the target that change what a statement does"));
     }
+    seal(transaction, publication, state_schema, run, changes).await
+}
+
+/// The run's row, COMMIT.
+async fn seal(
+    transaction: Transaction<'_>,
+    publication: &Publication,
+    state_schema: &str,
+    run: &RunRow<'_>,
+    changes: Changes,
+) -> Result<Published> {
+    let RowCounts { read, quarantined, .. } = run.rows;
     let rows = RowCounts { read, quarantined, ..changes.rows };
     record_success(&transaction, state_schema, &RunRow { rows, ..run.clone() }).await?;
     failpoint::reached("success_recorded");
