@@ -33,6 +33,7 @@ impl TableJob {
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason.clone());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         failpoint::reached("planned");
         self.reached(Phase::Copying, plan.rows_estimate);
@@ -47,6 +48,10 @@ impl TableJob {
             },
             PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
         }?;
+        if let Some(why) = published.replaced.take() {
+            so_far.refresh = Some(PublishWay::Replace.name());
+            so_far.refresh_reason = Some(why);
+        }
         let put_aside = quarantine_warning(&so_far.bad_rows, &self.target.state_schema, &plan.publication.way, &published);
         published.warnings.extend(put_aside);
         Ok(published)

@@ -67,6 +67,7 @@ impl TableJob {
             report.rows = so_far.rows();
         }
         report.refresh = so_far.refresh;
+        report.refresh_reason = so_far.refresh_reason.take();
         report.bytes = so_far.loaded.bytes;
         report.warnings.append(&mut so_far.told);
         report.warnings.append(&mut so_far.warnings);

@@ -15,6 +15,7 @@ use crate::target::{Blocker, Lease, Loaded};
 pub(super) struct SoFar {
     pub(super) begun: Instant,
     pub(super) refresh: Option<&'static str>,
+    pub(super) refresh_reason: Option<String>,
     pub(super) loaded: Loaded,
     /// Rows read and put aside.
     pub(super) bad_rows: Vec<BadRow>,
@@ -38,6 +39,7 @@ impl SoFar {
         Self {
             begun: Instant::now(),
             refresh: None,
+            refresh_reason: None,
             loaded: Loaded::default(),
             bad_rows: Vec::new(),
             text_as_bytes: false,
