@@ -41,7 +41,7 @@ fn with_every_body<'a>(rest: &[&'a str]) -> Vec<&'a str> {
     EVERY_BODY.iter().chain(rest).copied().collect()
 }
 
-const TABLE: [&str; 14] = [
+const TABLE: [&str; 15] = [
     "table_name",
     "success",
     "status",
@@ -52,6 +52,7 @@ const TABLE: [&str; 14] = [
     "unchanged",
     "quarantined_count",
     "refresh",
+    "refresh_reason",
     "execution_time",
     "error",
     "attempts",

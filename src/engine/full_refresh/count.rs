@@ -34,6 +34,7 @@ impl TableJob {
         });
         let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason);
         so_far.warnings = plan.warnings;
         report.counted = Some((at_source, in_target));
         Ok(())
