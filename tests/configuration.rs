@@ -38,7 +38,7 @@ async fn a_wrong_field_is_named_with_file_line_and_path_and_the_nearest_valid_na
         ("/tables/customer/colums", json!(["CD"]), "colums", &["tables.customer", "colums", "\"columns\""]),
         ("/tables/customer/batch_size", json!("many"), "many", &["tables.customer.batch_size"]),
         ("/defaults/refesh", json!("merge"), "refesh", &["defaults", "refesh", "\"refresh\""]),
-        ("/defaults/refresh", json!("swap"), "", &["swap"]),
+        ("/defaults/refresh", json!("swop"), "", &["refresh", "swap"]),
         ("/defaults/refresh", json!("merg"), "", &["refresh", "merge"]),
         ("/tables/customer/pg_columns", json!(["cd"]), "", &["tables.customer", "columns", "pg_columns"]),
         ("/tables/customer/primary_key", json!("Key"), "", &["tables.customer", "Key"]),

@@ -15,8 +15,10 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 const SHARES: [(Direction, [u64; 5]); 2] =
     [(Direction::ToClient, [200, 2_000, 5_000, 8_000, 9_300]), (Direction::ToServer, [5, 100, 5_000, 9_800, 9_950])];
 
+/// What a publish says last but COMMIT.
+const LAST: &str = ".source_columns (";
 /// The publish's COMMIT, and the answer to it.
-const COMMIT: [Place; 2] = [Place::Text(Direction::ToServer, "COMMIT"), Place::Text(Direction::ToClient, "COMMIT")];
+const COMMIT: [Place; 2] = [Place::After(LAST, Direction::ToServer, "COMMIT"), Place::After(LAST, Direction::ToClient, "COMMIT")];
 
 /// Which connection goes wrong.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +113,7 @@ async fn strike(site: &Site, proxy: &Proxy, trouble: (Trouble, Place)) {
     let took = begun.elapsed();
     assert!(took < TIME_MAX, "{cell}: {took:?}: {body}");
     assert!(proxy.has_struck(), "{cell}: nothing went wrong: {body}");
-    let committed = matches!(trouble.1, Place::Text(Direction::ToClient, _));
+    let committed = matches!(trouble.1, Place::After(_, Direction::ToClient, _));
     assert!(!committed || body.code == Some(0), "{cell}: what was committed is looked up: {body}");
     proxy.plan(None);
     if body.code == Some(0) {

@@ -129,8 +129,8 @@ pub(super) fn wanted(key: &SourceForeignKey, owner: Owner<'_>, configured: &[Tab
             && same(Some(&other.sql_table.table), Some(&key.references.table))
     });
     let parent = parent.ok_or_else(|| format!("it points at {}, which is not a configured table", key.references))?;
-    if parent.options.refresh == Refresh::Truncate {
-        return Err(format!("it points at {}, and PostgreSQL truncates no table that foreign keys point at", parent.pg_table));
+    if let Some(why) = refuses_references(parent.options.refresh) {
+        return Err(format!("it points at {}, and {why}", parent.pg_table));
     }
     let columns = key.columns.iter().map(|(column, _)| target_column(owner.config, column)).collect::<Result<_, _>>()?;
     let referenced = key.columns.iter().map(|(_, column)| target_column(parent, column)).collect::<Result<_, _>>()?;
@@ -139,6 +139,15 @@ pub(super) fn wanted(key: &SourceForeignKey, owner: Owner<'_>, configured: &[Tab
         .and_then(|mut names| names.pop())
         .ok_or_else(|| format!("its name is longer than the {IDENTIFIER_BYTES_MAX} bytes that PostgreSQL keeps"))?;
     Ok(NewForeignKey { table: owner.config.pg_table.clone(), name, columns, references: parent.pg_table.clone(), referenced })
+}
+
+/// Why a table that is refreshed so can have no foreign keys that point at it; none where it can.
+fn refuses_references(refresh: Refresh) -> Option<&'static str> {
+    match refresh {
+        Refresh::Truncate => Some("PostgreSQL truncates no table that foreign keys point at"),
+        Refresh::Swap => Some("no table that foreign keys point at can be swapped"),
+        Refresh::Auto | Refresh::Merge | Refresh::Replace => None,
+    }
 }
 
 /// The target column that a source column goes into.

@@ -94,7 +94,7 @@ pub(super) fn quarantine_warning(rows: &[BadRow], state_schema: &str, way: &Publ
         PublishWay::Merge { .. } if published.kept > 0 => {
             format!("{} of them stand in the target as they were before, the others are not there", published.kept)
         }
-        PublishWay::Merge { .. } | PublishWay::Straight { .. } | PublishWay::Replace | PublishWay::Truncate => {
+        PublishWay::Merge { .. } | PublishWay::Straight { .. } | PublishWay::Replace | PublishWay::Truncate | PublishWay::Swap { .. } => {
             format!("{} not in the target", if one { "it is" } else { "they are" })
         }
     };

@@ -16,10 +16,12 @@ pub enum Refresh {
     Replace,
     /// Truncates and inserts in one transaction; readers wait for the insert.
     Truncate,
+    /// A new table, or partition, takes the place of the old one; only where nothing hangs on that.
+    Swap,
 }
 
 impl Refresh {
-    const ALL: [Self; 4] = [Self::Auto, Self::Merge, Self::Replace, Self::Truncate];
+    const ALL: [Self; 5] = [Self::Auto, Self::Merge, Self::Replace, Self::Truncate, Self::Swap];
 
     /// Its name in the configuration and in reports.
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Refresh {
             Self::Merge => "merge",
             Self::Replace => "replace",
             Self::Truncate => "truncate",
+            Self::Swap => "swap",
         }
     }
 }
@@ -39,7 +42,6 @@ impl FromStr for Refresh {
         let names = Self::ALL.map(|refresh| format!("`{}`", refresh.name())).join(", ");
         match Self::ALL.into_iter().find(|refresh| refresh.name() == text) {
             Some(refresh) => Ok(refresh),
-            None if text == "swap" => Err(format!("swap is not available yet in this version, expected one of {names}")),
             None => Err(format!("unknown variant `{text}`, expected one of {names}")),
         }
     }

@@ -125,7 +125,7 @@ impl NewTable {
         let last: Vec<_> = self.columns.iter().filter_map(|column| Some((column.name.as_str(), column.identity?.last?))).collect();
         if !last.is_empty() {
             let names: Vec<_> = last.iter().map(|(column, _)| *column).collect();
-            advance_sequences(transaction, target, &names, &last).await?;
+            advance_sequences(transaction, target, target, &names, &last).await?;
         }
         Ok(warnings)
     }

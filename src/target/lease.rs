@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_postgres::Row;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::target_error;
@@ -47,6 +48,8 @@ pub(super) fn migration(schema: &PgIdent<'_>) -> String {
 pub struct Lease {
     target: TargetTable,
     token: i64,
+    /// Says that another run has the table.
+    taken_over: CancellationToken,
 }
 
 impl Lease {
@@ -57,12 +60,34 @@ impl Lease {
 
     /// That of the run before.
     pub(super) fn before(&self) -> Self {
-        Self { target: self.target.clone(), token: self.token - 1 }
+        Self { target: self.target.clone(), token: self.token - 1, taken_over: CancellationToken::new() }
     }
 
     /// The key of the advisory lock that every transaction of the run shares, by which they are known. Below zero, where no table's lock is.
     fn work_key(&self) -> i64 {
         !(key(&self.target) ^ self.token)
+    }
+
+    /// Says that another run has the table.
+    pub(super) fn note_taken_over(&self) {
+        self.taken_over.cancel();
+    }
+
+    /// Does `work`, unless another run takes the table over: then nothing of it can be published any more, and it is given up.
+    ///
+    /// # Errors
+    /// As `work` has them, or [`ErrorKind::TargetWrite`] for the loss.
+    pub async fn or_taken_over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.taken_over.cancelled() => Err(self.lost("taken over by another run")),
+        }
+    }
+
+    fn lost(&self, by: &str) -> SyncError {
+        SyncError::new(ErrorKind::TargetWrite, format!("the lock of {} was {by}, so nothing is published", self.target))
+            .with_remedy("This run was cut off from the target, or halted, for longer than its lock stands without a renewal")
     }
 
     /// Whether it is still this run that has the table. The row stays locked until the transaction ends, so that no other takes it over meanwhile.
@@ -77,8 +102,7 @@ impl Lease {
             Some(row) => format!("taken over by {} on {}", row.get::<_, &str>("application"), row.get::<_, &str>("host")),
             None => "removed by hand".to_owned(),
         };
-        Err(SyncError::new(ErrorKind::TargetWrite, format!("the lock of {} was {by}, so nothing is published", self.target))
-            .with_remedy("This run was cut off from the target, or halted, for longer than its lock stands without a renewal"))
+        Err(self.lost(&by))
     }
 
     async fn row(&self, transaction: &Transaction<'_>, state_schema: &str) -> Result<Option<Row>> {
@@ -108,7 +132,8 @@ impl Session {
         let application = &self.login().application;
         let row = self.query_one(&sql, &[&target.to_string(), &run_id, application, &host, &process_id, &holder, &name]).await;
         let row = row.map_err(|error| target_error(&format!("lock {target}"), error))?;
-        Ok((Lease { target: target.clone(), token: row.get("token") }, Remains::found(&row, &self.state_schema, target)))
+        let lease = Lease { target: target.clone(), token: row.get("token"), taken_over: CancellationToken::new() };
+        Ok((lease, Remains::found(&row, &self.state_schema, target)))
     }
 
     /// Whether the table is still this lease's.

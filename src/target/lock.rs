@@ -155,7 +155,7 @@ impl Keeper {
         tokio::select! {
             biased;
             _ = release => {}
-            () = self.renew_until_taken_over() => tracing::warn!("the lock of {} was taken over by another run", self.lease.target()),
+            () = self.renew_until_taken_over() => self.lease.note_taken_over(),
         }
         self.give_back().await;
     }

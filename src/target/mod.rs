@@ -1,6 +1,7 @@
 //! PostgreSQL as the target: sessions, what stands there, staging, and how a change becomes visible.
 
 mod add_columns;
+mod blockers;
 mod catalog;
 mod create;
 mod error;
@@ -21,14 +22,15 @@ mod staging;
 mod state;
 mod tls;
 
-pub use catalog::{Dependent, DependentKind, OnDelete, TargetDescription};
+pub use blockers::{Blocker, BlockerWatch};
+pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
-pub use error::{breaks_constraint, breaks_key};
+pub use error::{breaks_constraint, breaks_key, lacks_lock};
 pub use foreign_key::NewForeignKey;
 pub use lease::Lease;
 pub use lock::{Lock, LockOutcome};
 pub use patience::Patience;
-pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad};
+pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad, SwapLoad};
 pub use session::{Login, Session};
 pub use staging::{Load, Loaded};
 pub use state::{RunRow, Started};

@@ -20,10 +20,11 @@ pub(super) struct ColumnSequence {
 }
 
 /// Moves the sequences that number columns among `columns` forward: to the number that stands furthest in the table, and to the one that the
-/// source gave last, where `last` has one. A sequence that the role may not set is another's business, and left alone.
+/// source gave last, where `last` has one. The numbers are looked for in `rows`, which is `target` or what will hold its rows. A sequence that the role may not set is another's business, and left alone.
 pub(super) async fn advance_sequences(
     transaction: &Transaction<'_>,
     target: &TargetTable,
+    rows: &TargetTable,
     columns: &[&str],
     last: &[(&str, i64)],
 ) -> Result<()> {
@@ -36,7 +37,7 @@ pub(super) async fn advance_sequences(
             (if sequence.increment > 0 { "GREATEST" } else { "LEAST" }, format!("BETWEEN {} AND {}", sequence.min, sequence.max));
         let sql = format!(
             "SELECT setval($1::text::regclass, f.number::bigint) FROM {name} AS s, \
-             (SELECT {direction}({furthest}({column})::numeric, {known}::numeric) AS number FROM {target}) AS f \
+             (SELECT {direction}({furthest}({column})::numeric, {known}::numeric) AS number FROM {rows}) AS f \
              WHERE f.number {bounds} AND (f.number {beyond} s.last_value OR (f.number = s.last_value AND NOT s.is_called))",
             name = sequence.name
         );

@@ -24,6 +24,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SQL_SERVER_MCTM_SECRET_ID", "prod/mctm"),
     ("MAX_PARALLEL_TABLES", "0"),
     ("MAX_PARALLEL_TABLES", "many"),
+    ("MAX_RETRIES", "-1"),
     ("MAX_PARALLEL_PER_SOURCE", "0"),
     ("MAX_PARALLEL_TABLES", "99999999999999999999999"),
     ("DEADLINE_MARGIN", "soon"),

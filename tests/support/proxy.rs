@@ -45,6 +45,8 @@ pub(crate) enum Place {
     Byte(Direction, u64),
     /// Before this text.
     Text(Direction, &'static str),
+    /// Before the first of the second text that comes after the first has passed to the server.
+    After(&'static str, Direction, &'static str),
 }
 
 /// A proxy on 127.0.0.1.
@@ -58,6 +60,8 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct Shared {
     planned: Option<(Trouble, Place)>,
+    /// Whether the first text of [`Place::After`] has passed.
+    reached: bool,
     /// Bytes that have passed [to the server, to the client], over all connections.
     passed: [u64; 2],
     /// Connections that stand still, both their ends.
@@ -166,7 +170,12 @@ impl Shared {
         let sound = match place {
             Place::Byte(of, at) if of == direction && at < *passed => usize::try_from(at.saturating_sub(before)).ok(),
             Place::Text(of, text) if of == direction => memchr::memmem::find(bytes, text.as_bytes()),
-            Place::Byte(..) | Place::Text(..) => None,
+            Place::After(_, of, text) if self.reached && of == direction => memchr::memmem::find(bytes, text.as_bytes()),
+            Place::After(first, ..) if direction == Direction::ToServer => {
+                self.reached |= memchr::memmem::find(bytes, first.as_bytes()).is_some();
+                None
+            }
+            Place::Byte(..) | Place::Text(..) | Place::After(..) => None,
         };
         let Some(sound) = sound else { return (bytes.len(), None) };
         self.planned = None;

@@ -85,7 +85,7 @@ fn errors_of_form_name_file_line_path_and_what_was_expected() {
     let cases = [
         (r#""colums": ["A"]"#, "t.json, line 6: tables.customer.colums: unknown field `colums`", "(did you mean \"columns\"?)"),
         (r#""refresh": "merg""#, "t.json, line 6: tables.customer.refresh: unknown variant `merg`", "(did you mean \"merge\"?)"),
-        (r#""refresh": "swap""#, "t.json, line 6: tables.customer.refresh: swap is not available yet in this version", "truncate"),
+        (r#""refresh": "swop""#, "t.json, line 6: tables.customer.refresh: unknown variant `swop`", "(did you mean \"swap\"?)"),
         (r#""isolation": "snapshots""#, "t.json, line 6: tables.customer.isolation: unknown variant", "(did you mean \"snapshot\"?)"),
         (
             r#""batch_size": "many""#,

@@ -16,30 +16,42 @@ use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
-use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
+use crate::target::{
+    BlockerWatch, Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key, lacks_lock,
+};
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         failpoint::reached("source_described");
-        let standing = self.run.stop.or_done(session.patience().wait(session.describe(&self.config.pg_table))).await?;
+        let standing = self
+            .run
+            .stop
+            .or_done(session.patience().wait(session.describe_for(&self.config.pg_table, self.config.options.refresh)))
+            .await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason.clone());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         failpoint::reached("planned");
         self.reached(Phase::Copying, plan.rows_estimate);
         let read = self.reading(connection, described, &plan, so_far.text_as_bytes);
         let mut published = match plan.publication.way {
-            PublishWay::Straight { .. } => match self.load_straight(session, &plan, read, so_far).await {
+            PublishWay::Straight { .. } | PublishWay::Swap { .. } => match Box::pin(self.load_directly(session, &plan, read, so_far)).await
+            {
                 Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
-                    Err(self.name_bad_rows(session, &plan, so_far, error).await)
+                    Err(Box::pin(self.name_bad_rows(session, &plan, so_far, error)).await)
                 }
                 done => done,
             },
             PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
         }?;
+        if let Some(why) = published.replaced.take() {
+            so_far.refresh = Some(PublishWay::Replace.name());
+            so_far.refresh_reason = Some(why);
+        }
         let put_aside = quarantine_warning(&so_far.bad_rows, &self.target.state_schema, &plan.publication.way, &published);
         published.warnings.extend(put_aside);
         Ok(published)
@@ -70,7 +82,7 @@ impl TableJob {
     }
 
     /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
-    async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+    pub(super) async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
         let Some(before) = &so_far.seen else { return Ok(()) };
         let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
         so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
@@ -85,6 +97,15 @@ impl TableJob {
             described.description.definition = self.run.stop.or_done(defining).await?;
         }
         Ok(())
+    }
+
+    async fn load_directly(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
+        match plan.publication.way {
+            PublishWay::Swap { .. } => self.load_and_swap(session, plan, read, so_far).await,
+            PublishWay::Straight { .. } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => {
+                self.load_straight(session, plan, read, so_far).await
+            }
+        }
     }
 
     async fn load_straight(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
@@ -102,17 +123,21 @@ impl TableJob {
 
     /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
     /// goes wrong there, the first error stands.
-    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
+    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &mut SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
             let staging = session.create_staging(&plan.publication).await?;
+            so_far.staging = Some(staging.clone());
             self.pump(session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await?;
             Ok(staging)
         };
         match self.run.stop.or_done(naming).await {
-            Ok(staging) => session.name_offenders(&plan.publication, &staging, first).await,
+            Ok(staging) => {
+                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first).await) };
+                self.run.stop.or_done(named).await.unwrap_or_else(|stopped| stopped)
+            }
             Err(named) if named.kind() == ErrorKind::Refused => named,
             Err(_) => first,
         }
@@ -121,6 +146,7 @@ impl TableJob {
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
+        so_far.staging = Some(staging.clone());
         failpoint::reached("staging_made");
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
@@ -142,21 +168,29 @@ impl TableJob {
     }
 
     /// Publishes, again after a pause where a lock was not had or a deadlock came. A stop gives up one that waits for its lock, and none that has it.
-    async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
+    /// From the second time on, somebody looks on who keeps the lock.
+    async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &mut SoFar) -> Result<Published> {
         let mut retries = Retries::of_publish();
+        let mut watch: Option<BlockerWatch> = None;
         loop {
             let begun = AtomicBool::new(false);
             let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
             let patience = session.patience();
             let publishing = patience.wait(session.publish(&plan.publication, staging, &row));
             match self.run.stop.or_done_once_begun(publishing, &begun).await {
-                Err(error) => retries.wait(error, &self.run.stop).await?,
+                Err(error) => {
+                    if lacks_lock(&error) {
+                        let watch = watch.get_or_insert_with(|| BlockerWatch::start(self.target.clone(), self.application()));
+                        so_far.blockers = watch.seen();
+                    }
+                    retries.wait(error, &self.run.stop).await?;
+                }
                 done => return done,
             }
         }
     }
 
-    async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    pub(super) async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
         pump(&mut load, move |sink| read.run(sink), &progress).await

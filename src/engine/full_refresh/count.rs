@@ -15,7 +15,7 @@ impl TableJob {
             report.attempts += 1;
             let Err(error) = self.count_once(report, so_far).await else { return Ok(()) };
             let failed = SoFar::failed_attempt(report.attempts, &error);
-            retries.wait(error, &self.run.stop).await?;
+            self.wait_to_retry(&mut retries, error).await?;
             so_far.start_over(Some(failed));
         }
     }
@@ -25,7 +25,7 @@ impl TableJob {
         let counting = Box::pin(async {
             let session = Session::open(&self.target, &self.application()).await?;
             let (mut connection, mut described) = self.describe_source().await?;
-            let standing = session.describe(&self.config.pg_table).await?;
+            let standing = session.describe_for(&self.config.pg_table, self.config.options.refresh).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
             let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;
@@ -34,6 +34,7 @@ impl TableJob {
         });
         let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason);
         so_far.warnings = plan.warnings;
         report.counted = Some((at_source, in_target));
         Ok(())

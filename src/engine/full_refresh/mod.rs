@@ -7,8 +7,10 @@
 mod attempt;
 mod clean_up;
 mod count;
+mod explain;
 mod held;
 mod so_far;
+mod swap;
 
 use self::held::{Hands, Taken};
 use self::so_far::SoFar;
@@ -19,7 +21,7 @@ use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Outcome, Phase, ProgressEvent, RowCounts, TableReport};
 use crate::sources::sqlserver::wants_text_as_bytes;
-use crate::target::{Published, RunRow};
+use crate::target::{Lease, Published, RunRow, Session};
 
 /// Everything one table's refresh needs; nothing of another table.
 #[derive(Clone)]
@@ -65,6 +67,7 @@ impl TableJob {
             report.rows = so_far.rows();
         }
         report.refresh = so_far.refresh;
+        report.refresh_reason = so_far.refresh_reason.take();
         report.bytes = so_far.loaded.bytes;
         report.warnings.append(&mut so_far.told);
         report.warnings.append(&mut so_far.warnings);
@@ -80,7 +83,7 @@ impl TableJob {
             report.attempts += 1;
             let error = match Box::pin(self.attempt(&mut hands, so_far)).await {
                 Ok(end) => break Ok(end),
-                Err(error) => error,
+                Err(error) => self.explain(&hands, so_far, error).await,
             };
             if error.passing().is_some()
                 && let Some(rows) = self.look_up(&mut hands, so_far, &error).await
@@ -88,7 +91,7 @@ impl TableJob {
                 break Ok(End::committed(rows, Some(&error)));
             }
             let failed = SoFar::failed_attempt(report.attempts, &error);
-            if let Err(error) = retries.wait(error, &self.run.stop).await {
+            if let Err(error) = self.wait_to_retry(&mut retries, error).await {
                 break match self.clean_up(&mut hands, so_far, &error).await {
                     Some(rows) => Ok(End::committed(rows, Some(&error))),
                     None => Err(error),
@@ -101,9 +104,18 @@ impl TableJob {
         done
     }
 
+    /// Waits until the table may be begun again; the error where it may not.
+    async fn wait_to_retry(&self, retries: &mut Retries, error: SyncError) -> Result<()> {
+        if error.passing().is_some() {
+            self.reached(Phase::Waiting, None);
+        }
+        self.run.unreachable.wait(retries, error, &self.config.db_type, &self.run.stop).await
+    }
+
     fn conclude(&self, report: &mut TableReport, so_far: &mut SoFar, hands: &Hands, done: Result<End>) -> Result<()> {
         match done {
             Ok(End::Published(published)) => {
+                self.run.unreachable.forget();
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
                 so_far.warnings.extend(published.warnings);
@@ -134,16 +146,26 @@ impl TableJob {
             Taken::HeldBy(held_by) => return Ok(End::HeldBy(held_by)),
             Taken::Published(rows) => return Ok(End::committed(rows, None)),
         };
-        let mut published = self.load_and_publish(session, so_far).await;
+        let lease = so_far.lease.clone();
+        let mut published = self.work_under(&lease, session, so_far).await;
         if let Err(unsure) = &published
             && wants_text_as_bytes(unsure)
         {
             tracing::info!("reading again, text as its bytes: {unsure}");
             so_far.text_as_bytes = true;
             so_far.start_over(None);
-            published = self.load_and_publish(session, so_far).await;
+            published = self.work_under(&lease, session, so_far).await;
         }
         published.map(End::Published)
+    }
+
+    /// Loads and publishes for as long as the table is this run's.
+    async fn work_under(&self, lease: &Option<Lease>, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
+        let work = Box::pin(self.load_and_publish(session, so_far));
+        match lease {
+            Some(lease) => lease.or_taken_over(work).await,
+            None => work.await,
+        }
     }
 
     fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {

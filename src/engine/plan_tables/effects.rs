@@ -54,6 +54,17 @@ fn publish_locks(way: &PublishWay) -> Vec<ForeseenLock> {
                 writers: "wait while all rows are inserted".to_owned(),
             },
         ],
+        PublishWay::Swap { .. } => vec![
+            publish("from the moment when the new rows and their indexes are there to the commit", NEVER, "wait for that moment"),
+            ForeseenLock {
+                mode: "ACCESS EXCLUSIVE",
+                held: "for the moment of the swap; asked for half a second at a time, then given up and asked for again, a few times"
+                    .to_owned(),
+                readers: "wait for that moment, and up to half a second behind it while a long transaction of others holds it up"
+                    .to_owned(),
+                writers: "the same".to_owned(),
+            },
+        ],
     }
 }
 
@@ -98,6 +109,7 @@ fn effect(dependent: &Dependent, way: &PublishWay) -> String {
             PublishWay::Replace => "subscribers get every row as deleted and inserted".to_owned(),
             PublishWay::Merge { .. } => "subscribers get the rows that differ".to_owned(),
             PublishWay::Straight { .. } => "subscribers get every row".to_owned(),
+            PublishWay::Swap { .. } => "stands in the way: the run would fail".to_owned(),
         },
         DependentKind::RowSecurity { active: true } => {
             "applies to this role: the run would fail, for it could not see every row".to_owned()
@@ -112,9 +124,10 @@ fn deletes(on_delete: OnDelete, way: &PublishWay) -> String {
     let which = match way {
         PublishWay::Straight { .. } => return "stays; nothing is deleted".to_owned(),
         PublishWay::Truncate => return "PostgreSQL refuses to truncate".to_owned(),
+        PublishWay::Swap { .. } => return "stands in the way: the run would fail".to_owned(),
         PublishWay::Replace => "every row is deleted and inserted",
-        PublishWay::Merge { reinsert_changed: true } => "rows that vanished or changed are deleted",
-        PublishWay::Merge { reinsert_changed: false } => "rows that vanished are deleted",
+        PublishWay::Merge { reinsert_changed: true, .. } => "rows that vanished or changed are deleted",
+        PublishWay::Merge { reinsert_changed: false, .. } => "rows that vanished are deleted",
     };
     match on_delete {
         OnDelete::Refused => format!("{which}; one that is referred to fails the publish"),
@@ -129,6 +142,7 @@ fn trigger(on: &str, way: &PublishWay) -> String {
         PublishWay::Merge { .. } => "for the rows that differ",
         PublishWay::Replace => "for every row, deleted and inserted",
         PublishWay::Truncate => "at the truncate and for every row that is inserted",
+        PublishWay::Swap { .. } => "and stands in the way: the run would fail",
     };
     format!("fires on {on}, {fires}")
 }

@@ -68,7 +68,7 @@ pub async fn plan_tables(
 async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &PlanJob) -> Result<(Foreseen, Option<SyncError>)> {
     let config = &job.config;
     let standing = match session {
-        Ok(session) => session.describe(&config.pg_table).await,
+        Ok(session) => session.describe_for(&config.pg_table, config.options.refresh).await,
         Err(error) => Err(again(error)),
     };
     let described = describe(sources, job, matches!(standing, Ok(None))).await;

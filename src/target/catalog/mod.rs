@@ -2,8 +2,11 @@
 
 mod constraints;
 mod dependents;
+mod swap;
 
 pub use dependents::{Dependent, DependentKind, OnDelete};
+pub use swap::Swappable;
+pub(super) use swap::{Pair, differences, likeness};
 use tokio_postgres::Row;
 
 use super::error::target_error;
@@ -75,6 +78,10 @@ pub struct TargetDescription {
     pub missing_privileges: Vec<&'static str>,
     /// Whether there is no row in it.
     pub empty: bool,
+    /// What a swap would take the place of, where that is asked for.
+    pub swap: Swappable,
+    /// What is told of every row that is written: triggers, rules, publications; read where the refresh may choose how many rows it writes.
+    pub told_of_rows: Vec<String>,
 }
 
 impl TargetDescription {
@@ -130,6 +137,8 @@ impl Session {
             deletes_reach: references.iter().filter(|row| row.get("deletes_reach")).map(|row| row.get("from_table")).collect(),
             missing_privileges,
             empty,
+            swap: Swappable::default(),
+            told_of_rows: Vec::new(),
         }))
     }
 

@@ -9,6 +9,7 @@ mod merge;
 mod replace;
 mod statements;
 mod straight;
+mod swap;
 
 pub use self::guards::Guards;
 use self::keys::Whose;
@@ -17,6 +18,7 @@ use self::merge::Merge;
 use self::replace::{replace, truncate};
 use self::statements::Statements;
 pub use self::straight::StraightLoad;
+pub use self::swap::SwapLoad;
 use super::create::NewTable;
 use super::error::target_error;
 use super::sequence::advance_sequences;
@@ -64,11 +66,18 @@ pub enum PublishWay {
     Merge {
         /// Changed rows are deleted and inserted: an update could meet another unique constraint half-way.
         reinsert_changed: bool,
+        /// All rows may be replaced where so many differ that it costs less.
+        or_replace: bool,
     },
     /// All rows are deleted and inserted.
     Replace,
     /// The table is truncated and filled.
     Truncate,
+    /// A new table takes the place of the old one.
+    Swap {
+        /// The one partition of the target, which is swapped in place of the target itself.
+        partition: Option<TargetTable>,
+    },
 }
 
 impl PublishWay {
@@ -79,6 +88,7 @@ impl PublishWay {
             PublishWay::Merge { .. } => "merge",
             PublishWay::Replace => "replace",
             PublishWay::Truncate => "truncate",
+            PublishWay::Swap { .. } => "swap",
         }
     }
 }
@@ -90,6 +100,8 @@ pub struct Published {
     pub rows: RowCounts,
     /// Rows put aside whose older versions still stand in the target.
     pub kept: u64,
+    /// Why a merge became a replacement of all rows; none where it did not.
+    pub replaced: Option<String>,
     /// What the reader should know.
     pub warnings: Vec<String>,
 }
@@ -154,14 +166,16 @@ async fn publish_staged(
         identity_always: &publication.identity_always,
     };
     let changes = match publication.way {
-        PublishWay::Merge { reinsert_changed } => {
+        PublishWay::Merge { reinsert_changed, or_replace } => {
             if !publication.key_is_enforced {
                 publication.refuse_bad_keys(&transaction, target, Whose::Target).await?;
             }
-            let merge = Merge { statements: &statements, staged, publication, reinsert_changed };
+            let merge = Merge { statements: &statements, staged, publication, reinsert_changed, or_replace };
             merge.run(&transaction, state_schema, run.bad_rows).await?
         }
-        PublishWay::Replace | PublishWay::Straight { .. } => replace(&transaction, &statements, staged, publication).await?,
+        PublishWay::Replace | PublishWay::Straight { .. } | PublishWay::Swap { .. } => {
+            replace(&transaction, &statements, staged, publication).await?
+        }
         PublishWay::Truncate => truncate(&transaction, &statements, staged, publication).await?,
     };
     commit(transaction, publication, state_schema, run, changes).await
@@ -172,6 +186,8 @@ struct Changes {
     rows: RowCounts,
     kept: u64,
     warnings: Vec<String>,
+    /// Why a merge became a replacement of all rows; none where it did not.
+    replaced: Option<String>,
 }
 
 /// The last check, the run's row, COMMIT.
@@ -184,7 +200,7 @@ async fn commit(
 ) -> Result<Published> {
     if changes.rows.inserted > 0 || changes.rows.updated > 0 {
         let columns: Vec<_> = publication.columns.iter().map(String::as_str).collect();
-        advance_sequences(&transaction, &publication.target, &columns, &[]).await?;
+        advance_sequences(&transaction, &publication.target, &publication.target, &columns, &[]).await?;
     }
     let stands = count(&transaction, &publication.target).await?;
     let RowCounts { read, quarantined, .. } = run.rows;
@@ -196,12 +212,25 @@ async fn commit(
         )
         .with_remedy("Look for triggers, rules or row security on the target that change what a statement does"));
     }
+    seal(transaction, publication, state_schema, run, changes).await
+}
+
+/// The run's row, COMMIT.
+async fn seal(
+    transaction: Transaction<'_>,
+    publication: &Publication,
+    state_schema: &str,
+    run: &RunRow<'_>,
+    changes: Changes,
+) -> Result<Published> {
+    let RowCounts { read, quarantined, .. } = run.rows;
     let rows = RowCounts { read, quarantined, ..changes.rows };
-    record_success(&transaction, state_schema, &RunRow { rows, ..run.clone() }).await?;
+    let refresh = if changes.replaced.is_some() { Some(PublishWay::Replace.name()) } else { run.refresh };
+    record_success(&transaction, state_schema, &RunRow { rows, refresh, ..run.clone() }).await?;
     failpoint::reached("success_recorded");
     transaction.commit().await.map_err(|error| target_error(&format!("commit {}", publication.target), error))?;
     failpoint::reached("committed");
-    Ok(Published { rows, kept: changes.kept, warnings: changes.warnings })
+    Ok(Published { rows, kept: changes.kept, replaced: changes.replaced, warnings: changes.warnings })
 }
 
 async fn count(transaction: &Transaction<'_>, table: &TargetTable) -> Result<u64> {

@@ -1,0 +1,39 @@
+//! A refresh by `swap`: load beside, build, and take the place of the old table.
+
+use super::TableJob;
+use super::so_far::SoFar;
+use crate::engine::plan::SyncPlan;
+use crate::engine::reading::Reading;
+use crate::engine::retry::Retries;
+use crate::error::Result;
+use crate::report::Phase;
+use crate::target::{Published, Session};
+
+impl TableJob {
+    pub(super) async fn load_and_swap(
+        &self,
+        session: &mut Session,
+        plan: &SyncPlan,
+        read: Reading,
+        so_far: &mut SoFar,
+    ) -> Result<Published> {
+        let patience = session.patience();
+        let mut swap = self.run.stop.or_done(patience.wait(session.begin_swap(&plan.publication))).await?;
+        let load = swap.load();
+        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
+        self.reached(Phase::Comparing, None);
+        self.run.stop.or_done(patience.wait(swap.build(&self.ended("succeeded", so_far, None)))).await?;
+        let mut retries = Retries::of_swap();
+        while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_writers_out(&self.ended("succeeded", so_far, None)))).await {
+            retries.wait(error, &self.run.stop).await?;
+        }
+        let mut retries = Retries::of_swap();
+        while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_readers_out())).await {
+            retries.wait(error, &self.run.stop).await?;
+        }
+        self.reached(Phase::Publishing, None);
+        patience.wait(swap.publish(&self.ended("succeeded", so_far, None))).await
+    }
+}

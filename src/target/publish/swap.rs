@@ -1,0 +1,186 @@
+//! `swap`: a new table, made like the old one and loaded beside it, takes its place and its name.
+//!
+//! Crash story: one transaction from the new table's creation to the COMMIT, so whatever ends it leaves the old table and nothing else. Rows come by
+//! COPY FREEZE, then indexes, and only then are others kept out: writers while rows of the old table are counted, readers for the few catalogue changes at the end.
+//! A lock that is not had at once is given up, so that nobody queues behind it, and is asked for again by the caller.
+//!
+//! What readers see: those in READ COMMITTED the old table or the new one. A transaction in REPEATABLE READ that has read the old table holds the swap up; one whose snapshot
+//! is older than the swap and that comes later finds the new table under the name, and in it all rows, because frozen rows are visible to every snapshot.
+//!
+//! The old table is dropped without CASCADE, so PostgreSQL itself refuses where something depends on it; and the new table must then be the same in the catalogue, line
+//! by line, or the swap is refused.
+
+use super::keys::Whose;
+use super::{Changes, Publication, PublishWay, Published, count, seal};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::RowCounts;
+use crate::table::TargetTable;
+use crate::target::catalog::{Pair, differences, likeness};
+use crate::target::error::{broken_foreign_key, target_error};
+use crate::target::patience::Patience;
+use crate::target::sequence::advance_sequences;
+use crate::target::session::{Session, Transaction};
+use crate::target::staging::{Load, Within};
+use crate::target::state::{RunRow, helper_table};
+
+/// How long others may have to queue behind a lock that is not had.
+const LOCK_TIMEOUT: &str = "500ms";
+
+/// A swap under way, in its transaction; dropped, it is rolled back.
+pub struct SwapLoad<'a> {
+    transaction: Transaction<'a>,
+    publication: &'a Publication,
+    state_schema: String,
+    patience: Patience,
+    /// What is swapped: the target, or its one partition.
+    old: TargetTable,
+    new: TargetTable,
+    pair: Pair,
+    /// Rows of the old table, once writers are kept out.
+    before: u64,
+    warnings: Vec<String>,
+}
+
+impl Session {
+    /// Opens the transaction of a swap and makes the new table in it, empty.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn begin_swap<'a>(&'a mut self, publication: &'a Publication) -> Result<SwapLoad<'a>> {
+        self.add_columns(publication).await?;
+        let (state_schema, patience) = (self.state_schema.clone(), self.patience());
+        let target = &publication.target;
+        let old = match &publication.way {
+            PublishWay::Swap { partition: Some(partition) } => partition.clone(),
+            _ => target.clone(),
+        };
+        let new =
+            TargetTable { schema: old.schema.clone(), table: format!("tablesync_{}", helper_table(&state_schema, "swap", target).table) };
+        let failed = |error| target_error(&format!("make the table that is to take the place of {old}"), error);
+        let transaction = self.begin().await.map_err(failed)?;
+        let pair = Pair::make(&transaction, &old, &new).await?;
+        for statement in pair.shape(&transaction).await? {
+            transaction.batch_execute(&statement).await.map_err(failed)?;
+        }
+        Ok(SwapLoad { transaction, publication, state_schema, patience, old, new, pair, before: 0, warnings: Vec::new() })
+    }
+}
+
+impl<'a> SwapLoad<'a> {
+    /// Where the rows go.
+    pub fn load(&'a self) -> Load<'a> {
+        Load {
+            within: Within::Transaction(&self.transaction),
+            patience: self.patience.clone(),
+            table: self.new.clone(),
+            columns: &self.publication.columns,
+            key: self.publication.shown_key(),
+            freeze: true,
+        }
+    }
+}
+
+impl SwapLoad<'_> {
+    /// Checks what was loaded, and makes indexes and what else is best made when the rows are there. Nobody waits for it, but writers of tables that foreign keys point at.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when counts or keys say no; else as the server answers.
+    pub async fn build(&mut self, run: &RunRow<'_>) -> Result<()> {
+        run.check_staged(count(&self.transaction, &self.new).await?)?;
+        let old = self.old.clone();
+        for part in self.pair.build(&self.transaction).await? {
+            let failed = |error| target_error(&format!("make the {} of {old} for the new rows", part.about), error);
+            self.transaction.batch_execute(&part.statement).await.map_err(failed)?;
+        }
+        self.build_foreign_keys().await?;
+        if !self.publication.key_is_enforced {
+            self.publication.refuse_bad_keys(&self.transaction, &self.new, Whose::Source).await?;
+        }
+        let analyze = format!("ANALYZE {}", self.new);
+        self.transaction.batch_execute(&analyze).await.map_err(|error| target_error(&format!("analyze the new rows of {old}"), error))
+    }
+
+    /// One of our own making that the new rows break gives way, as in every refresh.
+    async fn build_foreign_keys(&mut self) -> Result<()> {
+        for key in self.pair.foreign_keys(&self.transaction).await? {
+            let failed = |error| target_error(&format!("make the foreign key {} of {} for the new rows", key.name, self.old), error);
+            let attempt = self.transaction.savepoint().await.map_err(failed)?;
+            match attempt.batch_execute(&key.statement).await.map_err(failed) {
+                Ok(()) => attempt.commit().await.map_err(failed)?,
+                Err(error) if key.ours && broken_foreign_key(&error).is_some() => {
+                    attempt.rollback().await.map_err(failed)?;
+                    self.warnings.push(format!(
+                        "the foreign key {} of {} would have stopped this refresh and was taken down; the next run of that table makes it again where the rows allow it",
+                        key.name, self.old
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps writers out, counts what stands and asks the guards; then the new table gets what may have changed until now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when guards say no; else as the server answers, with trouble that may pass where the lock was not had.
+    pub async fn keep_writers_out(&mut self, run: &RunRow<'_>) -> Result<()> {
+        self.lock("SHARE ROW EXCLUSIVE").await?;
+        self.before = count(&self.transaction, &self.publication.target).await?;
+        let staged = run.rows.read.saturating_sub(run.rows.quarantined);
+        let warnings = self.publication.guards.check(staged, self.before, self.before.saturating_sub(staged))?;
+        self.warnings.extend(warnings);
+        let failed = |error| target_error(&format!("give the new table what belongs to {}", self.old), error);
+        for statement in self.pair.belongings(&self.transaction).await? {
+            self.transaction.batch_execute(&statement).await.map_err(failed)?;
+        }
+        let columns: Vec<_> = self.publication.columns.iter().map(String::as_str).collect();
+        let numbered = if self.old == self.publication.target { &self.new } else { &self.publication.target };
+        advance_sequences(&self.transaction, numbered, &self.new, &columns, &[]).await
+    }
+
+    /// Keeps readers out too, for the moment of the swap itself.
+    ///
+    /// # Errors
+    /// As the server answers, with trouble that may pass where the lock was not had.
+    pub async fn keep_readers_out(&mut self) -> Result<()> {
+        self.lock("ACCESS EXCLUSIVE").await
+    }
+
+    /// A lock that is not had undoes nothing of what was done before.
+    async fn lock(&mut self, mode: &str) -> Result<()> {
+        let target = &self.publication.target;
+        let failed = |error| target_error(&format!("lock {target} to swap it"), error);
+        let attempt = self.transaction.savepoint().await.map_err(failed)?;
+        let sql = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE {target} IN {mode} MODE");
+        match attempt.batch_execute(&sql).await.map_err(failed) {
+            Ok(()) => attempt.commit().await.map_err(failed),
+            Err(error) => {
+                attempt.rollback().await.map_err(failed)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Swaps, and commits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when the new table would not be like the old one; else as the server answers.
+    pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
+        let Self { transaction, publication, state_schema, old, pair, before, warnings, .. } = self;
+        let failed = |error| target_error(&format!("swap {old}"), error);
+        let was = likeness(&transaction, pair.old).await?;
+        let names = pair.names(&transaction).await?;
+        // Without CASCADE: what came to depend on it meanwhile ends the swap.
+        let swap = format!("DROP TABLE {old}; {}", names.join("; "));
+        transaction.batch_execute(&swap).await.map_err(failed)?;
+        if let Some(differs) = differences(&was, &likeness(&transaction, pair.new).await?) {
+            tracing::debug!(%differs, "the new table is not like the old one");
+            return Err(SyncError::new(ErrorKind::Refused, format!("a swap would change {old}: {differs}"))
+                .with_remedy("Where somebody changed the table meanwhile, run again; else choose \"merge\" or \"replace\""));
+        }
+        let inserted = run.rows.read.saturating_sub(run.rows.quarantined);
+        let rows = RowCounts { inserted, deleted: before, ..RowCounts::default() };
+        seal(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings, replaced: None }).await
+    }
+}
