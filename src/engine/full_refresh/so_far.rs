@@ -7,8 +7,8 @@ use crate::engine::reading::change_warnings;
 use crate::error::SyncError;
 use crate::report::RowCounts;
 use crate::sources::sqlserver::ReadSummary;
-use crate::table::{BadRow, SeenTable};
-use crate::target::{Lease, Loaded};
+use crate::table::{BadRow, SeenTable, TargetTable};
+use crate::target::{Blocker, Lease, Loaded};
 
 /// What is known of a refresh so far, whatever happens next.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub(super) struct SoFar {
     pub(super) seen: Option<SeenTable>,
     /// The table's lock.
     pub(super) lease: Option<Lease>,
+    /// The staging table, once this attempt has made it.
+    pub(super) staging: Option<TargetTable>,
+    /// Who was seen to keep the publish from its lock.
+    pub(super) blockers: Vec<Blocker>,
 }
 
 impl SoFar {
@@ -43,6 +47,8 @@ impl SoFar {
             told: Vec::new(),
             seen: None,
             lease: None,
+            staging: None,
+            blockers: Vec::new(),
         }
     }
 
