@@ -5,6 +5,7 @@
 
 mod bad_data;
 mod bad_inputs;
+mod blocked;
 mod cargo_lambda;
 mod chaos;
 mod configuration;
@@ -25,12 +26,14 @@ mod overlap;
 mod plan;
 mod pooling;
 mod properties;
-mod readers;
+mod refused;
 mod retries;
+mod same_schema;
 mod secrets;
 mod support;
 mod swap;
 mod sync;
 mod tls;
 mod types;
+mod undisturbed;
 mod verify;

@@ -115,6 +115,37 @@ async fn guards_refuse_to_publish_and_allow_shrink_lifts_them() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_replaces_all_rows_where_most_have_changed_and_nobody_is_told_of_them() {
+    let rows = |name: &str| (1..=10_000).map(|id| person(id, name)).collect::<Vec<_>>();
+    let some = |changed: usize, name: &str, before: &str| [rows(name)[..changed].to_vec(), rows(before)[changed..].to_vec()].concat();
+    let mut site = people(rows("a")).await;
+    site.sync().await;
+    site.source.replace_rows("People", some(6_000, "b", "a"));
+    assert_eq!(site.sync().await.table("people")["refresh"], "merge");
+    site.source.replace_rows("People", some(6_001, "c", "a"));
+    let body = site.sync().await;
+    assert_eq!((&body.table("people")["refresh"], body.counts("people")), (&json!("replace"), [10_000, 10_000, 0, 10_000, 0]), "{body}");
+    assert!(body.table("people")["refresh_reason"].as_str().unwrap().starts_with("6001 of the 10000 rows"), "{body}");
+    assert_eq!(
+        site.db
+            .value("SELECT string_agg(name || n, ',' ORDER BY name) FROM (SELECT name, count(*) AS n FROM people GROUP BY 1) AS g")
+            .await,
+        "a3999,c6001"
+    );
+    let recorded = "SELECT refresh FROM tablesync.runs ORDER BY started_at DESC LIMIT 1";
+    assert_eq!(site.db.value(recorded).await, "replace");
+    site.db.execute("CREATE TRIGGER t BEFORE UPDATE ON people FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()").await;
+    site.source.replace_rows("People", rows("d"));
+    let body = site.sync().await;
+    assert_eq!((&body.table("people")["refresh"], body.counts("people")), (&json!("merge"), [10_000, 0, 10_000, 0, 0]), "{body}");
+    assert!(body.table("people")["refresh_reason"].as_str().unwrap().contains("trigger t"), "{body}");
+    site.db.execute("DROP TRIGGER t ON people").await;
+    site.default("refresh", json!("merge"));
+    site.source.replace_rows("People", rows("e"));
+    assert_eq!(site.sync().await.table("people")["refresh"], "merge", "as it is told to");
+}
+
 /// A site with one small table, `people (id, name)`.
 async fn people(rows: Vec<Vec<Value>>) -> Site {
     planted(Planted::new("People", &[("Id", "int"), ("Name", "nvarchar(50)")], 1).rows(rows), json!({})).await

@@ -242,6 +242,60 @@ async fn a_table_that_is_changed_while_it_is_swapped_stays() {
     nothing_left(&site).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_tells_what_a_swap_locks_and_what_stands_in_its_way() {
+    let site = people(3).await;
+    site.db.execute(PLAIN).await;
+    let body = site.json(&["plan"]).await;
+    let plan = &body["plans"]["people"];
+    assert_eq!(plan["refresh"], "swap", "{body}");
+    let modes: Vec<_> = plan["locks"].as_array().unwrap().iter().map(|lock| lock["mode"].as_str().unwrap()).collect();
+    assert_eq!(modes, ["SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]);
+    site.db.execute("CREATE VIEW named AS SELECT name FROM people").await;
+    let refused = site.json(&["plan"]).await;
+    assert!(refused["plans"]["people"]["error"].as_str().unwrap().contains("view named"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_columns_rows_put_aside_and_a_first_load_go_with_a_swap() {
+    let mut site = people(2).await;
+    site.default("on_bad_row", json!("quarantine"));
+    assert_eq!(site.sync().await.table("people")["refresh"], "straight", "the table is made first");
+    site.db.execute("ALTER TABLE people ADD CONSTRAINT kept CHECK (id > 0)").await;
+    let before = dump(&site.db);
+    site.source.replace_rows("People", vec![person(1, "a"), person(2, "nul\u{0}"), person(3, "c")]);
+    let body = site.sync().await;
+    assert_eq!((body.table("people")["refresh"].as_str(), &body.table("people")["quarantined_count"]), (Some("swap"), &json!(1)), "{body}");
+    assert_eq!(contents(&site).await, "1 a,3 c");
+    assert_eq!(dump(&site.db), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_keys_of_our_own_making_give_way_and_none_is_made_that_points_at_a_swapped_table() {
+    let site = people(3).await;
+    site.db
+        .execute(
+            "CREATE TABLE regions (id integer PRIMARY KEY); ALTER TABLE regions OWNER TO sync; \
+             CREATE TABLE people (id integer PRIMARY KEY CONSTRAINT ours REFERENCES regions DEFERRABLE INITIALLY DEFERRED, name varchar(50)); \
+             COMMENT ON CONSTRAINT ours ON people IS 'Made by tablesync after a foreign key of the source; a refresh that it would stop takes it down until the end of the run'; \
+             ALTER TABLE people OWNER TO sync; GRANT CREATE ON SCHEMA public TO sync",
+        )
+        .await;
+    let body = site.sync().await;
+    assert_eq!(body.counts("people"), [3, 3, 0, 0, 0]);
+    let warned = body["warnings"].as_array().unwrap().iter().any(|warning| warning.as_str().unwrap().contains("foreign key ours"));
+    assert!(warned, "{body}");
+    site.db.execute("ALTER TABLE people ADD CONSTRAINT theirs FOREIGN KEY (id) REFERENCES regions NOT VALID").await;
+    let refused = site.json(&["multi_sync"]).await;
+    assert_eq!(refused.code, Some(0), "one that is not valid holds no row that is loaded before it: {refused}");
+    site.db.execute("ALTER TABLE people DROP CONSTRAINT theirs; INSERT INTO regions VALUES (1), (2), (3)").await;
+    site.db.execute("ALTER TABLE people ADD CONSTRAINT theirs FOREIGN KEY (id) REFERENCES regions").await;
+    site.source.replace_rows("People", vec![person(1, "a"), person(9, "b")]);
+    let refused = site.json(&["multi_sync"]).await;
+    assert!(refused.error_of("people").contains("theirs"), "{refused}");
+    assert_eq!(contents(&site).await, "1 new,2 new,3 new");
+}
+
 /// A table that nothing hangs on.
 const PLAIN: &str = "CREATE TABLE people (id integer PRIMARY KEY, name varchar(50) CONSTRAINT no_dash CHECK (name <> '-')); \
     ALTER TABLE people OWNER TO sync; GRANT CREATE ON SCHEMA public TO sync; INSERT INTO people VALUES (1, 'old')";

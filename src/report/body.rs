@@ -173,6 +173,7 @@ fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
         "unchanged": rows.unchanged,
         "quarantined_count": rows.quarantined,
         "refresh": table.refresh,
+        "refresh_reason": table.refresh_reason,
         "execution_time": seconds(table.elapsed),
         "error": error,
         "attempts": table.attempts,

@@ -68,8 +68,10 @@ pub struct TableReport {
     pub table: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// The way the contents were (or would be) replaced: `straight`, `merge`, `replace`, `truncate`; none when it was not decided.
+    /// The way the contents were (or would be) replaced: `straight`, `merge`, `replace`, `truncate`, `swap`; none when it was not decided.
     pub refresh: Option<&'static str>,
+    /// Why that way; none when it was not decided.
+    pub refresh_reason: Option<String>,
     /// What became of the rows.
     pub rows: RowCounts,
     /// COPY bytes sent to the target.
@@ -93,6 +95,7 @@ impl TableReport {
             table: table.into(),
             outcome,
             refresh: None,
+            refresh_reason: None,
             rows: RowCounts::default(),
             bytes: 0,
             elapsed: Duration::ZERO,

@@ -28,6 +28,11 @@ fn code_of(error: &SyncError) -> Option<&SqlState> {
     error.source()?.downcast_ref::<Cause>()?.0.code()
 }
 
+/// Whether a lock was not had in time.
+pub fn lacks_lock(error: &SyncError) -> bool {
+    code_of(error) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
 /// Whether a key was not unique, or NULL.
 pub fn breaks_key(error: &SyncError) -> bool {
     code_of(error).is_some_and(|code| [SqlState::UNIQUE_VIOLATION, SqlState::NOT_NULL_VIOLATION].contains(code))

@@ -1,6 +1,7 @@
 //! PostgreSQL as the target: sessions, what stands there, staging, and how a change becomes visible.
 
 mod add_columns;
+mod blockers;
 mod catalog;
 mod create;
 mod error;
@@ -21,9 +22,10 @@ mod staging;
 mod state;
 mod tls;
 
+pub use blockers::{Blocker, BlockerWatch};
 pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescription};
 pub use create::{NewColumn, NewIdentity, NewIndex, NewTable};
-pub use error::{breaks_constraint, breaks_key};
+pub use error::{breaks_constraint, breaks_key, lacks_lock};
 pub use foreign_key::NewForeignKey;
 pub use lease::Lease;
 pub use lock::{Lock, LockOutcome};

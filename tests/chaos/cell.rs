@@ -118,7 +118,7 @@ impl Ledger {
             }
         }
         let last = self.rows.last().map_or(0, |(key, _)| *key);
-        let room = self.rng.usize(180..300);
+        let room = self.rng.usize(100..150);
         let new = room.saturating_sub(self.rows.len()).max(1);
         self.rows.extend((last + 1..).zip(std::iter::repeat_with(|| self.rng.u64(0..1 << 40))).take(new));
         self.site.source.replace_rows(SOURCE, self.rows.iter().map(|row| values(*row)).collect());

@@ -7,6 +7,7 @@ pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod readers;
 pub(crate) mod real;
 pub(crate) mod site;
 pub(crate) mod source;

@@ -210,8 +210,31 @@ impl Database {
         }
     }
 
+    /// The whole schema as `pg_dump -s` writes it, but for the product's own; statements, without what differs from one dump to the next.
+    pub(crate) fn schema(&self) -> String {
+        let dumped = Command::new(program("pg_dump"))
+            .args(["--schema-only", "--exclude-schema=tablesync", "--username=postgres", "--dbname", &self.name])
+            .arg("--host")
+            .arg(&self.cluster.dir)
+            .args(["--port", &self.cluster.port.to_string()])
+            .output()
+            .expect("pg_dump comes with the server");
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        let text = String::from_utf8(dumped.stdout).unwrap();
+        // Newer versions guard a dump by a word that is made up each time.
+        text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).collect::<Vec<_>>().join("\n")
+    }
+
     /// A number that changes with any row of a table.
     pub(crate) async fn checksum(&self, table: &str) -> String {
         self.value(&format!("SELECT count(*) || ':' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {table} AS t")).await
     }
+}
+
+/// One of the programs that come with the server: of the newest version, which is the one that `scripts/with-postgres` starts.
+fn program(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
+    let newest = versions.max_by_key(|version| version.file_name().to_str().and_then(|version| version.parse::<u32>().ok()));
+    let packaged = newest.map(|version| version.path().join("bin").join(name)).filter(|path| path.exists());
+    packaged.unwrap_or_else(|| PathBuf::from(name))
 }

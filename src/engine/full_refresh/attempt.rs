@@ -16,7 +16,9 @@ use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
-use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
+use crate::target::{
+    BlockerWatch, Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key, lacks_lock,
+};
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
@@ -31,6 +33,7 @@ impl TableJob {
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason.clone());
         so_far.warnings.extend(plan.warnings.iter().cloned());
         failpoint::reached("planned");
         self.reached(Phase::Copying, plan.rows_estimate);
@@ -39,12 +42,16 @@ impl TableJob {
             PublishWay::Straight { .. } | PublishWay::Swap { .. } => match Box::pin(self.load_directly(session, &plan, read, so_far)).await
             {
                 Err(error) if breaks_constraint(&error) || (breaks_key(&error) && plan.publication.key_is_enforced) => {
-                    Err(self.name_bad_rows(session, &plan, so_far, error).await)
+                    Err(Box::pin(self.name_bad_rows(session, &plan, so_far, error)).await)
                 }
                 done => done,
             },
             PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => self.stage(session, &plan, read, so_far).await,
         }?;
+        if let Some(why) = published.replaced.take() {
+            so_far.refresh = Some(PublishWay::Replace.name());
+            so_far.refresh_reason = Some(why);
+        }
         let put_aside = quarantine_warning(&so_far.bad_rows, &self.target.state_schema, &plan.publication.way, &published);
         published.warnings.extend(put_aside);
         Ok(published)
@@ -116,17 +123,21 @@ impl TableJob {
 
     /// PostgreSQL names one bad key, or of a constraint no row, and stops; the source is read once more, into staging, to name the first five. Whatever
     /// goes wrong there, the first error stands.
-    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &SoFar, first: SyncError) -> SyncError {
+    async fn name_bad_rows(&self, session: &mut Session, plan: &SyncPlan, so_far: &mut SoFar, first: SyncError) -> SyncError {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
             let staging = session.create_staging(&plan.publication).await?;
+            so_far.staging = Some(staging.clone());
             self.pump(session.load_staging(&staging, &plan.publication), read).await?;
             session.check_staged(&plan.publication, &staging).await?;
             Ok(staging)
         };
         match self.run.stop.or_done(naming).await {
-            Ok(staging) => session.name_offenders(&plan.publication, &staging, first).await,
+            Ok(staging) => {
+                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first).await) };
+                self.run.stop.or_done(named).await.unwrap_or_else(|stopped| stopped)
+            }
             Err(named) if named.kind() == ErrorKind::Refused => named,
             Err(_) => first,
         }
@@ -135,6 +146,7 @@ impl TableJob {
     async fn stage(&self, session: &mut Session, plan: &SyncPlan, read: Reading, so_far: &mut SoFar) -> Result<Published> {
         let patience = session.patience();
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
+        so_far.staging = Some(staging.clone());
         failpoint::reached("staging_made");
         let load = session.load_staging(&staging, &plan.publication);
         let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
@@ -156,15 +168,23 @@ impl TableJob {
     }
 
     /// Publishes, again after a pause where a lock was not had or a deadlock came. A stop gives up one that waits for its lock, and none that has it.
-    async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &SoFar) -> Result<Published> {
+    /// From the second time on, somebody looks on who keeps the lock.
+    async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &mut SoFar) -> Result<Published> {
         let mut retries = Retries::of_publish();
+        let mut watch: Option<BlockerWatch> = None;
         loop {
             let begun = AtomicBool::new(false);
             let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
             let patience = session.patience();
             let publishing = patience.wait(session.publish(&plan.publication, staging, &row));
             match self.run.stop.or_done_once_begun(publishing, &begun).await {
-                Err(error) => retries.wait(error, &self.run.stop).await?,
+                Err(error) => {
+                    if lacks_lock(&error) {
+                        let watch = watch.get_or_insert_with(|| BlockerWatch::start(self.target.clone(), self.application()));
+                        so_far.blockers = watch.seen();
+                    }
+                    retries.wait(error, &self.run.stop).await?;
+                }
                 done => return done,
             }
         }

@@ -41,7 +41,7 @@ impl TableJob {
         None
     }
 
-    /// After a failure: the staging table goes, the run's row says why. Nothing here may hide the failure itself; but where the row says that the
+    /// After a failure: the staging table goes, unless its rows were refused, and the run's row says why. Nothing here may hide the failure itself; but where the row says that the
     /// publish was committed after all, its counts are returned.
     pub(super) async fn clean_up(&self, hands: &mut Hands, so_far: &mut SoFar, error: &SyncError) -> Option<RowCounts> {
         if !hands.recorded {
@@ -50,13 +50,15 @@ impl TableJob {
         failpoint::reached("failure_met");
         let sentence = error.to_string();
         let row = self.ended("failed", so_far, Some(&sentence));
+        // Whoever looks into why rows were refused finds them there.
+        let staging = if error.kind() == ErrorKind::Refused { so_far.staging.as_ref() } else { None };
         let cleaning = async {
             if let Some(session) = &mut hands.session {
                 let tidying = async {
                     if error.kind() == ErrorKind::Stopped {
                         session.cancel().await;
                     }
-                    tidy(session, &self.config.pg_table, &row).await
+                    tidy(session, &self.config.pg_table, staging, &row).await
                 };
                 match timeout(TIDY_TIMEOUT, tidying).await {
                     Ok(Ok(committed)) => return Ok(committed),
@@ -69,7 +71,7 @@ impl TableJob {
                 session.end_work(lease).await?;
                 session.work_under(lease);
             }
-            tidy(&mut session, &self.config.pg_table, &row).await
+            tidy(&mut session, &self.config.pg_table, staging, &row).await
         };
         match timeout(CLEANUP_TIMEOUT, cleaning).await {
             Ok(Ok(committed)) => return committed,
@@ -80,8 +82,9 @@ impl TableJob {
     }
 }
 
-async fn tidy(session: &mut Session, target: &TargetTable, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
-    if let Some(lease) = row.lease {
+/// Removes the staging table, unless it is one to be kept, and writes the row.
+async fn tidy(session: &mut Session, target: &TargetTable, kept: Option<&TargetTable>, row: &RunRow<'_>) -> Result<Option<RowCounts>> {
+    if let (Some(lease), None) = (row.lease, kept) {
         session.drop_own_staging(target, lease).await?;
     }
     failpoint::reached("failure_tidied");

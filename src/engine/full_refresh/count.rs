@@ -15,7 +15,7 @@ impl TableJob {
             report.attempts += 1;
             let Err(error) = self.count_once(report, so_far).await else { return Ok(()) };
             let failed = SoFar::failed_attempt(report.attempts, &error);
-            retries.wait(error, &self.run.stop).await?;
+            self.wait_to_retry(&mut retries, error).await?;
             so_far.start_over(Some(failed));
         }
     }
@@ -34,6 +34,7 @@ impl TableJob {
         });
         let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;
         so_far.refresh = Some(plan.publication.way.name());
+        so_far.refresh_reason = Some(plan.reason);
         so_far.warnings = plan.warnings;
         report.counted = Some((at_source, in_target));
         Ok(())

@@ -1,12 +1,13 @@
 //! One table's full refresh: lock, plan, stage, verify, publish.
 //!
-//! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run replaces. A straight
+//! Crash story. Up to the publish only the state schema is written: a `started` row and the staging table, which the next run ends and removes. A straight
 //! load is one transaction from its first row to the `succeeded` row. A publish is one transaction, see [`crate::target`]. The lock goes with the
 //! process. A stop gives up everything but a publish: once begun, that is finished. So a kill at any step leaves the target as it was or wholly new.
 
 mod attempt;
 mod clean_up;
 mod count;
+mod explain;
 mod held;
 mod so_far;
 mod swap;
@@ -66,6 +67,7 @@ impl TableJob {
             report.rows = so_far.rows();
         }
         report.refresh = so_far.refresh;
+        report.refresh_reason = so_far.refresh_reason.take();
         report.bytes = so_far.loaded.bytes;
         report.warnings.append(&mut so_far.told);
         report.warnings.append(&mut so_far.warnings);
@@ -81,7 +83,7 @@ impl TableJob {
             report.attempts += 1;
             let error = match Box::pin(self.attempt(&mut hands, so_far)).await {
                 Ok(end) => break Ok(end),
-                Err(error) => error,
+                Err(error) => self.explain(&hands, so_far, error).await,
             };
             if error.passing().is_some()
                 && let Some(rows) = self.look_up(&mut hands, so_far, &error).await
@@ -89,7 +91,7 @@ impl TableJob {
                 break Ok(End::committed(rows, Some(&error)));
             }
             let failed = SoFar::failed_attempt(report.attempts, &error);
-            if let Err(error) = retries.wait(error, &self.run.stop).await {
+            if let Err(error) = self.wait_to_retry(&mut retries, error).await {
                 break match self.clean_up(&mut hands, so_far, &error).await {
                     Some(rows) => Ok(End::committed(rows, Some(&error))),
                     None => Err(error),
@@ -102,9 +104,18 @@ impl TableJob {
         done
     }
 
+    /// Waits until the table may be begun again; the error where it may not.
+    async fn wait_to_retry(&self, retries: &mut Retries, error: SyncError) -> Result<()> {
+        if error.passing().is_some() {
+            self.reached(Phase::Waiting, None);
+        }
+        self.run.unreachable.wait(retries, error, &self.config.db_type, &self.run.stop).await
+    }
+
     fn conclude(&self, report: &mut TableReport, so_far: &mut SoFar, hands: &Hands, done: Result<End>) -> Result<()> {
         match done {
             Ok(End::Published(published)) => {
+                self.run.unreachable.forget();
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
                 so_far.warnings.extend(published.warnings);

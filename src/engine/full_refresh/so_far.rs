@@ -7,14 +7,15 @@ use crate::engine::reading::change_warnings;
 use crate::error::SyncError;
 use crate::report::RowCounts;
 use crate::sources::sqlserver::ReadSummary;
-use crate::table::{BadRow, SeenTable};
-use crate::target::{Lease, Loaded};
+use crate::table::{BadRow, SeenTable, TargetTable};
+use crate::target::{Blocker, Lease, Loaded};
 
 /// What is known of a refresh so far, whatever happens next.
 #[derive(Debug)]
 pub(super) struct SoFar {
     pub(super) begun: Instant,
     pub(super) refresh: Option<&'static str>,
+    pub(super) refresh_reason: Option<String>,
     pub(super) loaded: Loaded,
     /// Rows read and put aside.
     pub(super) bad_rows: Vec<BadRow>,
@@ -27,6 +28,10 @@ pub(super) struct SoFar {
     pub(super) seen: Option<SeenTable>,
     /// The table's lock.
     pub(super) lease: Option<Lease>,
+    /// The staging table, once this attempt has made it.
+    pub(super) staging: Option<TargetTable>,
+    /// Who was seen to keep the publish from its lock.
+    pub(super) blockers: Vec<Blocker>,
 }
 
 impl SoFar {
@@ -34,6 +39,7 @@ impl SoFar {
         Self {
             begun: Instant::now(),
             refresh: None,
+            refresh_reason: None,
             loaded: Loaded::default(),
             bad_rows: Vec::new(),
             text_as_bytes: false,
@@ -41,6 +47,8 @@ impl SoFar {
             told: Vec::new(),
             seen: None,
             lease: None,
+            staging: None,
+            blockers: Vec::new(),
         }
     }
 

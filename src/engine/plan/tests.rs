@@ -70,6 +70,7 @@ fn target() -> TargetDescription {
         missing_privileges: Vec::new(),
         empty: false,
         swap: Swappable::default(),
+        told_of_rows: Vec::new(),
     }
 }
 
@@ -135,7 +136,8 @@ fn configured_columns_are_found_by_exact_name_first_then_without_case() {
 #[test]
 fn changed_rows_are_reinserted_only_where_another_unique_constraint_asks_and_nothing_is_lost_by_it() {
     let reinserts = |target: &TargetDescription| {
-        plan(&config(), &source(), Some(target), false).unwrap().publication.way == PublishWay::Merge { reinsert_changed: true }
+        plan(&config(), &source(), Some(target), false).unwrap().publication.way
+            == PublishWay::Merge { reinsert_changed: true, or_replace: true }
     };
     let mut other = target();
     other.unique_keys.push(vec!["note".to_owned()]);
@@ -152,9 +154,39 @@ fn a_column_that_is_always_generated_is_reinserted_or_refused() {
     let mut generated = target();
     generated.columns[1].identity_always = true;
     let planned = plan(&config(), &source(), Some(&generated), false).unwrap();
-    assert_eq!(planned.publication.way, PublishWay::Merge { reinsert_changed: true });
+    assert_eq!(planned.publication.way, PublishWay::Merge { reinsert_changed: true, or_replace: true });
     generated.referenced_by.push("child".to_owned());
     assert!(refusal(&config(), &source(), Some(&generated)).contains("count of"));
+}
+
+#[test]
+fn all_rows_are_replaced_only_where_that_is_left_open_and_nobody_is_told_of_rows() {
+    let open = |config: &TableConfig, target: &TargetDescription| {
+        matches!(plan(config, &source(), Some(target), false).unwrap().publication.way, PublishWay::Merge { or_replace: true, .. })
+    };
+    let mut chosen = config();
+    chosen.options.refresh = Refresh::Merge;
+    assert!(open(&config(), &target()) && !open(&chosen, &target()));
+    let told = TargetDescription { told_of_rows: vec!["trigger t".to_owned()], ..target() };
+    assert!(!open(&config(), &told));
+    assert!(plan(&config(), &source(), Some(&told), false).unwrap().reason.ends_with("because trigger t is told of them"));
+    assert!(!open(&config(), &TargetDescription { referenced_by: vec!["child".to_owned()], ..target() }));
+    let mut more = target();
+    more.columns.push(target_column("kept", PgType::Text));
+    assert!(!open(&config(), &more));
+}
+
+#[test]
+fn a_swap_is_refused_with_what_hangs_on_the_table_and_to_whoever_does_not_own_it() {
+    let mut config = config();
+    config.options.refresh = Refresh::Swap;
+    let free = Swappable { owned: true, may_create: true, ..Swappable::default() };
+    let with = |swap: Swappable| TargetDescription { swap, ..target() };
+    assert_eq!(way(&config, Some(&with(free.clone()))), "swap");
+    let view = Swappable { in_the_way: vec!["view v".to_owned()], ..free.clone() };
+    assert!(refusal(&config, &source(), Some(&with(view))).contains("for this hangs on it: view v"));
+    assert!(refusal(&config, &source(), Some(&with(Swappable { owned: false, ..free.clone() }))).contains("is not the owner"));
+    assert!(refusal(&config, &source(), Some(&with(Swappable { may_create: false, ..free }))).contains("lacks CREATE"));
 }
 
 #[test]

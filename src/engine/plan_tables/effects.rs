@@ -126,8 +126,8 @@ fn deletes(on_delete: OnDelete, way: &PublishWay) -> String {
         PublishWay::Truncate => return "PostgreSQL refuses to truncate".to_owned(),
         PublishWay::Swap { .. } => return "stands in the way: the run would fail".to_owned(),
         PublishWay::Replace => "every row is deleted and inserted",
-        PublishWay::Merge { reinsert_changed: true } => "rows that vanished or changed are deleted",
-        PublishWay::Merge { reinsert_changed: false } => "rows that vanished are deleted",
+        PublishWay::Merge { reinsert_changed: true, .. } => "rows that vanished or changed are deleted",
+        PublishWay::Merge { reinsert_changed: false, .. } => "rows that vanished are deleted",
     };
     match on_delete {
         OnDelete::Refused => format!("{which}; one that is referred to fails the publish"),

@@ -6,8 +6,8 @@ use crate::config::TableConfig;
 use crate::engine::drift::Drift;
 use crate::engine::plan::{PlannedColumn, SyncPlan};
 use crate::report::{Foreseen, ForeseenColumn, LastSuccess};
-use crate::table::{ColumnPart, Isolation, Refresh, SourceColumn, SourceDescription, ValueKind};
-use crate::target::{Dependent, PublishWay, TargetDescription};
+use crate::table::{ColumnPart, Isolation, SourceColumn, SourceDescription, ValueKind};
+use crate::target::{Dependent, TargetDescription};
 
 /// What was asked of both sides.
 pub(super) struct Asked<'a> {
@@ -24,7 +24,7 @@ pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
     let way = &plan.publication.way;
     Foreseen {
         refresh: way.name(),
-        reason: reason(asked, plan),
+        reason: plan.reason.clone(),
         target_exists: asked.target.is_some(),
         columns: plan.columns.iter().enumerate().map(|(position, column)| foresee_column(asked, plan, position, column)).collect(),
         ddl: plan.ddl(),
@@ -33,31 +33,6 @@ pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
         dependents: dependents(asked.dependents, way),
         drift: asked.drift.changes.clone(),
         warnings: warnings(asked, plan),
-    }
-}
-
-fn reason(asked: &Asked<'_>, plan: &SyncPlan) -> String {
-    let key = plan.publication.key.join(", ");
-    let refresh = asked.config.options.refresh;
-    match (&plan.publication.way, asked.target) {
-        (PublishWay::Straight { create: Some(_) }, _) => "the target table is missing and create_tables makes it".to_owned(),
-        (PublishWay::Straight { create: None }, _) => "the target table is empty, so there is nothing to compare with".to_owned(),
-        (PublishWay::Merge { reinsert_changed }, _) => {
-            let why = if refresh == Refresh::Merge { "refresh says so" } else { "the target has rows" };
-            let how = if *reinsert_changed {
-                "; changed rows are deleted and inserted, because an update could meet another unique constraint half-way or cannot set a column that is always generated"
-            } else {
-                ""
-            };
-            format!("{why}, and rows are compared by the key ({key}){how}")
-        }
-        (PublishWay::Replace, _) if refresh == Refresh::Replace => "refresh says so".to_owned(),
-        (PublishWay::Replace, _) => "the target has rows, and there is no key to compare them by".to_owned(),
-        (PublishWay::Truncate, _) => "refresh says so".to_owned(),
-        (PublishWay::Swap { partition: None }, _) => "refresh says so, and nothing hangs on the table".to_owned(),
-        (PublishWay::Swap { partition: Some(partition) }, _) => {
-            format!("refresh says so, and {partition} is the one partition of the table")
-        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct TargetDescription {
     pub empty: bool,
     /// What a swap would take the place of, where that is asked for.
     pub swap: Swappable,
+    /// What is told of every row that is written: triggers, rules, publications; read where the refresh may choose how many rows it writes.
+    pub told_of_rows: Vec<String>,
 }
 
 impl TargetDescription {
@@ -136,6 +138,7 @@ impl Session {
             missing_privileges,
             empty,
             swap: Swappable::default(),
+            told_of_rows: Vec::new(),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! `merge`: only the rows that differ are written.
 
+use super::replace::replace;
 use super::statements::Statements;
 use super::{Changes, Publication};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -16,11 +17,18 @@ pub(super) struct Merge<'a> {
     pub(super) staged: u64,
     pub(super) publication: &'a Publication,
     pub(super) reinsert_changed: bool,
+    /// Whether all rows may be replaced where so many differ that it costs less.
+    pub(super) or_replace: bool,
 }
+
+/// Of the target's rows, so many in a hundred must differ for all of them to be replaced in place of a merge; measured, see `docs/adr/0003-merge-or-replace.md`.
+const REPLACE_ABOVE_PERCENT: u64 = 60;
+/// Of fewer rows nobody notices which way they went, but may notice rows written that had not changed.
+const REPLACE_ROWS_MIN: u64 = 10_000;
 
 impl Merge<'_> {
     pub(super) async fn run(&self, transaction: &Transaction<'_>, state_schema: &str, bad_rows: &[BadRow]) -> Result<Changes> {
-        let Self { statements, staged, publication, reinsert_changed } = *self;
+        let Self { statements, staged, publication, reinsert_changed, .. } = *self;
         let failed = |error| target_error(&format!("merge into {}", publication.target), error);
         let drop_difference = format!("DROP TABLE IF EXISTS {}", statements.difference);
         transaction.batch_execute(&drop_difference).await.map_err(failed)?;
@@ -31,6 +39,12 @@ impl Merge<'_> {
         let [new, changed, vanished] = ["new", "changed", "vanished"].map(|column| row.get::<_, i64>(column).cast_unsigned());
 
         let before = (staged + vanished + kept).saturating_sub(new);
+        let replaced = if self.or_replace && kept == 0 { worth_replacing(changed + vanished, before) } else { None };
+        if replaced.is_some() {
+            transaction.batch_execute(&drop_difference).await.map_err(failed)?;
+            let changes = replace(transaction, statements, staged, publication).await?;
+            return Ok(Changes { replaced, ..changes });
+        }
         let warnings = publication.guards.check(staged, before, vanished)?;
         if vanished > 0 || (reinsert_changed && changed > 0) {
             let expected = if reinsert_changed { vanished + changed } else { vanished };
@@ -49,8 +63,18 @@ impl Merge<'_> {
         transaction.batch_execute(&drop_difference).await.map_err(failed)?;
         let unchanged = staged.saturating_sub(new + changed);
         let rows = RowCounts { inserted: new, updated: changed, deleted: vanished, unchanged, ..RowCounts::default() };
-        Ok(Changes { rows, kept, warnings })
+        Ok(Changes { rows, kept, warnings, replaced: None })
     }
+}
+
+/// Why all rows are replaced where so many of those in the target differ or vanish; none where a merge costs less.
+fn worth_replacing(differ: u64, before: u64) -> Option<String> {
+    let most = u128::from(differ) * 100 > u128::from(before) * u128::from(REPLACE_ABOVE_PERCENT);
+    (most && before >= REPLACE_ROWS_MIN).then(|| {
+        format!(
+            "{differ} of the {before} rows in the target changed or vanished, which is more than {REPLACE_ABOVE_PERCENT} in 100: to replace all of them costs less than to merge"
+        )
+    })
 }
 
 /// Runs a statement that must touch so many rows; a trigger or rule that swallows some is noticed.
@@ -70,4 +94,17 @@ async fn exactly(transaction: &Transaction<'_>, sql: &str, expected: u64, verb: 
     }
     Err(SyncError::new(ErrorKind::Refused, format!("{expected} rows were to be touched by the {verb} and PostgreSQL touched {touched}"))
         .with_remedy("Look for triggers, rules or row security on the target that change what a statement does"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_the_share_of_the_targets_rows_must_differ() {
+        assert_eq!(worth_replacing(6_000, 10_000), None);
+        assert!(worth_replacing(6_001, 10_000).is_some_and(|why| why.starts_with("6001 of the 10000 rows in the target")));
+        assert_eq!(worth_replacing(9_999, 9_999), None, "a small table");
+        assert_eq!(worth_replacing(0, 0), None, "all rows are new");
+    }
 }

@@ -66,6 +66,8 @@ pub enum PublishWay {
     Merge {
         /// Changed rows are deleted and inserted: an update could meet another unique constraint half-way.
         reinsert_changed: bool,
+        /// All rows may be replaced where so many differ that it costs less.
+        or_replace: bool,
     },
     /// All rows are deleted and inserted.
     Replace,
@@ -98,6 +100,8 @@ pub struct Published {
     pub rows: RowCounts,
     /// Rows put aside whose older versions still stand in the target.
     pub kept: u64,
+    /// Why a merge became a replacement of all rows; none where it did not.
+    pub replaced: Option<String>,
     /// What the reader should know.
     pub warnings: Vec<String>,
 }
@@ -162,11 +166,11 @@ async fn publish_staged(
         identity_always: &publication.identity_always,
     };
     let changes = match publication.way {
-        PublishWay::Merge { reinsert_changed } => {
+        PublishWay::Merge { reinsert_changed, or_replace } => {
             if !publication.key_is_enforced {
                 publication.refuse_bad_keys(&transaction, target, Whose::Target).await?;
             }
-            let merge = Merge { statements: &statements, staged, publication, reinsert_changed };
+            let merge = Merge { statements: &statements, staged, publication, reinsert_changed, or_replace };
             merge.run(&transaction, state_schema, run.bad_rows).await?
         }
         PublishWay::Replace | PublishWay::Straight { .. } | PublishWay::Swap { .. } => {
@@ -182,6 +186,8 @@ struct Changes {
     rows: RowCounts,
     kept: u64,
     warnings: Vec<String>,
+    /// Why a merge became a replacement of all rows; none where it did not.
+    replaced: Option<String>,
 }
 
 /// The last check, the run's row, COMMIT.
@@ -219,11 +225,12 @@ async fn seal(
 ) -> Result<Published> {
     let RowCounts { read, quarantined, .. } = run.rows;
     let rows = RowCounts { read, quarantined, ..changes.rows };
-    record_success(&transaction, state_schema, &RunRow { rows, ..run.clone() }).await?;
+    let refresh = if changes.replaced.is_some() { Some(PublishWay::Replace.name()) } else { run.refresh };
+    record_success(&transaction, state_schema, &RunRow { rows, refresh, ..run.clone() }).await?;
     failpoint::reached("success_recorded");
     transaction.commit().await.map_err(|error| target_error(&format!("commit {}", publication.target), error))?;
     failpoint::reached("committed");
-    Ok(Published { rows, kept: changes.kept, warnings: changes.warnings })
+    Ok(Published { rows, kept: changes.kept, replaced: changes.replaced, warnings: changes.warnings })
 }
 
 async fn count(transaction: &Transaction<'_>, table: &TargetTable) -> Result<u64> {

@@ -20,7 +20,7 @@ pub(super) async fn replace(
     let warnings = publication.guards.check(staged, before, before.saturating_sub(staged))?;
     let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
     failpoint::reached("rows_inserted");
-    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings })
+    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings, replaced: None })
 }
 
 pub(super) async fn truncate(
@@ -36,5 +36,5 @@ pub(super) async fn truncate(
     failpoint::reached("truncated");
     let inserted = transaction.execute(&statements.insert_all(), &[]).await.map_err(failed)?;
     failpoint::reached("rows_inserted");
-    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings })
+    Ok(Changes { rows: RowCounts { inserted, deleted: before, ..RowCounts::default() }, kept: 0, warnings, replaced: None })
 }

@@ -82,6 +82,6 @@ impl StraightLoad<'_> {
             publication.refuse_bad_keys(&transaction, target, Whose::Source).await?;
         }
         let rows = RowCounts { inserted: staged, ..RowCounts::default() };
-        commit(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings }).await
+        commit(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings, replaced: None }).await
     }
 }

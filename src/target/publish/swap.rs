@@ -181,6 +181,6 @@ impl SwapLoad<'_> {
         }
         let inserted = run.rows.read.saturating_sub(run.rows.quarantined);
         let rows = RowCounts { inserted, deleted: before, ..RowCounts::default() };
-        seal(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings }).await
+        seal(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings, replaced: None }).await
     }
 }

@@ -56,6 +56,14 @@ const IN_THE_WAY: &str = "SELECT DISTINCT what FROM ( \
      UNION ALL SELECT 'a security label of ' || l.provider FROM pg_catalog.pg_seclabel l WHERE l.classoid = 'pg_catalog.pg_class'::regclass AND l.objoid = $2 \
      ) AS s ORDER BY what";
 
+/// What is told of rows that are written to a table, its partitions included.
+const TOLD_OF_ROWS: &str = "WITH tree AS (SELECT c.oid, c.relname, c.relnamespace FROM pg_catalog.pg_class c \
+       WHERE c.oid = to_regclass($1) OR c.oid IN (SELECT p.relid FROM pg_partition_tree(to_regclass($1)) AS p)) \
+     SELECT 'trigger ' || t.tgname AS what FROM pg_catalog.pg_trigger t JOIN tree ON tree.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgparentid = 0 \
+     UNION SELECT 'rule ' || w.rulename FROM pg_catalog.pg_rewrite w JOIN tree ON tree.oid = w.ev_class \
+     UNION SELECT 'publication ' || p.pubname FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
+       JOIN tree ON tree.relname = p.tablename AND tree.relnamespace = n.oid ORDER BY what";
+
 /// What a swap would take the place of, and what stands in its way.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swappable {
@@ -76,10 +84,20 @@ impl Session {
     /// As [`Session::describe`].
     pub async fn describe_for(&self, table: &TargetTable, refresh: Refresh) -> Result<Option<TargetDescription>> {
         let mut described = self.describe(table).await?;
-        if let (Some(described), Refresh::Swap) = (&mut described, refresh) {
-            described.swap = self.swappable(table).await?;
+        if let Some(described) = &mut described {
+            match refresh {
+                Refresh::Swap => described.swap = self.swappable(table).await?,
+                Refresh::Auto if !described.empty => described.told_of_rows = self.told_of_rows(table).await?,
+                Refresh::Auto | Refresh::Merge | Refresh::Replace | Refresh::Truncate => {}
+            }
         }
         Ok(described)
+    }
+
+    async fn told_of_rows(&self, table: &TargetTable) -> Result<Vec<String>> {
+        let rows = self.query(TOLD_OF_ROWS, &[&table.to_string()]).await;
+        let rows = rows.map_err(|error| target_error(&format!("read what is told of the rows of {table}"), error))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     async fn swappable(&self, table: &TargetTable) -> Result<Swappable> {
