@@ -1,6 +1,7 @@
 //! A refresh by `swap`: load beside, build, and take the place of the old table.
 
 use super::TableJob;
+use super::lock_retries::LockRetries;
 use super::so_far::SoFar;
 use crate::engine::plan::SyncPlan;
 use crate::engine::reading::Reading;
@@ -25,13 +26,13 @@ impl TableJob {
         self.check_unchanged(so_far).await?;
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(swap.build(&self.ended("succeeded", so_far, None)))).await?;
-        let mut retries = Retries::of_swap();
+        let mut retries = LockRetries::new(Retries::of_swap());
         while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_writers_out(&self.ended("succeeded", so_far, None)))).await {
-            retries.wait(error, &self.run.stop).await?;
+            retries.wait(self, so_far, error).await?;
         }
-        let mut retries = Retries::of_swap();
+        let mut retries = LockRetries::new(Retries::of_swap());
         while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_readers_out())).await {
-            retries.wait(error, &self.run.stop).await?;
+            retries.wait(self, so_far, error).await?;
         }
         self.reached(Phase::Publishing, None);
         patience.wait(swap.publish(&self.ended("succeeded", so_far, None))).await
