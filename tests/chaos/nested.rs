@@ -153,7 +153,9 @@ async fn a_kill_between_tables_side_by_side_leaves_each_of_them_old_or_new() {
         {
             version += 1;
             let rows = || (1..=50 + version).map(|id| vec![Value::Int(id), Value::Int(version)]).collect();
-            names.map(|name| site.source.replace_rows(name, rows()));
+            for name in names {
+                site.source.replace_rows(name, rows());
+            }
             let late = (seed % 2 == 1).then(|| Duration::from_micros(seed * 700));
             site.set("FAILPOINTS", &Death { point, hit, after: late }.to_string());
             let killed = site.run(&["multi_sync", "--json"]).await;

@@ -6,6 +6,7 @@ use crate::engine::plan::SyncPlan;
 use crate::engine::reading::Reading;
 use crate::engine::retry::Retries;
 use crate::error::Result;
+use crate::failpoint;
 use crate::report::Phase;
 use crate::target::{Published, Session};
 
@@ -19,20 +20,26 @@ impl TableJob {
     ) -> Result<Published> {
         let patience = session.patience();
         let mut swap = self.run.stop.or_done(patience.wait(session.begin_swap(&plan.publication))).await?;
+        failpoint::reached("swap_begun");
         let load = swap.load();
         let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(swap.build(&self.ended("succeeded", so_far, None)))).await?;
+        failpoint::reached("swap_built");
         let mut retries = Retries::of_swap();
         while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_writers_out(&self.ended("succeeded", so_far, None)))).await {
             retries.wait(error, &self.run.stop).await?;
         }
+        failpoint::reached("writers_kept_out");
         let mut retries = Retries::of_swap();
         while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_readers_out())).await {
             retries.wait(error, &self.run.stop).await?;
         }
+        failpoint::reached("readers_kept_out");
         self.reached(Phase::Publishing, None);
         patience.wait(swap.publish(&self.ended("succeeded", so_far, None))).await
     }
