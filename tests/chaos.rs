@@ -17,7 +17,7 @@ const STRAIGHT: [&str; 4] = ["straight_begun", "batch_sent", "copy_done", "sourc
 const STAGED: [&str; 6] = ["staging_made", "batch_sent", "copy_done", "source_unchanged", "staged_checked", "publish_begun"];
 /// A swap.
 const SWAP: [&str; 8] =
-    ["swap_begun", "batch_sent", "copy_done", "source_unchanged", "swap_built", "writers_kept_out", "readers_kept_out", "swapped"];
+    ["swap_begun", "batch_sent", "copy_done", "source_unchanged", "swap_built", "writers_kept_out", "readers_kept_out", "table_swapped"];
 /// The end of every publish.
 const COMMITTING: [&str; 2] = ["success_recorded", "committed"];
 

@@ -21,8 +21,7 @@ impl TableJob {
         let patience = session.patience();
         let mut swap = self.run.stop.or_done(patience.wait(session.begin_swap(&plan.publication))).await?;
         failpoint::reached("swap_begun");
-        let load = swap.load();
-        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        let (summary, loaded) = self.run.stop.or_done(self.pump(swap.load(), read)).await?;
         failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
