@@ -21,10 +21,9 @@ async fn stalled_after(after: u64, rows: u64) -> (Site, Running) {
     site.keep(&["customer"]).set("MAX_RETRIES", "0");
     site.sync().await;
     site.source.change("customer", 20.0);
-    site.source.fault("customer", Fault::StallAfterRows(after));
+    site.source.fault_times("customer", Fault::StallAfterRows(after), 1);
     let running = site.start(&["multi_sync", "--json"]);
     site.until_reading("customer").await;
-    site.source.clear_faults("customer");
     (site, running)
 }
 

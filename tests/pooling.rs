@@ -109,10 +109,9 @@ async fn stalled() -> (Site, Pool, Running) {
     let pool = pooled(&mut site, 2 * PER_TABLE + 1);
     site.sync().await;
     site.source.change("customer", 20.0);
-    site.source.fault("customer", Fault::StallAfterRows(100));
+    site.source.fault_times("customer", Fault::StallAfterRows(100), 1);
     let running = site.start(&["multi_sync", "--json"]);
     site.until_reading("customer").await;
-    site.source.clear_faults("customer");
     (site, pool, running)
 }
 
