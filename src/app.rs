@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
 use crate::engine::{
-    PlanJob, RunContext, Stop, TableJob, TestJob, count_columns, plan_tables, run_tables, test_connections, verify_tables,
+    PlanJob, RunContext, Stop, TableJob, TestJob, Unreachable, count_columns, plan_tables, run_tables, test_connections, verify_tables,
 };
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
@@ -100,6 +100,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
         allow_shrink: request.allow_shrink,
         accept_drift: request.accept_drift,
         max_retries: settings.run.max_retries,
+        unreachable: Unreachable::default(),
         source_idle_timeout: settings.run.source_idle_timeout,
         progress,
         stop: stop.clone(),

@@ -47,6 +47,12 @@ async fn a_kill_leaves_the_old_table_or_the_new_one_by_truncate() {
     matrix(Way::Truncate, &[&STAGED, &["truncated", "rows_inserted"], &COMMITTING, &["staging_removed", "lock_given_back"]]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_leaves_the_old_table_or_the_new_one_by_swap() {
+    let swap = ["swap_built", "writers_kept_out", "readers_kept_out", "table_swapped"];
+    matrix(Way::Swap, &[&["swap_begun", "batch_sent", "copy_done", "source_unchanged"], &swap, &COMMITTING, &["lock_given_back"]]).await;
+}
+
 /// Every point of one way, as often as there are seeds.
 async fn matrix(way: Way, points: &[&[&'static str]]) {
     for seed in 0..seeds() {

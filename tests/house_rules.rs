@@ -66,6 +66,20 @@ fn each_driver_stays_behind_its_fence() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// A pool may stand between: only the sessions' own folder talks to the driver's client, which would keep things in a connection.
+#[test]
+fn the_drivers_client_is_the_sessions_alone() {
+    let mut broken = Vec::new();
+    for (path, text) in sources() {
+        let path = path.to_str().unwrap();
+        let in_target = path.starts_with("src/target/") && !path.starts_with("src/target/session/");
+        let imports = text.lines().filter(|line| line.contains("tokio_postgres::"));
+        let named = imports.flat_map(|line| ["Client", "GenericClient", "Transaction", "Statement"].map(|name| (line, name)));
+        broken.extend(named.filter(|(line, name)| in_target && names(line, name)).map(|(_, name)| format!("{path} names {name}")));
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
 #[test]
 fn every_file_says_what_it_owns() {
     let silent: Vec<_> = sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path).collect();

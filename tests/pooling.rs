@@ -65,6 +65,18 @@ async fn tables_side_by_side_work_behind_a_pool_of_three_connections_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_too_small_is_a_named_error() {
+    let mut site = Site::over(Source::sample(10).await).await;
+    site.keep(&["customer"]).set("TARGET_IDLE_TIMEOUT", "2s").set("MAX_RETRIES", "0");
+    let pool = pooled(&mut site, 1);
+    let body = site.json(&["multi_sync"]).await;
+    assert_eq!(body.code, Some(1), "{body}");
+    let error = body.error_of("customer");
+    assert!(error.contains("PostgreSQL 127.0.0.1") && error.contains("has not answered for 2s"), "{error}");
+    assert_nothing_left(&pool, "a pool that is too small").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_put_aside_new_columns_and_foreign_keys_work_behind_a_pool() {
     let people = TableDef::new("McTM", "dbo", "People")
         .required("Id", "int")

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::body::Body;
+use crate::support::postgres::{Cluster, Database};
 use crate::support::proxy::{Direction, Place, Proxy, Trouble};
 use crate::support::site::Site;
 use crate::support::source::{Fault, LoginFault, Planted, Source, Value, error_after};
@@ -275,13 +276,64 @@ async fn a_table_that_another_run_takes_between_two_attempts_is_left_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn servers_that_restart_in_mid_run_are_waited_for() {
+    let planted = Planted::new("T", &[("Id", "int"), ("Name", "nvarchar(50)")], 1).rows(rows("old"));
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&[])));
+    let mut site = Site::between(Source::planted(vec![planted]).await, Database::create_on(cluster).await);
+    site.keep(&[]).configure("t", "dbo.T", &json!({}));
+    site.sync().await;
+
+    // The target, while the change is written.
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(20); RETURN NULL; END $$; \
+        CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+    site.db.execute(slow).await;
+    site.source.replace_rows("T", rows("new"));
+    let running = site.start(&["multi_sync", "--json"]);
+    while site.db.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").await == "0" {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    site.db.crash_server().await;
+    site.db.execute("DROP TRIGGER slow ON t").await;
+    let body = Body::of(running.finish().await);
+    assert_all(&site, "T", "new", &body).await;
+    assert!(body.table("t")["attempts"].as_u64().unwrap() > 1, "{body}");
+
+    // The source, while its rows are read.
+    site.source.replace_rows("T", rows("newest"));
+    site.source.fault_times("T", Fault::StallAfterRows(1), 1);
+    let running = site.start(&["multi_sync", "--json"]);
+    let read = site.source.times_seen("[dbo].[T]");
+    while site.source.times_seen("[dbo].[T]") == read {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    site.source.restart().await;
+    let body = Body::of(running.finish().await);
+    assert_all(&site, "T", "newest", &body).await;
+    assert_attempts(&body, "T", 2, "SQL Server");
+    assert_nothing_left(&site).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_not_waited_for_by_every_table() {
+    let mut site = Site::over(Source::sample(10).await).await;
+    site.set("SQL_SERVER_MCTM_PORT", "1").set("MAX_RETRIES", "1");
+    let body = site.json(&["multi_sync"]).await;
+    let attempts = ["customer", "mctm_module", "voipdb_customer"].map(|table| body.table(table)["attempts"].as_u64().unwrap());
+    assert_eq!(attempts, [2, 1, 1], "{body}");
+    for table in ["customer", "mctm_module"] {
+        assert!(body.error_of(table).contains("127.0.0.1:1 cannot be reached"), "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_attempt_is_begun_that_the_deadline_would_cut_before_it_starts() {
-    let site = tables(&["T".to_owned()]).await;
+    let mut site = tables(&["T".to_owned()]).await;
     site.source.fault("T", error_after(1, 1205, 13, "Transaction was deadlocked."));
-    let body = site.json(&["multi_sync", "--deadline", "1s"]).await;
+    // The pause before the second attempt fits, the one before the third, of four seconds at least, does not.
+    let body = site.set("MAX_RETRIES", "5").json(&["multi_sync", "--deadline", "6s"]).await;
     let error = body.error_of("t");
     assert!(error.contains("1205") && error.contains("no time left"), "{body}");
-    assert_attempts(&body, "T", 1, "");
+    assert_attempts(&body, "T", 2, "1205");
     assert_nothing_left(&site).await;
 }
 

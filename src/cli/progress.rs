@@ -183,6 +183,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Copying => "copying",
         Phase::Comparing => "comparing",
         Phase::Publishing => "publishing",
+        Phase::Waiting => "waiting to begin again",
     }
 }
 

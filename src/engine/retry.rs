@@ -4,13 +4,15 @@
 //! followed by another attempt. A publish that only lacked a lock is begun again by itself, on the rows that are staged. For everything else the whole
 //! table is begun again: what was read half is not gone on with.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::FutureExt;
 
 use super::Stop;
-use crate::error::{Passing, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 
 /// The pause before a table is begun again: a failover takes seconds to a minute.
 const TABLE_PAUSE: Duration = Duration::from_secs(1);
@@ -114,6 +116,36 @@ impl Retries {
     }
 }
 
+/// The servers that could not be reached, however often it was tried: the tables after that try once each.
+#[derive(Debug, Clone, Default)]
+pub struct Unreachable(Arc<Mutex<HashSet<String>>>);
+
+impl Unreachable {
+    /// As [`Retries::wait`], for a table of the source `db_type`.
+    pub(super) async fn wait(&self, retries: &mut Retries, error: SyncError, db_type: &str, stop: &Stop) -> Result<()> {
+        let at_source = matches!(error.kind(), ErrorKind::SourceConnect | ErrorKind::SourceLogin | ErrorKind::SourceRead);
+        let server = if at_source { format!("source {db_type}") } else { "target".to_owned() };
+        let unreachable = error.passing() == Some(Passing::Unreachable);
+        if unreachable && self.servers().contains(&server) {
+            return Err(explained(error));
+        }
+        let waited = retries.wait(error, stop).await;
+        if unreachable && waited.is_err() {
+            self.servers().insert(server);
+        }
+        waited
+    }
+
+    /// Somebody was reached: whoever is not, from now on, is waited for again.
+    pub(super) fn forget(&self) {
+        self.servers().clear();
+    }
+
+    fn servers(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The error with what to do about trouble that has not passed, where the adapter knew nothing better.
 pub(super) fn explained(error: SyncError) -> SyncError {
     match error.passing() {
@@ -126,7 +158,6 @@ pub(super) fn explained(error: SyncError) -> SyncError {
 mod tests {
     use super::*;
     use crate::engine::StopReason;
-    use crate::error::ErrorKind;
     use std::time::Instant;
 
     fn trouble(passing: impl Into<Option<Passing>>) -> SyncError {
@@ -170,6 +201,25 @@ mod tests {
         let error = retries.wait(trouble(Passing::LockTimeout), &Stop::new()).await.unwrap_err();
         assert_eq!(error.passing(), None);
         assert!(error.to_string().contains("tried 4 times"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_could_not_be_reached_is_tried_once_by_the_tables_after_that() {
+        let (unreachable, stop) = (Unreachable::default(), Stop::new());
+        let of = |db_type: &'static str, retries: usize| {
+            let (unreachable, stop) = (unreachable.clone(), stop.clone());
+            async move {
+                let mut retries = quick(retries, false);
+                let mut attempts = 1;
+                while unreachable.wait(&mut retries, trouble(Passing::Unreachable), db_type, &stop).await.is_ok() {
+                    attempts += 1;
+                }
+                attempts
+            }
+        };
+        assert_eq!((of("a", 2).await, of("a", 2).await, of("b", 2).await), (3, 1, 3));
+        unreachable.forget();
+        assert_eq!(of("a", 2).await, 3);
     }
 
     #[tokio::test]

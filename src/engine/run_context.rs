@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Stop;
+use super::{Stop, Unreachable};
 use crate::config::TableConfig;
 use crate::report::Progress;
 
@@ -26,6 +26,8 @@ pub struct RunContext {
     pub accept_drift: bool,
     /// How often a table is begun again when trouble came that may pass.
     pub max_retries: usize,
+    /// The servers that could not be reached.
+    pub unreachable: Unreachable,
     /// How long a source may be silent.
     pub source_idle_timeout: Duration,
     /// Who is told of progress.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use super::super::{LastSync, RowCounts, TableInfo};
+use super::super::{LastSync, PlanReport, RowCounts, TableInfo};
 use super::*;
 use crate::request::{Mode, Refusal};
 use crate::table::Refresh;
@@ -160,6 +160,24 @@ fn multi_test_names_both_sides() {
     assert_eq!(keys(b), ["sql_server_success", "postgresql_success", "overall_success", "error"]);
     assert_eq!((&a["overall_success"], &a["target_missing"]), (&json!(true), &json!(true)));
     assert_eq!(answer.body["failed_connections"], 1);
+}
+
+#[test]
+fn what_a_stop_left_untested_and_unplanned_is_not_started() {
+    let left = Some(Left { reason: NotStarted::Deadline, tables: vec!["b".to_owned(), "c".to_owned()] });
+    let tables = IndexMap::from([("a".to_owned(), TableTest { source: Ok(1), target: Ok(None) })]);
+    let tested = answer(&Report::Test(TestReport { tables, left: left.clone(), warnings: Vec::new() }), &asked("multi_test"));
+    let planned = answer(&Report::Plan(PlanReport { tables: IndexMap::new(), left, warnings: Vec::new() }), &asked("plan"));
+    for (answer, results) in [(&tested, "table_results"), (&planned, "plans")] {
+        assert_eq!((answer.status, answer.error_type), (500, Some("StoppedError")));
+        assert_eq!(answer.error(), "not started (deadline): b, c");
+        for name in ["b", "c"] {
+            let result = &answer.body[results][name];
+            assert_eq!([&result["status"], &result["reason"], &result["error"]], ["not_started", "deadline", "not started (deadline)"]);
+        }
+    }
+    assert_eq!(tested.body["table_results"]["c"]["overall_success"], false);
+    assert_eq!([&tested.body["tested_tables"], &tested.body["failed_connections"]], [1, 0]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub enum Phase {
     Comparing,
     /// The change is made visible.
     Publishing,
+    /// Trouble came that may pass: nothing is done until the table is begun again.
+    Waiting,
 }
 
 /// One thing that happened while a run was under way.

@@ -68,6 +68,11 @@ impl Lease {
         !(key(&self.target) ^ self.token)
     }
 
+    /// The server does not answer.
+    pub(super) fn unanswered(&self, doing: &str) -> SyncError {
+        SyncError::new(ErrorKind::TargetWrite, format!("could not {doing} the lock of {}: PostgreSQL did not answer in time", self.target))
+    }
+
     /// Says that another run has the table.
     pub(super) fn note_taken_over(&self) {
         self.taken_over.cancel();

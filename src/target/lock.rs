@@ -4,6 +4,7 @@
 //! The transaction is one of its own, in a session of its own, open for as long as the run has the table: behind a pool, too, it keeps its connection,
 //! and the lock with it. It reads and writes nothing, so it holds nobody else up.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ConstantBuilder};
@@ -21,8 +22,11 @@ use crate::table::TargetTable;
 
 /// How often a lock is renewed.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(3);
-/// How long one renewal may take.
+/// How long one renewal may take, and how long with a login before it.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(4);
+const OPENING_TIMEOUT: Duration = Duration::from_secs(8);
+/// How soon a renewal that failed is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// How long it may take to give a lock back.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -102,6 +106,7 @@ impl Session {
         let remains = self.remove(remains).await;
         self.work_under(&lease);
         let (released, release) = oneshot::channel();
+        let process = AtomicI32::new(process);
         let keeper = Keeper { lease: lease.clone(), process, holder: Some(holder), renewer: None, login: self.login().clone() };
         Ok(LockOutcome::Held(Lock { lease, remains, released, keeper: tokio::spawn(keeper.keep(release)) }))
     }
@@ -117,6 +122,12 @@ impl Session {
         let row = self.query_one("SELECT pg_try_advisory_xact_lock($1), pg_backend_pid()", &[&key]).await;
         let row = row.map_err(|error| target_error(&format!("lock {table}"), error))?;
         Ok(row.get::<_, bool>(0).then(|| row.get(1)))
+    }
+
+    /// Asks something of the transaction that stands open.
+    async fn still_stands(&self, table: &TargetTable) -> Result<()> {
+        let alive = self.query_one("SELECT 1", &[]).await;
+        alive.map(drop).map_err(|error| target_error(&format!("hold the lock of {table}"), error))
     }
 
     /// Who has the advisory lock `key`: by the row of the lease, or by the session where that is just being taken or given back.
@@ -142,7 +153,7 @@ impl Session {
 struct Keeper {
     lease: Lease,
     /// The server's process that has the advisory lock.
-    process: i32,
+    process: AtomicI32,
     /// The session whose transaction has it; none while it is lost.
     holder: Option<Session>,
     /// The session that renews the row, opened when the first renewal is due: most runs end before.
@@ -152,83 +163,88 @@ struct Keeper {
 
 impl Keeper {
     async fn keep(mut self, release: oneshot::Receiver<()>) {
+        let Self { lease, process, holder, renewer, login } = &mut self;
+        let (lease, process, login) = (&*lease, &*process, &*login);
         tokio::select! {
             biased;
             _ = release => {}
-            () = self.renew_until_taken_over() => self.lease.note_taken_over(),
+            () = Box::pin(renew_until_taken_over(renewer, lease, process, login)) => lease.note_taken_over(),
+            () = Box::pin(hold(holder, lease, process, login)) => {}
         }
         self.give_back().await;
     }
 
-    async fn renew_until_taken_over(&mut self) {
-        loop {
-            sleep(RENEWAL_PAUSE).await;
-            match timeout(RENEWAL_TIMEOUT, Box::pin(self.renew())).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => return,
-                Ok(Err(error)) => self.not_renewed(&error.to_string()),
-                Err(_) => self.not_renewed("no answer in time"),
-            }
-            match timeout(RENEWAL_TIMEOUT, Box::pin(self.hold())).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.not_held(&error.to_string()),
-                Err(_) => self.not_held("no answer in time"),
-            }
-        }
-    }
-
-    /// Renews the row; returns whether it is still this lease's.
-    async fn renew(&mut self) -> Result<bool> {
-        let renewer = match &mut self.renewer {
-            Some(renewer) => renewer,
-            none => none.insert(self.login.open().await?),
-        };
-        renewer.renew_lease(&self.lease, self.process).await
-    }
-
-    fn not_renewed(&mut self, why: &str) {
-        self.renewer = None;
-        tracing::warn!("the lock of {} could not be renewed: {why}", self.lease.target());
-    }
-
-    /// Keeps the transaction that has the advisory lock from looking idle. Where it is lost, the lock is taken once more, in another: until then another
-    /// run may take the table over, and the token sees to it that only one of them publishes.
-    async fn hold(&mut self) -> Result<()> {
-        let (table, key) = (self.lease.target(), key(self.lease.target()));
-        if let Some(holder) = &self.holder {
-            let alive = holder.query_one("SELECT 1", &[]).await;
-            return alive.map(drop).map_err(|error| target_error(&format!("hold the lock of {table}"), error));
-        }
-        let mut holder = self.login.open().await?;
-        holder.begin_holding(table).await?;
-        if let Some(process) = holder.try_lock(table, key).await? {
-            tracing::info!("the lock of {table} is held again");
-            (self.process, self.holder) = (process, Some(holder));
-        }
-        Ok(())
-    }
-
-    fn not_held(&mut self, why: &str) {
-        self.holder = None;
-        tracing::warn!("the session that holds the lock of {} was lost: {why}", self.lease.target());
-    }
-
     /// Gives row and advisory lock back at once, where they can be.
     async fn give_back(self) {
-        let (holder, lost) = match (self.holder, self.renewer) {
-            (Some(holder), _) => (holder, false),
-            (None, Some(renewer)) => (renewer, true),
+        let given = match (self.holder, self.renewer) {
+            (Some(mut holder), _) => match holder.end_lease(&self.lease).await {
+                Ok(()) => holder.end_standing().await.map_err(|error| target_error("give the lock back", error)),
+                Err(error) => Err(error),
+            },
+            (None, Some(renewer)) => renewer.end_lease(&self.lease).await,
             (None, None) => return,
         };
-        let mut holder = holder;
-        let given = async {
-            holder.end_lease(&self.lease).await?;
-            if lost { Ok(()) } else { holder.end_standing().await.map_err(|error| target_error("give the lock back", error)) }
-        };
-        if let Err(error) = given.await {
+        if let Err(error) = given {
             tracing::debug!(%error, "the lock of {} goes with its session", self.lease.target());
         }
     }
+}
+
+async fn renew_until_taken_over(renewer: &mut Option<Session>, lease: &Lease, process: &AtomicI32, login: &Login) {
+    let mut pause = RENEWAL_PAUSE;
+    loop {
+        sleep(pause).await;
+        let limit = if renewer.is_some() { RENEWAL_TIMEOUT } else { OPENING_TIMEOUT };
+        let renewed = timeout(limit, renew(renewer, lease, process, login)).await;
+        pause = match renewed.unwrap_or_else(|_| Err(lease.unanswered("renew"))) {
+            Ok(true) => RENEWAL_PAUSE,
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!("{error}");
+                *renewer = None;
+                RETRY_PAUSE
+            }
+        };
+    }
+}
+
+/// Renews the row once; returns whether it is still this lease's.
+async fn renew(renewer: &mut Option<Session>, lease: &Lease, process: &AtomicI32, login: &Login) -> Result<bool> {
+    let session = match renewer {
+        Some(session) => session,
+        none => none.insert(login.open().await?),
+    };
+    session.renew_lease(lease, process.load(Ordering::Relaxed)).await
+}
+
+/// Keeps the transaction that has the advisory lock from looking idle. Where it is lost, the lock is taken once more, in another: until then another
+/// run may take the table over, and the token sees to it that only one of them publishes.
+async fn hold(holder: &mut Option<Session>, lease: &Lease, process: &AtomicI32, login: &Login) {
+    loop {
+        sleep(RENEWAL_PAUSE).await;
+        let held = match holder {
+            Some(session) => timeout(RENEWAL_TIMEOUT, session.still_stands(lease.target())).await,
+            None => Ok(hold_again(login, lease).await.map(|again| {
+                if let Some((session, again)) = again {
+                    tracing::info!("the lock of {} is held again", lease.target());
+                    process.store(again, Ordering::Relaxed);
+                    *holder = Some(session);
+                }
+            })),
+        };
+        if let Err(error) = held.unwrap_or_else(|_| Err(lease.unanswered("hold"))) {
+            tracing::warn!("{error}");
+            *holder = None;
+        }
+    }
+}
+
+/// The lock in another transaction; none where another run has it by now.
+async fn hold_again(login: &Login, lease: &Lease) -> Result<Option<(Session, i32)>> {
+    let mut holder = login.open().await?;
+    holder.begin_holding(lease.target()).await?;
+    let process = holder.try_lock(lease.target(), key(lease.target())).await?;
+    Ok(process.map(|process| (holder, process)))
 }
 
 /// The lock's key: 63 bits of a hash of the table's name, so that it is the same for every version and host.

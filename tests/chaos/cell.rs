@@ -32,6 +32,7 @@ pub(super) enum Way {
     Merge,
     Replace,
     Truncate,
+    Swap,
 }
 
 impl Way {
@@ -42,6 +43,7 @@ impl Way {
             Way::Merge => "merge",
             Way::Replace => "replace",
             Way::Truncate => "truncate",
+            Way::Swap => "swap",
         }
     }
 }
@@ -129,7 +131,7 @@ impl Ledger {
         match self.way {
             Way::Straight => self.site.db.execute("TRUNCATE ledger").await,
             Way::Create => self.site.db.execute("DROP TABLE ledger").await,
-            Way::Merge | Way::Replace | Way::Truncate => {}
+            Way::Merge | Way::Replace | Way::Truncate | Way::Swap => {}
         }
     }
 

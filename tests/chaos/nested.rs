@@ -10,7 +10,7 @@ use super::cell::{Death, Ledger, SOURCE, TABLE, Way};
 use super::seeds;
 use crate::support::body::Body;
 use crate::support::site::Site;
-use crate::support::source::{ForeignKeyDef, TableDef, Value, error_after};
+use crate::support::source::{ForeignKeyDef, Planted, TableDef, Value, error_after};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_after_new_columns_were_added_leaves_them_empty_until_the_next_run() {
@@ -124,6 +124,66 @@ async fn what_a_dead_run_left_under_a_name_that_is_no_longer_configured_is_ended
     let body = ledger.site.sync().await;
     assert!(died(&body), "{body}");
     assert_eq!(ledger.site.db.value("SELECT table_name FROM tablesync.runs WHERE outcome = 'died'").await, TABLE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_staging_table_of_a_dead_run_goes_where_the_next_one_needs_none() {
+    let mut ledger = Ledger::open(Way::Merge, 4).await;
+    ledger.change();
+    ledger.run_to_death(Death::at("copy_done")).await;
+    let staging = ledger.site.db.value("SELECT relname FROM pg_class WHERE relname LIKE 'staging%' AND relkind = 'r'").await;
+    ledger.site.db.execute("TRUNCATE ledger").await;
+    ledger.site.configure(TABLE, "dbo.Ledger", &json!({"refresh": "auto"}));
+    let body = ledger.run_after("straight").await;
+    assert_eq!(body.table(TABLE)["refresh"], "straight", "{body}");
+    let warnings = body["warnings"].to_string();
+    assert!(died(&body) && warnings.contains("outcome is") && warnings.contains(&format!("{staging}\\\" was removed")), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_tables_side_by_side_leaves_each_of_them_old_or_new() {
+    for seed in 0..seeds() {
+        let names = ["One", "Two", "Three"];
+        let table = |name: &&str| Planted::new(name, &[("Id", "int"), ("Version", "int")], 1);
+        let mut site = Site::planted(names.iter().map(table).collect(), json!({"create_tables": true})).await;
+        site.set("MAX_PARALLEL_TABLES", "3").set("MAX_PARALLEL_PER_SOURCE", "3");
+        let mut version = 0;
+        for (point, hit) in
+            [("run_recorded", 3), ("copy_done", 2), ("success_recorded", 1), ("committed", 1), ("committed", 3), ("lock_given_back", 2)]
+        {
+            version += 1;
+            let rows = || (1..=50 + version).map(|id| vec![Value::Int(id), Value::Int(version)]).collect();
+            for name in names {
+                site.source.replace_rows(name, rows());
+            }
+            let late = (seed % 2 == 1).then(|| Duration::from_micros(seed * 700));
+            site.set("FAILPOINTS", &Death { point, hit, after: late }.to_string());
+            let killed = site.run(&["multi_sync", "--json"]).await;
+            assert!(killed.signal == Some(9) || late.is_some(), "{point}: {killed:?}");
+            site.unset("FAILPOINTS");
+            site.db.settled().await;
+            for name in names.map(str::to_lowercase) {
+                if version > 1 || site.db.value(&format!("SELECT to_regclass('{name}') IS NOT NULL")).await == "t" {
+                    let stands = site
+                        .db
+                        .value(&format!(
+                            "SELECT string_agg(DISTINCT version || ' ' || n, ',') FROM \
+                        (SELECT version, count(*) OVER () AS n FROM {name}) AS t"
+                        ))
+                        .await;
+                    let whole = [version, version - 1].map(|version| format!("{version} {}", 50 + version));
+                    assert!(whole.contains(&stands), "{point}: {name} has {stands}");
+                }
+            }
+            site.sync().await;
+            for name in names.map(str::to_lowercase) {
+                let stands = format!("SELECT count(*) || ' ' || min(version) || ' ' || max(version) FROM {name}");
+                assert_eq!(site.db.value(&stands).await, format!("{} {version} {version}", 50 + version), "{point}");
+            }
+            assert_eq!(site.db.value("SELECT count(*) FROM tablesync.runs WHERE outcome = 'started'").await, "0", "{point}");
+            assert_eq!(site.db.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'staging%'").await, "0", "{point}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,7 +133,10 @@ impl TableJob {
             Ok(staging)
         };
         match self.run.stop.or_done(naming).await {
-            Ok(staging) => session.name_offenders(&plan.publication, &staging, first).await,
+            Ok(staging) => {
+                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first).await) };
+                self.run.stop.or_done(named).await.unwrap_or_else(|stopped| stopped)
+            }
             Err(named) if named.kind() == ErrorKind::Refused => named,
             Err(_) => first,
         }

@@ -15,7 +15,7 @@ impl TableJob {
             report.attempts += 1;
             let Err(error) = self.count_once(report, so_far).await else { return Ok(()) };
             let failed = SoFar::failed_attempt(report.attempts, &error);
-            retries.wait(error, &self.run.stop).await?;
+            self.wait_to_retry(&mut retries, error).await?;
             so_far.start_over(Some(failed));
         }
     }

@@ -92,7 +92,7 @@ impl TableJob {
                 break Ok(End::committed(rows, Some(&error)));
             }
             let failed = SoFar::failed_attempt(report.attempts, &error);
-            if let Err(error) = retries.wait(error, &self.run.stop).await {
+            if let Err(error) = self.wait_to_retry(&mut retries, error).await {
                 break match self.clean_up(&mut hands, so_far, &error).await {
                     Some(rows) => Ok(End::committed(rows, Some(&error))),
                     None => Err(error),
@@ -105,9 +105,18 @@ impl TableJob {
         done
     }
 
+    /// Waits until the table may be begun again; the error where it may not.
+    async fn wait_to_retry(&self, retries: &mut Retries, error: SyncError) -> Result<()> {
+        if error.passing().is_some() {
+            self.reached(Phase::Waiting, None);
+        }
+        self.run.unreachable.wait(retries, error, &self.config.db_type, &self.run.stop).await
+    }
+
     fn conclude(&self, report: &mut TableReport, so_far: &mut SoFar, hands: &Hands, done: Result<End>) -> Result<()> {
         match done {
             Ok(End::Published(published)) => {
+                self.run.unreachable.forget();
                 report.rows = published.rows;
                 report.validation_passed = Some(true);
                 so_far.warnings.extend(published.warnings);

@@ -7,6 +7,7 @@ use crate::engine::plan::SyncPlan;
 use crate::engine::reading::Reading;
 use crate::engine::retry::Retries;
 use crate::error::Result;
+use crate::failpoint;
 use crate::report::Phase;
 use crate::target::{Published, Session};
 
@@ -20,20 +21,25 @@ impl TableJob {
     ) -> Result<Published> {
         let patience = session.patience();
         let mut swap = self.run.stop.or_done(patience.wait(session.begin_swap(&plan.publication))).await?;
-        let load = swap.load();
-        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        failpoint::reached("swap_begun");
+        let (summary, loaded) = self.run.stop.or_done(self.pump(swap.load(), read)).await?;
+        failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(swap.build(&self.ended("succeeded", so_far, None)))).await?;
+        failpoint::reached("swap_built");
         let mut retries = LockRetries::new(Retries::of_swap());
         while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_writers_out(&self.ended("succeeded", so_far, None)))).await {
             retries.wait(self, so_far, error).await?;
         }
+        failpoint::reached("writers_kept_out");
         let mut retries = LockRetries::new(Retries::of_swap());
         while let Err(error) = self.run.stop.or_done(patience.wait(swap.keep_readers_out())).await {
             retries.wait(self, so_far, error).await?;
         }
+        failpoint::reached("readers_kept_out");
         self.reached(Phase::Publishing, None);
         patience.wait(swap.publish(&self.ended("succeeded", so_far, None))).await
     }

@@ -13,6 +13,7 @@
 use super::keys::Whose;
 use super::{Changes, Publication, PublishWay, Published, count, seal};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
 use crate::report::RowCounts;
 use crate::table::TargetTable;
 use crate::target::catalog::{Pair, differences, likeness};
@@ -174,6 +175,7 @@ impl SwapLoad<'_> {
         // Without CASCADE: what came to depend on it meanwhile ends the swap.
         let swap = format!("DROP TABLE {old}; {}", names.join("; "));
         transaction.batch_execute(&swap).await.map_err(failed)?;
+        failpoint::reached("table_swapped");
         if let Some(differs) = differences(&was, &likeness(&transaction, pair.new).await?) {
             tracing::debug!(%differs, "the new table is not like the old one");
             return Err(SyncError::new(ErrorKind::Refused, format!("a swap would change {old}: {differs}"))

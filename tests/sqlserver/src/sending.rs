@@ -140,26 +140,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
 
     /// What the table's fault does at this row; `start` is where the answer began.
     async fn fault(&mut self, faults: &Arc<Faults>, rows: u64, start: u64) -> Result<(), Stop> {
-        let done = self.strike(faults, rows, start).await;
-        if done.is_err() {
-            faults.struck();
-        }
-        done
-    }
-
-    async fn strike(&mut self, faults: &Arc<Faults>, rows: u64, start: u64) -> Result<(), Stop> {
         match faults.get() {
             Some(Fault::CutAfterRows(limit)) if rows >= limit => {
+                faults.struck();
                 self.flush(true).await?;
                 Err(Stop::Closed)
             }
             Some(Fault::CutAfterBytes(limit)) if self.sent + self.body.len() as u64 - start >= limit => {
+                faults.struck();
                 let excess = (self.sent + self.body.len() as u64 - start - limit) as usize;
                 self.body.truncate(self.body.len().saturating_sub(excess));
                 self.flush(true).await?;
                 Err(Stop::Closed)
             }
             Some(Fault::StallAfterRows(limit)) if rows >= limit => {
+                faults.struck();
                 self.flush(true).await?;
                 match self.requests.recv().await {
                     Some((packet::ATTENTION, _)) => Err(Stop::Cancelled),
@@ -174,7 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                 }
                 Ok(())
             }
-            Some(Fault::ErrorAfterRows(limit, error)) if rows >= limit => Err(error.into()),
+            Some(Fault::ErrorAfterRows(limit, error)) if rows >= limit => {
+                faults.struck();
+                Err(error.into())
+            }
             Some(Fault::DelayPerRow(delay)) => {
                 self.flush(true).await?;
                 self.wait(delay).await
