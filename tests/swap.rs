@@ -172,12 +172,12 @@ async fn a_reader_that_holds_the_table_makes_the_swap_give_up_and_nothing_has_ch
     let (before, oid) = (site.db.checksum("people").await, oid(&site, "people").await);
     let mut reader = site.db.connect().await;
     let reading = reader.transaction().await.unwrap();
-    reading.query_one("SELECT count(*) FROM people", &[]).await.unwrap();
+    let reader_pid: i32 = reading.query_one("SELECT pg_backend_pid(), count(*) FROM people", &[]).await.unwrap().get(0);
     let waiting = site.start(&["multi_sync", "--json"]);
     let other = longest_wait(&site, async || waiting.finish().await).await;
     assert!(other.1 < Duration::from_secs(1), "another reader waited {:?}", other.1);
     let body = crate::support::body::Body::of(other.0);
-    assert!(body.error_of("people").contains("lock"), "{body}");
+    assert!(body.error_of("people").contains(&format!("pg_terminate_backend({reader_pid})")), "the blocking session is named: {body}");
     reading.rollback().await.unwrap();
     assert_eq!((site.db.checksum("people").await, self::oid(&site, "people").await), (before, oid));
     nothing_left(&site).await;
@@ -251,6 +251,7 @@ async fn plan_tells_what_a_swap_locks_and_what_stands_in_its_way() {
     assert_eq!(plan["refresh"], "swap", "{body}");
     let modes: Vec<_> = plan["locks"].as_array().unwrap().iter().map(|lock| lock["mode"].as_str().unwrap()).collect();
     assert_eq!(modes, ["SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]);
+    assert!(plan["ddl"].to_string().contains("DROP TABLE") && plan["reason"].as_str().unwrap().contains("room for two"), "{body}");
     site.db.execute("CREATE VIEW named AS SELECT name FROM people").await;
     let refused = site.json(&["plan"]).await;
     assert!(refused["plans"]["people"]["error"].as_str().unwrap().contains("view named"), "{refused}");

@@ -60,11 +60,10 @@ impl SyncPlan {
     pub fn ddl(&self) -> Vec<String> {
         match &self.publication.way {
             PublishWay::Straight { create: Some(table) } => table.statements(&self.publication.target, &self.publication.key),
-            PublishWay::Straight { create: None }
-            | PublishWay::Merge { .. }
-            | PublishWay::Replace
-            | PublishWay::Truncate
-            | PublishWay::Swap { .. } => self.publication.add_columns(),
+            PublishWay::Straight { create: None } | PublishWay::Merge { .. } | PublishWay::Replace | PublishWay::Truncate => {
+                self.publication.add_columns()
+            }
+            PublishWay::Swap { .. } => [self.publication.add_columns(), self.publication.swap_outline()].concat(),
         }
     }
 }

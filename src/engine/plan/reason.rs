@@ -26,8 +26,13 @@ pub(super) fn reason(refresh: Refresh, publication: &Publication, target: Option
         PublishWay::Replace if refresh == Refresh::Replace => chosen.to_owned(),
         PublishWay::Replace => "the target has rows, and there is no key to compare them by".to_owned(),
         PublishWay::Truncate => chosen.to_owned(),
-        PublishWay::Swap { partition: None } => format!("{chosen}, and nothing hangs on the table"),
-        PublishWay::Swap { partition: Some(partition) } => format!("{chosen}, and {partition} is the one partition of the table"),
+        PublishWay::Swap { partition } => {
+            let may = match partition {
+                None => "nothing hangs on the table".to_owned(),
+                Some(partition) => format!("{partition} is the one partition of the table"),
+            };
+            format!("{chosen}, and {may}; every row is written, and until the commit there is room for two of the table and its indexes")
+        }
     }
 }
 

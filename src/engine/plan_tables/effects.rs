@@ -99,6 +99,9 @@ fn effect(dependent: &Dependent, way: &PublishWay) -> String {
         DependentKind::MaterializedView => "stays as it is until somebody refreshes it".to_owned(),
         DependentKind::Rule => format!("rewrites {}: a publish that then touches other rows than it means to is refused", dependent.on),
         DependentKind::ForeignKeyIn(on_delete) => deletes(on_delete, way),
+        DependentKind::ForeignKeyOut { .. } if matches!(way, PublishWay::Swap { .. }) => {
+            "is made again over all new rows; writers of the table that it points at wait from then to the commit".to_owned()
+        }
         DependentKind::ForeignKeyOut { deferrable: true } => "stays; written rows are checked at the commit".to_owned(),
         DependentKind::ForeignKeyOut { deferrable: false } => {
             "stays; written rows must find the row they refer to as they are written".to_owned()
@@ -115,6 +118,9 @@ fn effect(dependent: &Dependent, way: &PublishWay) -> String {
             "applies to this role: the run would fail, for it could not see every row".to_owned()
         }
         DependentKind::RowSecurity { active: false } => "does not apply to this role".to_owned(),
+        DependentKind::Partition if matches!(way, PublishWay::Swap { .. }) => {
+            "gives its place, name, bounds, indexes and privileges to a new one, and is dropped".to_owned()
+        }
         DependentKind::Partition => "gets the rows that belong to it".to_owned(),
         DependentKind::Child => "its rows count as the table's: a publish that finds some is refused".to_owned(),
     }

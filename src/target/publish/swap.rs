@@ -15,7 +15,7 @@ use super::{Changes, Publication, PublishWay, Published, count, seal};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::RowCounts;
-use crate::table::TargetTable;
+use crate::table::{PgIdent, TargetTable};
 use crate::target::catalog::{Pair, differences, likeness};
 use crate::target::error::{broken_foreign_key, target_error};
 use crate::target::patience::Patience;
@@ -42,6 +42,31 @@ pub struct SwapLoad<'a> {
     warnings: Vec<String>,
 }
 
+impl Publication {
+    /// What is swapped, and the table that takes its place, under the name that it has until then.
+    fn swapped(&self) -> (&TargetTable, TargetTable) {
+        let old = match &self.way {
+            PublishWay::Swap { partition: Some(partition) } => partition,
+            _ => &self.target,
+        };
+        (old, helper_table(&old.schema, "tablesync_swap", &self.target))
+    }
+
+    /// The statements of a swap, without those that the server's catalogue gives for what belongs to the table: indexes, constraints, privileges, comments.
+    pub fn swap_outline(&self) -> Vec<String> {
+        let (old, new) = self.swapped();
+        let mut outline = vec![
+            format!("CREATE TABLE {new} (LIKE {old} INCLUDING ALL EXCLUDING INDEXES EXCLUDING CONSTRAINTS EXCLUDING STATISTICS)"),
+            format!("DROP TABLE {old}"),
+            format!("ALTER TABLE {new} RENAME TO {}", PgIdent(&old.table)),
+        ];
+        if *old != self.target {
+            outline.push(format!("ALTER TABLE {} ATTACH PARTITION {old}, with the bounds that it had", self.target));
+        }
+        outline
+    }
+}
+
 impl Session {
     /// Opens the transaction of a swap and makes the new table in it, empty.
     ///
@@ -50,20 +75,14 @@ impl Session {
     pub async fn begin_swap<'a>(&'a mut self, publication: &'a Publication) -> Result<SwapLoad<'a>> {
         self.add_columns(publication).await?;
         let (state_schema, patience) = (self.state_schema.clone(), self.patience());
-        let target = &publication.target;
-        let old = match &publication.way {
-            PublishWay::Swap { partition: Some(partition) } => partition.clone(),
-            _ => target.clone(),
-        };
-        let new =
-            TargetTable { schema: old.schema.clone(), table: format!("tablesync_{}", helper_table(&state_schema, "swap", target).table) };
+        let (old, new) = publication.swapped();
         let failed = |error| target_error(&format!("make the table that is to take the place of {old}"), error);
         let transaction = self.begin().await.map_err(failed)?;
-        let pair = Pair::make(&transaction, &old, &new).await?;
+        let pair = Pair::make(&transaction, old, &new).await?;
         for statement in pair.shape(&transaction).await? {
             transaction.batch_execute(&statement).await.map_err(failed)?;
         }
-        Ok(SwapLoad { transaction, publication, state_schema, patience, old, new, pair, before: 0, warnings: Vec::new() })
+        Ok(SwapLoad { transaction, publication, state_schema, patience, old: old.clone(), new, pair, before: 0, warnings: Vec::new() })
     }
 }
 
