@@ -251,7 +251,7 @@ async fn plan_tells_what_a_swap_locks_and_what_stands_in_its_way() {
     assert_eq!(plan["refresh"], "swap", "{body}");
     let modes: Vec<_> = plan["locks"].as_array().unwrap().iter().map(|lock| lock["mode"].as_str().unwrap()).collect();
     assert_eq!(modes, ["SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]);
-    assert!(plan["ddl"].to_string().contains("DROP TABLE") && plan["reason"].as_str().unwrap().contains("room for two"), "{body}");
+    assert!(plan["ddl"].to_string().contains("DROP TABLE") && plan["refresh_reason"].as_str().unwrap().contains("room for two"), "{body}");
     site.db.execute("CREATE VIEW named AS SELECT name FROM people").await;
     let refused = site.json(&["plan"]).await;
     assert!(refused["plans"]["people"]["error"].as_str().unwrap().contains("view named"), "{refused}");
