@@ -15,6 +15,9 @@ const BEFORE: [&str; 6] = ["configuration_read", "state_prepared", "lock_taken",
 const STRAIGHT: [&str; 4] = ["straight_begun", "batch_sent", "copy_done", "source_unchanged"];
 /// Staging, up to the transaction of the publish.
 const STAGED: [&str; 6] = ["staging_made", "batch_sent", "copy_done", "source_unchanged", "staged_checked", "publish_begun"];
+/// A swap.
+const SWAP: [&str; 8] =
+    ["swap_begun", "batch_sent", "copy_done", "source_unchanged", "swap_built", "writers_kept_out", "readers_kept_out", "table_swapped"];
 /// The end of every publish.
 const COMMITTING: [&str; 2] = ["success_recorded", "committed"];
 
@@ -49,8 +52,12 @@ async fn a_kill_leaves_the_old_table_or_the_new_one_by_truncate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_leaves_the_old_table_or_the_new_one_by_swap() {
-    let swap = ["swap_built", "writers_kept_out", "readers_kept_out", "table_swapped"];
-    matrix(Way::Swap, &[&["swap_begun", "batch_sent", "copy_done", "source_unchanged"], &swap, &COMMITTING, &["lock_given_back"]]).await;
+    matrix(Way::Swap, &[&SWAP, &COMMITTING, &["lock_given_back"]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_leaves_the_old_table_or_the_new_one_by_swap_of_a_partition() {
+    matrix(Way::SwapPartition, &[&SWAP, &COMMITTING, &["lock_given_back"]]).await;
 }
 
 /// Every point of one way, as often as there are seeds.

@@ -78,7 +78,7 @@ async fn a_lock_on_the_target_is_named_as_what_kept_columns_from_being_added() {
     other.batch_execute("BEGIN; LOCK TABLE people IN ACCESS SHARE MODE").await.unwrap();
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("people");
-    assert!(error.contains("add columns") && error.contains("holds a lock") && !error.contains("owner"), "{error}");
+    assert!(error.contains("add columns") && error.contains("the lock is kept by") && !error.contains("owner"), "{error}");
     other.batch_execute("COMMIT").await.unwrap();
     assert_eq!(site.db.value(CONTENTS).await, STANDING);
 }

@@ -1,7 +1,9 @@
 //! Two runs at once: one works, the other skips what the first holds.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join3;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -31,6 +33,45 @@ async fn a_second_run_skips_the_table_that_the_first_holds_and_says_who_holds_it
     first.finish().await;
     site.db.settled().await;
     assert_eq!(site.sync().await.counts("customer"), [500, 500, 0, 0, 0], "the lock went with its holder");
+}
+
+/// Whoever comes first does the work; the two others name it by its run, whichever of the three it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_and_a_lambda_at_once_one_does_the_work_and_the_others_name_it() {
+    let mut site = Site::over(Source::sample(500).await).await;
+    site.keep(&["customer"]);
+    let mut function = site.deploy().await;
+    for round in 1..=3 {
+        // Long enough for all three to come; it ends when two have gone again.
+        site.source.fault("customer", Fault::DelayPerRow(Duration::from_millis(100)));
+        let gone = AtomicU32::new(0);
+        let noted = async |body: Body| {
+            if gone.fetch_add(1, Ordering::Relaxed) == 1 {
+                site.source.clear_faults("customer");
+            }
+            body
+        };
+        let lambda = async {
+            let event = r#"{"mode": "multi_sync", "tables": ["customer"]}"#;
+            noted(Body::in_envelope(&function.invoke(event, Duration::from_secs(60)).await)).await
+        };
+        let process = || async { noted(site.json(&["multi_sync"]).await).await };
+        let (first, second, lambda) = join3(process(), process(), lambda).await;
+
+        let results = [first.table("customer"), second.table("customer"), lambda.table("customer")];
+        let mut statuses = results.map(|result| result["status"].as_str().unwrap());
+        statuses.sort_unstable();
+        assert_eq!(statuses, ["ok", "skipped", "skipped"], "round {round}: {first} {second} {lambda}");
+        let winner =
+            "SELECT replace(run_id::text, '-', '') FROM tablesync.runs WHERE outcome = 'succeeded' ORDER BY finished_at DESC LIMIT 1";
+        let winner = format!("tablesync {} customer (process ", site.db.value(winner).await);
+        for skipped in results.iter().filter(|result| result["status"] == "skipped") {
+            assert!(skipped["held_by"].as_str().is_some_and(|holder| holder.starts_with(&winner)), "{winner}: {skipped}");
+        }
+        let ended = "SELECT string_agg(outcome || ' ' || count, ', ' ORDER BY outcome) FROM (SELECT outcome, count(*) FROM tablesync.runs GROUP BY 1) AS o";
+        assert_eq!(site.db.value(ended).await, format!("skipped {}, succeeded {round}", 2 * round));
+    }
+    assert_eq!(site.db.value("SELECT count(*) FROM mctm_customer").await, "500");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::table::TargetTable;
 
 /// Between two looks at who blocks.
-const LOOK_PAUSE: Duration = Duration::from_millis(500);
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// How many sessions are named.
 const NAMED_MAX: usize = 5;
 

@@ -33,6 +33,8 @@ pub(super) enum Way {
     Replace,
     Truncate,
     Swap,
+    /// The one partition that has all rows.
+    SwapPartition,
 }
 
 impl Way {
@@ -43,7 +45,7 @@ impl Way {
             Way::Merge => "merge",
             Way::Replace => "replace",
             Way::Truncate => "truncate",
-            Way::Swap => "swap",
+            Way::Swap | Way::SwapPartition => "swap",
         }
     }
 }
@@ -87,6 +89,8 @@ pub(super) struct Ledger {
     rng: Rng,
     /// Each row's key and what its other values are made of.
     rows: Vec<(i64, u64)>,
+    /// All that stands in the target's schema between runs.
+    relations: String,
 }
 
 /// What stands in the target.
@@ -100,9 +104,15 @@ impl Ledger {
         let table = Planted::new(SOURCE, &columns, 1);
         let options = json!({"create_tables": true, "refresh": way.refresh(), "on_drift": "add_columns"});
         let site = Site::planted(vec![table], options).await;
-        let mut ledger = Self { site, way, rng: Rng::with_seed(seed), rows: Vec::new() };
+        if way == Way::SwapPartition {
+            let parted = "CREATE TABLE ledger (id int PRIMARY KEY, name varchar(40), amount numeric(19,4), note text) PARTITION BY RANGE (id); \
+                CREATE TABLE ledger_all PARTITION OF ledger DEFAULT; ALTER TABLE ledger OWNER TO sync; ALTER TABLE ledger_all OWNER TO sync";
+            site.db.execute(parted).await;
+        }
+        let mut ledger = Self { site, way, rng: Rng::with_seed(seed), rows: Vec::new(), relations: String::new() };
         ledger.change();
         ledger.site.sync().await;
+        ledger.relations = ledger.relations().await;
         ledger
     }
 
@@ -131,7 +141,7 @@ impl Ledger {
         match self.way {
             Way::Straight => self.site.db.execute("TRUNCATE ledger").await,
             Way::Create => self.site.db.execute("DROP TABLE ledger").await,
-            Way::Merge | Way::Replace | Way::Truncate | Way::Swap => {}
+            Way::Merge | Way::Replace | Way::Truncate | Way::Swap | Way::SwapPartition => {}
         }
     }
 
@@ -182,12 +192,18 @@ impl Ledger {
         let state = "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class \
             WHERE relnamespace = 'tablesync'::regnamespace AND relkind IN ('r', 'p')";
         assert_eq!(self.site.db.value(state).await, STATE, "{cell}: {body}");
-        let public = "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
-        assert_eq!(self.site.db.value(public).await, TABLE, "{cell}: {body}");
+        assert_eq!(self.relations().await, self.relations, "{cell}: {body}");
         let open = "SELECT (SELECT count(*) FROM tablesync.runs WHERE outcome = 'started' OR finished_at IS NULL) \
             + (SELECT count(*) FROM tablesync.locks WHERE expires_at IS NOT NULL)";
         assert_eq!(self.site.db.value(open).await, "0", "{cell}: {body}");
         body
+    }
+
+    async fn relations(&self) -> String {
+        self.site
+            .db
+            .value("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+            .await
     }
 
     /// Runs that say of themselves that they have published.

@@ -24,7 +24,7 @@ pub(crate) fn generations(name: &str, rows: i64) -> Planted {
 }
 
 /// What a reader does, again and again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
     /// One statement at a time in READ COMMITTED.
     Autocommit,
@@ -39,7 +39,8 @@ pub(crate) enum Habit {
 /// What a reader has seen.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    habit: Habit,
+    /// What it did.
+    pub(crate) habit: Habit,
     relation: &'static str,
     /// Reads.
     pub(crate) looks: u32,
@@ -114,6 +115,9 @@ impl Reader {
             }
             Habit::Repeatable => {
                 self.command("BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+                // The snapshot is taken here; what is published before the table is looked at is younger.
+                self.command("SELECT 1").await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
                 let read = self.whole_table().await;
                 for _ in 0..3 {
                     tokio::time::sleep(Duration::from_millis(10)).await;

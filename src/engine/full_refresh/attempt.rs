@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::TableJob;
+use super::lock_retries::LockRetries;
 use super::so_far::SoFar;
 use crate::engine::drift::unchanged_by;
 use crate::engine::plan::SyncPlan;
@@ -16,9 +17,7 @@ use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
 use crate::table::{SourceDescription, TargetTable};
-use crate::target::{
-    BlockerWatch, Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key, lacks_lock,
-};
+use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
 
 impl TableJob {
     pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
@@ -168,23 +167,15 @@ impl TableJob {
     }
 
     /// Publishes, again after a pause where a lock was not had or a deadlock came. A stop gives up one that waits for its lock, and none that has it.
-    /// From the second time on, somebody looks on who keeps the lock.
     async fn publish(&self, session: &mut Session, plan: &SyncPlan, staging: &TargetTable, so_far: &mut SoFar) -> Result<Published> {
-        let mut retries = Retries::of_publish();
-        let mut watch: Option<BlockerWatch> = None;
+        let mut retries = LockRetries::new(Retries::of_publish());
         loop {
             let begun = AtomicBool::new(false);
             let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
             let patience = session.patience();
             let publishing = patience.wait(session.publish(&plan.publication, staging, &row));
             match self.run.stop.or_done_once_begun(publishing, &begun).await {
-                Err(error) => {
-                    if lacks_lock(&error) {
-                        let watch = watch.get_or_insert_with(|| BlockerWatch::start(self.target.clone(), self.application()));
-                        so_far.blockers = watch.seen();
-                    }
-                    retries.wait(error, &self.run.stop).await?;
-                }
+                Err(error) => retries.wait(self, so_far, error).await?,
                 done => return done,
             }
         }

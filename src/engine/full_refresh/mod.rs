@@ -9,6 +9,7 @@ mod clean_up;
 mod count;
 mod explain;
 mod held;
+mod lock_retries;
 mod so_far;
 mod swap;
 
