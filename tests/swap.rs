@@ -15,11 +15,11 @@ const FURNISHED: &str = "\
     CREATE TABLE regions (id integer PRIMARY KEY); ALTER TABLE regions OWNER TO sync; INSERT INTO regions SELECT generate_series(1, 5); \
     CREATE TABLE people (gone text, id integer GENERATED ALWAYS AS IDENTITY (START 100 INCREMENT 5 CACHE 7), name varchar(50) COLLATE \"C\" NOT NULL DEFAULT 'x''y', \
         note text COMPRESSION pglz, ser serial, region integer DEFAULT 3 CONSTRAINT in_region REFERENCES regions DEFERRABLE, \
-        twice integer GENERATED ALWAYS AS (region * 2) STORED, span int4range, CONSTRAINT named CHECK (name <> ''), \
+        twice integer GENERATED ALWAYS AS (region * 2) STORED, span int4range, tags text[], CONSTRAINT named CHECK (name <> ''), \
         CONSTRAINT \"the key\" PRIMARY KEY (id) INCLUDE (region) WITH (fillfactor = 80), \
         CONSTRAINT uq UNIQUE (name, region, id) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT ex EXCLUDE USING gist (span WITH &&)) \
         WITH (fillfactor = 70, toast.autovacuum_enabled = false); \
-    ALTER TABLE people DROP COLUMN gone; \
+    ALTER TABLE people DROP COLUMN gone; CREATE TABLE former_child () INHERITS (people); DROP TABLE former_child; \
     ALTER TABLE people ADD CONSTRAINT later CHECK (region < 1000) NOT VALID; \
     ALTER TABLE people ALTER note SET STORAGE EXTERNAL, ALTER note SET STATISTICS 500, ALTER region SET (n_distinct = 5); \
     CREATE INDEX \"by name\" ON people (lower(name) text_pattern_ops DESC NULLS LAST, region) INCLUDE (note) WITH (fillfactor = 60) WHERE region > 0; \
@@ -295,6 +295,40 @@ async fn foreign_keys_of_our_own_making_give_way_and_none_is_made_that_points_at
     let refused = site.json(&["multi_sync"]).await;
     assert!(refused.error_of("people").contains("theirs"), "{refused}");
     assert_eq!(contents(&site).await, "1 new,2 new,3 new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_column_comes_with_a_swap() {
+    let mut site = people(2).await;
+    site.default("on_drift", json!("add_columns"));
+    site.sync().await;
+    site.source.table("People").add_column("Town", "nvarchar(20)", Value::text("Ulm")).unwrap();
+    let body = site.sync().await;
+    assert_eq!((&body.table("people")["refresh"], body.counts("people")), (&json!("swap"), [2, 2, 0, 2, 0]), "{body}");
+    assert_eq!(site.db.value("SELECT string_agg(name || ' ' || town, ',' ORDER BY id) FROM people").await, "new Ulm,new Ulm");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_the_table_that_a_foreign_key_points_at_holds_the_swap_up_too() {
+    let site = people(3).await;
+    site.db
+        .execute(
+            "CREATE TABLE regions (id integer PRIMARY KEY); INSERT INTO regions VALUES (1), (2), (3); ALTER TABLE regions OWNER TO sync; \
+             CREATE TABLE people (id integer PRIMARY KEY REFERENCES regions, name varchar(50)); ALTER TABLE people OWNER TO sync; \
+             INSERT INTO people VALUES (1, 'old')",
+        )
+        .await;
+    let mut reader = site.db.connect().await;
+    let reading = reader.transaction().await.unwrap();
+    reading.query_one("SELECT count(*) FROM regions", &[]).await.unwrap();
+    let running = site.start(&["multi_sync", "--json"]);
+    let asked = "SELECT count(*) FROM pg_locks WHERE relation = 'regions'::regclass AND mode = 'AccessExclusiveLock' AND NOT granted";
+    while site.db.value(asked).await == "0" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    reading.rollback().await.unwrap();
+    assert_eq!(crate::support::body::Body::of(running.finish().await).counts("people"), [3, 3, 0, 1, 0], "it is asked for again");
+    nothing_left(&site).await;
 }
 
 /// A table that nothing hangs on.

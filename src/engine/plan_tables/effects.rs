@@ -100,7 +100,7 @@ fn effect(dependent: &Dependent, way: &PublishWay) -> String {
         DependentKind::Rule => format!("rewrites {}: a publish that then touches other rows than it means to is refused", dependent.on),
         DependentKind::ForeignKeyIn(on_delete) => deletes(on_delete, way),
         DependentKind::ForeignKeyOut { .. } if matches!(way, PublishWay::Swap { .. }) => {
-            "is made again over all new rows; writers of the table that it points at wait from then to the commit".to_owned()
+            "is made again over all new rows; writers of the table that it points at wait from then to the commit, its readers for the moment of the swap".to_owned()
         }
         DependentKind::ForeignKeyOut { deferrable: true } => "stays; written rows are checked at the commit".to_owned(),
         DependentKind::ForeignKeyOut { deferrable: false } => {

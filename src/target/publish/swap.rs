@@ -10,6 +10,8 @@
 //! The old table is dropped without CASCADE, so PostgreSQL itself refuses where something depends on it; and the new table must then be the same in the catalogue, line
 //! by line, or the swap is refused.
 
+use std::collections::BTreeSet;
+
 use super::keys::Whose;
 use super::{Changes, Publication, PublishWay, Published, count, seal};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -39,6 +41,9 @@ pub struct SwapLoad<'a> {
     pair: Pair,
     /// Rows of the old table, once writers are kept out.
     before: u64,
+    /// What made up the old table, once it is gone, and the statements that give its names to the new one.
+    was: BTreeSet<String>,
+    names: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -82,7 +87,19 @@ impl Session {
         for statement in pair.shape(&transaction).await? {
             transaction.batch_execute(&statement).await.map_err(failed)?;
         }
-        Ok(SwapLoad { transaction, publication, state_schema, patience, old: old.clone(), new, pair, before: 0, warnings: Vec::new() })
+        Ok(SwapLoad {
+            transaction,
+            publication,
+            state_schema,
+            patience,
+            old: old.clone(),
+            new,
+            pair,
+            before: 0,
+            was: BTreeSet::new(),
+            names: Vec::new(),
+            warnings: Vec::new(),
+        })
     }
 }
 
@@ -145,7 +162,7 @@ impl SwapLoad<'_> {
     /// # Errors
     /// [`ErrorKind::Refused`] when guards say no; else as the server answers, with trouble that may pass where the lock was not had.
     pub async fn keep_writers_out(&mut self, run: &RunRow<'_>) -> Result<()> {
-        self.lock("SHARE ROW EXCLUSIVE").await?;
+        self.lock_writers_out().await?;
         self.before = count(&self.transaction, &self.publication.target).await?;
         let staged = run.rows.read.saturating_sub(run.rows.quarantined);
         let warnings = self.publication.guards.check(staged, self.before, self.before.saturating_sub(staged))?;
@@ -159,21 +176,41 @@ impl SwapLoad<'_> {
         advance_sequences(&self.transaction, numbered, &self.new, &columns, &[]).await
     }
 
-    /// Keeps readers out too, for the moment of the swap itself.
+    /// Keeps readers out too, for the moment of the swap itself, and drops the old table: without CASCADE, so that what came to depend on it meanwhile ends the swap.
     ///
     /// # Errors
-    /// As the server answers, with trouble that may pass where the lock was not had.
+    /// As the server answers, with trouble that may pass where a lock was not had. Dropping a table locks those that its foreign keys point at, too.
     pub async fn keep_readers_out(&mut self) -> Result<()> {
-        self.lock("ACCESS EXCLUSIVE").await
+        let (target, old) = (&self.publication.target, &self.old);
+        let failed = |error| target_error(&format!("lock {target} to swap it"), error);
+        let attempt = self.transaction.savepoint().await.map_err(failed)?;
+        let dropping = async {
+            attempt.batch_execute(&lock(target, "ACCESS EXCLUSIVE")).await.map_err(failed)?;
+            let was = likeness(&attempt, self.pair.old).await?;
+            let names = self.pair.names(&attempt).await?;
+            let drop = format!("DROP TABLE {old}");
+            attempt.batch_execute(&drop).await.map_err(|error| target_error(&format!("drop the old {old}"), error))?;
+            Ok((was, names))
+        };
+        match dropping.await {
+            Ok(dropped) => {
+                attempt.commit().await.map_err(failed)?;
+                (self.was, self.names) = dropped;
+                Ok(())
+            }
+            Err(error) => {
+                attempt.rollback().await.map_err(failed)?;
+                Err(error)
+            }
+        }
     }
 
     /// A lock that is not had undoes nothing of what was done before.
-    async fn lock(&mut self, mode: &str) -> Result<()> {
+    async fn lock_writers_out(&mut self) -> Result<()> {
         let target = &self.publication.target;
         let failed = |error| target_error(&format!("lock {target} to swap it"), error);
         let attempt = self.transaction.savepoint().await.map_err(failed)?;
-        let sql = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE {target} IN {mode} MODE");
-        match attempt.batch_execute(&sql).await.map_err(failed) {
+        match attempt.batch_execute(&lock(target, "SHARE ROW EXCLUSIVE")).await.map_err(failed) {
             Ok(()) => attempt.commit().await.map_err(failed),
             Err(error) => {
                 attempt.rollback().await.map_err(failed)?;
@@ -182,18 +219,14 @@ impl SwapLoad<'_> {
         }
     }
 
-    /// Swaps, and commits.
+    /// Gives the new table the old one's names, and commits.
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] when the new table would not be like the old one; else as the server answers.
     pub async fn publish(self, run: &RunRow<'_>) -> Result<Published> {
-        let Self { transaction, publication, state_schema, old, pair, before, warnings, .. } = self;
+        let Self { transaction, publication, state_schema, old, pair, before, was, names, warnings, .. } = self;
         let failed = |error| target_error(&format!("swap {old}"), error);
-        let was = likeness(&transaction, pair.old).await?;
-        let names = pair.names(&transaction).await?;
-        // Without CASCADE: what came to depend on it meanwhile ends the swap.
-        let swap = format!("DROP TABLE {old}; {}", names.join("; "));
-        transaction.batch_execute(&swap).await.map_err(failed)?;
+        transaction.batch_execute(&names.join("; ")).await.map_err(failed)?;
         failpoint::reached("table_swapped");
         if let Some(differs) = differences(&was, &likeness(&transaction, pair.new).await?) {
             tracing::debug!(%differs, "the new table is not like the old one");
@@ -204,4 +237,8 @@ impl SwapLoad<'_> {
         let rows = RowCounts { inserted, deleted: before, ..RowCounts::default() };
         seal(transaction, publication, &state_schema, run, Changes { rows, kept: 0, warnings, replaced: None }).await
     }
+}
+
+fn lock(table: &TargetTable, mode: &str) -> String {
+    format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; LOCK TABLE {table} IN {mode} MODE")
 }

@@ -14,10 +14,10 @@ const LIKENESS: &str = r#"
     WITH given AS (SELECT $1::oid AS oid, $2::text AS mark)
     SELECT line FROM (
      SELECT format('table %s', (to_jsonb(c) - ARRAY['oid','reltype','relfilenode','relpages','reltuples','relallvisible','relallfrozen','reltoastrelid','relfrozenxid','relminmxid','relnatts',
-        'relhasindex','relchecks','relhastriggers','relhasrules','relrewrite','relacl','relpartbound']) || jsonb_build_object('bound', pg_get_expr(c.relpartbound, c.oid),
+        'relhasindex','relhassubclass','relchecks','relhastriggers','relhasrules','relrewrite','relacl','relpartbound']) || jsonb_build_object('bound', pg_get_expr(c.relpartbound, c.oid),
         'acl', ARRAY(SELECT x::text FROM unnest(coalesce(c.relacl, acldefault('r', c.relowner))) x ORDER BY 1), 'toast', t.reloptions, 'comment', obj_description(c.oid, 'pg_class'))) AS line
        FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid WHERE c.oid = $1
-     UNION ALL SELECT format('column %s', (to_jsonb(a) - ARRAY['attrelid','attnum','attcacheoff','atthasmissing','attmissingval','attacl']) || jsonb_build_object('default', pg_get_expr(d.adbin, d.adrelid),
+     UNION ALL SELECT format('column %s', (to_jsonb(a) - ARRAY['attrelid','attnum','attcacheoff','attndims','atthasmissing','attmissingval','attacl']) || jsonb_build_object('default', pg_get_expr(d.adbin, d.adrelid),
         'place', row_number() OVER (ORDER BY a.attnum), 'acl', ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1), 'comment', col_description(a.attrelid, a.attnum)))
        FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
      UNION ALL SELECT format('constraint %s %s %s %s', k.conname, pg_get_constraintdef(k.oid), k.coninhcount, obj_description(k.oid, 'pg_constraint')) FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND NOT (k.contype = 'f' AND obj_description(k.oid, 'pg_constraint') IS NOT DISTINCT FROM $2)
