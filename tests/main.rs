@@ -30,6 +30,7 @@ mod refused;
 mod retries;
 mod same_schema;
 mod secrets;
+mod silence;
 mod support;
 mod swap;
 mod sync;

@@ -1,9 +1,9 @@
 //! The command.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
-
 #[tokio::main]
-async fn main() -> ExitCode {
-    ExitCode::from(tablesync::cli::run(tablesync::config::arguments()).await)
+async fn main() {
+    let code = tablesync::cli::run(tablesync::config::arguments()).await;
+    // A name that is being looked up cannot be given up: the runtime would wait for it, however long that takes.
+    std::process::exit(code.into())
 }

@@ -66,7 +66,7 @@ async fn make_all(
     let mut trouble = None;
     for key in keys {
         let made = match wanted(&key, Owner { config: &job.config, source: &job.source }, &context.configured) {
-            Ok(new) => session.make_foreign_key(&new).await.map_err(|error| {
+            Ok(new) => session.patience().wait(session.make_foreign_key(&new)).await.map_err(|error| {
                 let reason = error.to_string();
                 trouble = trouble.take().or_else(|| error.passing().is_some().then_some(error));
                 reason

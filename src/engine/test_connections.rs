@@ -56,7 +56,7 @@ async fn count_source(sources: &mut Sources, job: &TestJob) -> Result<u64> {
 
 async fn count_target(session: &Result<Session>, config: &TableConfig) -> Result<Option<u64>> {
     let session = session.as_ref().map_err(again)?;
-    match session.count(&config.pg_table).await? {
+    match session.patience().wait(session.count(&config.pg_table)).await? {
         None if !config.options.create_tables => {
             Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", config.pg_table))
                 .with_remedy("Create it, or set \"create_tables\": true"))

@@ -9,11 +9,12 @@ use crate::table::TargetTable;
 impl Session {
     /// The same error with the first five rows by their keys, where `error` is a broken constraint and they can be found among the staged ones.
     pub async fn name_offenders(&self, publication: &Publication, staging: &TargetTable, error: SyncError) -> SyncError {
-        match self.offenders(publication, staging, &error).await {
-            Some(sentence) => SyncError::new(ErrorKind::BadValue, sentence)
+        let asking = async { Ok(self.offenders(publication, staging, &error).await) };
+        match self.patience().wait(asking).await {
+            Ok(Some(sentence)) => SyncError::new(ErrorKind::BadValue, sentence)
                 .with_remedy("Correct the rows at the source, or the constraint")
                 .with_cause(error),
-            None => error,
+            Ok(None) | Err(_) => error,
         }
     }
 

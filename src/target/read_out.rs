@@ -1,12 +1,15 @@
 //! Rows on their way out: what stands in a target table, from one snapshot, for comparing. Nothing is written.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{FutureExt, TryStreamExt};
 use jiff::ToSpan;
 use jiff::civil::date;
+use tokio_postgres::{CopyOutStream, Error};
 
 use super::error::target_error;
+use super::patience::Patience;
 use super::session::Session;
 use crate::copy::{CopyRow, Encoding, StreamReader, ordinal};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -68,13 +71,15 @@ impl Session {
     async fn copy_out(&self, query: &str, fields: usize, doing: &str, mut on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
         let failed = |error| target_error(doing, error);
         let sql = format!("COPY ({query}) TO STDOUT (FORMAT binary)");
-        let mut stream = pin!(self.stream_out(&sql).await.map_err(failed)?);
+        let patience = self.patience();
+        let mut stream = pin!(patience.wait(async { self.stream_out(&sql).await.map_err(failed) }).await?);
         let mut reader = StreamReader::new(fields);
         let mut pieces = 0_u64;
         let broken = |error| {
             SyncError::new(ErrorKind::Internal, format!("could not {doing}: the stream from PostgreSQL is not understood: {error}"))
         };
-        while let Some(piece) = stream.try_next().await.map_err(failed)? {
+        loop {
+            let Some(piece) = next(&mut stream, &patience).await?.map_err(failed)? else { break };
             reader.push(&piece, &mut on_row).map_err(broken)?;
             pieces += 1;
             if pieces.is_multiple_of(ROWS_A_TURN) {
@@ -82,6 +87,15 @@ impl Session {
             }
         }
         reader.finish().map_err(broken)
+    }
+}
+
+/// The next piece of a stream, as long as the server may take for it.
+async fn next(stream: &mut Pin<&mut CopyOutStream>, patience: &Patience) -> Result<Result<Option<Bytes>, Error>> {
+    // As a rule there is one already: each row is a piece.
+    match stream.try_next().now_or_never() {
+        Some(piece) => Ok(piece),
+        None => patience.wait(async { Ok(stream.try_next().await) }).await,
     }
 }
 

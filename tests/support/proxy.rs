@@ -1,13 +1,15 @@
-//! A network that goes wrong on demand: a TCP proxy in front of a server that at a chosen byte cuts, resets, stalls, slices or delays.
+//! A network that goes wrong on demand: a TCP proxy in front of a server that at a chosen byte cuts, resets, stalls, drops, slices, trickles or delays.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// How long a delay lasts.
 pub(crate) const DELAY: Duration = Duration::from_millis(400);
@@ -21,10 +23,14 @@ pub(crate) enum Trouble {
     Cut,
     /// Both sides are told that the connection is broken (RST).
     Reset,
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing passes any more, and nobody is told; both systems still acknowledge what is sent.
     Stall,
+    /// Every packet is lost from now on, of all connections and of those that are yet to be made: nobody acknowledges anything.
+    Drop,
     /// The next bytes come one at a time.
     Slice,
+    /// All further bytes come one a second.
+    Trickle,
     /// Nothing passes for [`DELAY`].
     Delay,
 }
@@ -54,18 +60,32 @@ pub(crate) struct Proxy {
     /// Where it listens.
     pub(crate) port: u16,
     shared: Arc<Mutex<Shared>>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Drop for Proxy {
+    /// Both servers hear at last of what stands still.
+    fn drop(&mut self) {
+        self.plan(None);
+    }
 }
 
 /// What is to happen, and what has.
 #[derive(Default)]
 struct Shared {
     planned: Option<(Trouble, Place)>,
+    struck: Option<Instant>,
     /// Whether the first text of [`Place::After`] has passed.
     reached: bool,
     /// Bytes that have passed [to the server, to the client], over all connections.
     passed: [u64; 2],
     /// Connections that stand still, both their ends.
     stalled: Vec<(TcpStream, TcpStream)>,
+    answers: Vec<u8>,
+    /// Says that packets are lost.
+    dark: CancellationToken,
+    /// Whether nobody can connect any more.
+    deaf: bool,
 }
 
 impl Proxy {
@@ -75,18 +95,45 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let of_connections = Arc::clone(&shared);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server, Arc::clone(&of_connections)));
+        let listening = AbortOnDropHandle::new(tokio::spawn(async move {
+            let dark = of_connections.lock().unwrap().dark.clone();
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => {
+                        let Ok((client, _)) = accepted else { return };
+                        tokio::spawn(carry(client, server, Arc::clone(&of_connections)));
+                    }
+                    () = dark.cancelled() => break,
+                }
             }
-        });
-        Self { port, shared }
+            lose_packets(&listener);
+            of_connections.lock().unwrap().deaf = true;
+            std::future::pending::<()>().await;
+        }));
+        Self { port, shared, _listening: listening }
+    }
+
+    /// A port that takes no connection and refuses none.
+    pub(crate) async fn unreachable() -> Self {
+        let proxy = Self::before(0).await;
+        let dark = proxy.shared.lock().unwrap().dark.clone();
+        dark.cancel();
+        while !proxy.shared.lock().unwrap().deaf {
+            tokio::task::yield_now().await;
+        }
+        proxy
+    }
+
+    /// Every byte that has passed to the client.
+    pub(crate) fn answers(&self) -> Vec<u8> {
+        self.shared.lock().unwrap().answers.clone()
     }
 
     /// Counts from zero again; what stood still is closed. Trouble comes once, to the connection that reaches the place: later ones
     /// are sound.
     pub(crate) fn plan(&self, trouble: Option<(Trouble, Place)>) {
-        *self.shared.lock().unwrap() = Shared { planned: trouble, ..Shared::default() };
+        let mut shared = self.shared.lock().unwrap();
+        *shared = Shared { planned: trouble, dark: shared.dark.clone(), ..Shared::default() };
     }
 
     /// How many bytes have passed.
@@ -96,8 +143,20 @@ impl Proxy {
 
     /// Whether the trouble has come.
     pub(crate) fn has_struck(&self) -> bool {
-        self.shared.lock().unwrap().planned.is_none()
+        self.struck().is_some()
     }
+
+    /// When the trouble came.
+    pub(crate) fn struck(&self) -> Option<Instant> {
+        self.shared.lock().unwrap().struck
+    }
+}
+
+/// Has the kernel lose every packet that comes to a socket, before anything is acknowledged or refused.
+fn lose_packets<'s>(socket: impl Into<SockRef<'s>>) {
+    /// `BPF_RET | BPF_K`: so many bytes of a packet are kept.
+    const RETURN: u16 = 0x06;
+    socket.into().attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)]).unwrap();
 }
 
 /// One connection, from its beginning to its end.
@@ -105,6 +164,7 @@ async fn carry(mut client: TcpStream, server: u16, shared: Arc<Mutex<Shared>>) {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { return };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
+    let dark = shared.lock().unwrap().dark.clone();
     let struck = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
         let asking = pass(from_client, to_server, Direction::ToServer, &shared);
@@ -113,6 +173,7 @@ async fn carry(mut client: TcpStream, server: u16, shared: Arc<Mutex<Shared>>) {
         tokio::select! {
             struck = &mut asking => match struck { None => answering.await, struck => struck },
             struck = &mut answering => match struck { None => asking.await, struck => struck },
+            () = dark.cancelled() => Some(Trouble::Drop),
         }
     };
     match struck {
@@ -128,8 +189,16 @@ async fn carry(mut client: TcpStream, server: u16, shared: Arc<Mutex<Shared>>) {
                 SockRef::from(&end).set_linger(Some(Duration::ZERO)).unwrap();
             }
         }
+        Some(Trouble::Drop) => {
+            dark.cancel();
+            // What was sent is acknowledged by then: a system that is gone does not send it again.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            lose_packets(&client);
+            lose_packets(&server);
+            shared.lock().unwrap_or_else(PoisonError::into_inner).stalled.push((client, server));
+        }
         Some(Trouble::Stall) => shared.lock().unwrap_or_else(PoisonError::into_inner).stalled.push((client, server)),
-        Some(Trouble::Slice | Trouble::Delay) | None => {}
+        Some(Trouble::Slice | Trouble::Trickle | Trouble::Delay) | None => {}
     }
 }
 
@@ -141,13 +210,19 @@ async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, direction: Directio
         let (sound, rest) = buffer[..length].split_at(before);
         to.write_all(sound).await.ok()?;
         match struck {
-            Some(trouble @ (Trouble::Cut | Trouble::Reset | Trouble::Stall)) => return Some(trouble),
+            Some(trouble @ (Trouble::Cut | Trouble::Reset | Trouble::Stall | Trouble::Drop)) => return Some(trouble),
             Some(Trouble::Slice) => {
                 let (sliced, rest) = rest.split_at(rest.len().min(SLICED_BYTES));
                 for byte in sliced {
                     to.write_all(std::slice::from_ref(byte)).await.ok()?;
                 }
                 to.write_all(rest).await.ok()?;
+            }
+            Some(Trouble::Trickle) => {
+                trickle(rest, &mut to).await?;
+                while let Ok(length @ 1..) = from.read(&mut buffer).await {
+                    trickle(&buffer[..length], &mut to).await?;
+                }
             }
             Some(Trouble::Delay) => {
                 tokio::time::sleep(DELAY).await;
@@ -160,12 +235,23 @@ async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, direction: Directio
     None
 }
 
+async fn trickle(bytes: &[u8], to: &mut WriteHalf<'_>) -> Option<()> {
+    for byte in bytes {
+        to.write_all(std::slice::from_ref(byte)).await.ok()?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Some(())
+}
+
 impl Shared {
     /// Notes that bytes have come: how many of them pass before trouble strikes, if it does.
     fn count(&mut self, direction: Direction, bytes: &[u8]) -> (usize, Option<Trouble>) {
         let passed = &mut self.passed[direction as usize];
         let before = *passed;
         *passed += bytes.len() as u64;
+        if direction == Direction::ToClient {
+            self.answers.extend_from_slice(bytes);
+        }
         let Some((trouble, place)) = self.planned else { return (bytes.len(), None) };
         let sound = match place {
             Place::Byte(of, at) if of == direction && at < *passed => usize::try_from(at.saturating_sub(before)).ok(),
@@ -179,6 +265,7 @@ impl Shared {
         };
         let Some(sound) = sound else { return (bytes.len(), None) };
         self.planned = None;
+        self.struck = Some(Instant::now());
         (sound, Some(trouble))
     }
 }

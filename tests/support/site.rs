@@ -126,6 +126,14 @@ impl Site {
         Running::start(TABLESYNC, args, &self.env, self.dir())
     }
 
+    /// Starts the command with `variables` of its own, which may be many times at once: [`Site::write_config`] comes before.
+    pub(crate) fn start_beside(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
+        let mut env = self.env.clone();
+        env.retain(|(name, _)| variables.iter().all(|(other, _)| name != other));
+        env.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Running::start(TABLESYNC, args, &env, self.dir())
+    }
+
     /// Runs the command.
     pub(crate) async fn run(&self, args: &[&str]) -> Finished {
         self.start(args).finish().await

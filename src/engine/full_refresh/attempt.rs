@@ -126,10 +126,11 @@ impl TableJob {
         let naming = async {
             let (connection, described) = self.describe_source().await?;
             let read = self.reading(connection, described, plan, so_far.text_as_bytes);
-            let staging = session.create_staging(&plan.publication).await?;
+            let patience = session.patience();
+            let staging = patience.wait(session.create_staging(&plan.publication)).await?;
             so_far.staging = Some(staging.clone());
             self.pump(session.load_staging(&staging, &plan.publication), read).await?;
-            session.check_staged(&plan.publication, &staging).await?;
+            patience.wait(session.check_staged(&plan.publication, &staging)).await?;
             Ok(staging)
         };
         match self.run.stop.or_done(naming).await {

@@ -24,12 +24,14 @@ impl TableJob {
         // Two connections being made are a large future.
         let counting = Box::pin(async {
             let session = Session::open(&self.target, &self.application()).await?;
+            let patience = session.patience();
             let (mut connection, mut described) = self.describe_source().await?;
-            let standing = session.describe_for(&self.config.pg_table, self.config.options.refresh).await?;
+            let describing = session.describe_for(&self.config.pg_table, self.config.options.refresh);
+            let standing = patience.wait(describing).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
             let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;
-            let in_target = session.count(&self.config.pg_table).await?;
+            let in_target = patience.wait(session.count(&self.config.pg_table)).await?;
             Ok((plan, at_source, in_target))
         });
         let (plan, at_source, in_target) = self.run.stop.or_done(counting).await?;

@@ -68,14 +68,15 @@ pub async fn plan_tables(
 async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &PlanJob) -> Result<(Foreseen, Option<SyncError>)> {
     let config = &job.config;
     let standing = match session {
-        Ok(session) => session.describe_for(&config.pg_table, config.options.refresh).await,
+        Ok(session) => session.patience().wait(session.describe_for(&config.pg_table, config.options.refresh)).await,
         Err(error) => Err(again(error)),
     };
     let described = describe(sources, job, matches!(standing, Ok(None))).await;
     sources.asked(&job.source, config, &described);
     let (described, standing) = (described?, standing?);
     let session = session.as_ref().map_err(again)?;
-    let seen = session.seen_table(&config.name).await?;
+    let patience = session.patience();
+    let seen = patience.wait(session.seen_table(&config.name)).await?;
     let known = Known { config, source: &described.description, target: standing.as_ref(), seen: seen.as_ref() };
     let drift = find_drift(known, false);
     let refused = drift.check(config).err();
@@ -84,8 +85,8 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
         // What does not fit may well be what has changed.
         Err(error) => return Err(refused.unwrap_or(error)),
     };
-    let dependents = session.dependents(&config.pg_table).await?;
-    let last = session.last_success(&config.name).await?;
+    let dependents = patience.wait(session.dependents(&config.pg_table)).await?;
+    let last = patience.wait(session.last_success(&config.name)).await?;
     let asked = Asked { config, source: &described.description, target: standing.as_ref(), dependents: &dependents, drift: &drift, last };
     let mut foreseen = foresee(&asked, &plan);
     foresee_foreign_keys(session, sources, job, &mut foreseen).await;

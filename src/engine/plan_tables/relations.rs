@@ -31,7 +31,10 @@ pub(super) async fn foresee_foreign_keys(session: &Session, sources: &mut Source
 async fn foresee_one(session: &Session, job: &PlanJob, key: &SourceForeignKey, foreseen: &mut Foreseen) {
     let owner = Owner { config: &job.config, source: &job.source };
     let statements = match wanted(key, owner, &job.configured) {
-        Ok(new) => session.foresee_foreign_key(&new).await.map(|statements| (new, statements)).map_err(|error| error.to_string()),
+        Ok(new) => {
+            let foreseeing = session.patience().wait(session.foresee_foreign_key(&new)).await;
+            foreseeing.map(|statements| (new, statements)).map_err(|error| error.to_string())
+        }
         Err(reason) => Err(reason),
     };
     match statements {

@@ -41,8 +41,9 @@ impl<'a> Sides<'a> {
         let mut session = Session::open(&job.target, &application(job)).await?;
         let mut connection = connect(job).await?;
         let described = connection.describe(&job.config.sql_table).await?;
-        session.begin_snapshot().await?;
-        let Some(target) = session.describe(&job.config.pg_table).await? else {
+        let patience = session.patience();
+        patience.wait(session.begin_snapshot()).await?;
+        let Some(target) = patience.wait(session.describe(&job.config.pg_table)).await? else {
             return Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", job.config.pg_table))
                 .with_remedy("Sync the table first"));
         };
@@ -86,8 +87,9 @@ impl<'a> Sides<'a> {
     /// Counts both sides without reading their rows.
     pub(super) async fn count(&self) -> Result<(u64, u64)> {
         let mut connection = connect(self.job).await?;
+        let patience = self.session.patience();
         let (source, target) =
-            tokio::try_join!(connection.count(&self.job.config.sql_table), self.session.count(&self.job.config.pg_table))?;
+            tokio::try_join!(connection.count(&self.job.config.sql_table), patience.wait(self.session.count(&self.job.config.pg_table)))?;
         Ok((source, target.unwrap_or(0)))
     }
 
@@ -120,7 +122,7 @@ impl<'a> Sides<'a> {
 
     /// Ends the target's snapshot; the session ends with this.
     pub(super) async fn close(mut self) -> Result<()> {
-        self.session.end_snapshot().await
+        self.session.patience().wait(self.session.end_snapshot()).await
     }
 
     /// Makes the target give up a read that nobody wants any more.

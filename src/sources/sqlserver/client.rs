@@ -60,7 +60,8 @@ impl Connection {
             Some(instance) => format!("{}\\{instance}", settings.host),
             None => format!("{}:{}", settings.host, settings.port),
         };
-        let mut config = driver_config(settings, database, application);
+        let limit = CONNECT_TIMEOUT.min(idle_timeout);
+        let mut config = driver_config(settings, database, application, limit);
         let origin = Box::new(Origin {
             settings: settings.clone(),
             database: database.map(str::to_owned),
@@ -68,7 +69,7 @@ impl Connection {
             application: application.to_owned(),
         });
         for _ in 0..=REDIRECTS_MAX {
-            let tcp = connect_tcp(&mut config, settings.instance.is_some(), &server).await?;
+            let tcp = connect_tcp(&mut config, settings.instance.is_some(), &server, limit).await?;
             let mut transport = TimeoutStream::new(tcp);
             transport.set_read_timeout(Some(idle_timeout));
             transport.set_write_timeout(Some(idle_timeout));
@@ -138,7 +139,7 @@ impl Connection {
     }
 }
 
-fn driver_config(settings: &SqlServerSettings, database: Option<&str>, application: &str) -> Config {
+fn driver_config(settings: &SqlServerSettings, database: Option<&str>, application: &str, limit: Duration) -> Config {
     let mut config = Config::new();
     config.host(&settings.host);
     match &settings.instance {
@@ -173,18 +174,18 @@ fn driver_config(settings: &SqlServerSettings, database: Option<&str>, applicati
     config.lossy_utf16_decoding(true);
     // The transport's own read timeout stands guard over silence; the driver's would cut a server that thinks for long.
     config.command_timeout(None);
-    config.handshake_timeout(Some(CONNECT_TIMEOUT));
+    config.handshake_timeout(Some(limit));
     config
 }
 
-async fn connect_tcp(config: &mut Config, named_instance: bool, server: &str) -> Result<TcpStream> {
+async fn connect_tcp(config: &mut Config, named_instance: bool, server: &str, limit: Duration) -> Result<TcpStream> {
     let unreachable = |reason: String| {
         SyncError::new(ErrorKind::SourceConnect, format!("SQL Server {server} cannot be reached: {reason}"))
             .with_remedy("Check host, port, firewall and security groups")
             .with_passing(Passing::Unreachable)
     };
-    let connected = timeout(CONNECT_TIMEOUT, connect(config, named_instance)).await;
-    let connected = connected.map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?;
+    let connected = timeout(limit, connect(config, named_instance)).await;
+    let connected = connected.map_err(|_| unreachable(format!("no answer within {}", humantime::format_duration(limit))))?;
     connected.map_err(|error| match error {
         tiberius::error::Error::Io { message, .. } => unreachable(message),
         // What the browser service answers stays so; that it does not may pass.

@@ -24,6 +24,13 @@ use crate::config::{SslMode, TargetSettings};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of that one of several addresses may take.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that acknowledges nothing for so long is gone, and so is one that for so long takes none of what is sent to it. It stands above the number
+/// of keepalives; those that come before are at 10 and 15 s.
+const GONE_AFTER: Duration = Duration::from_secs(20);
+/// How long it may take to ask the server to give up a statement.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 /// What every transaction sets for itself, whatever role, database or pool would have it inherit.
 ///
 /// A statement waits only so long for a lock: a queued request makes later readers wait behind it. A client that is gone without a word is noticed by
@@ -85,6 +92,7 @@ impl Session {
                 ErrorKind::TargetConnect,
                 format!("PostgreSQL {server} did not answer within {}", humantime::format_duration(limit)),
             )
+            .with_remedy("Check that a PostgreSQL answers there (PG_HOST, PG_PORT); TARGET_IDLE_TIMEOUT may be too short")
             .with_passing(Passing::Unreachable)
         };
         let (client, driver) = timeout(limit, driver_config(settings, application).connect(tls.clone()))
@@ -213,8 +221,10 @@ impl Session {
     /// Asks the server to give up the statement in hand.
     pub async fn cancel(&self) {
         // Best effort: a server that is gone has given it up already.
-        if let Err(error) = self.cancel.cancel_query(self.tls.clone()).await {
-            tracing::debug!(%error, "the statement in hand could not be cancelled");
+        match timeout(CANCEL_TIMEOUT, self.cancel.cancel_query(self.tls.clone())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the statement in hand could not be cancelled"),
+            Err(_) => tracing::debug!("the statement in hand could not be cancelled in time"),
         }
     }
 }
@@ -228,11 +238,11 @@ fn driver_config(settings: &TargetSettings, application: &str) -> Config {
         .dbname(&settings.database)
         .user(&settings.user)
         .application_name(application)
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(ADDRESS_TIMEOUT)
         .keepalives_idle(Duration::from_secs(10))
         .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3)
-        .tcp_user_timeout(Duration::from_secs(30))
+        .tcp_user_timeout(GONE_AFTER)
         .ssl_mode(match settings.sslmode {
             _ if socket => DriverSslMode::Disable,
             SslMode::Disable => DriverSslMode::Disable,
