@@ -185,3 +185,20 @@ async fn contents(site: &Site) -> String {
 fn person(id: i64, name: &str) -> Vec<Value> {
     vec![Value::Int(id), Value::text(name)]
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_of_all_tables_disturbs_neither_the_first_run_nor_the_next_ones() {
+    let mut site = prepared("", "auto").await;
+    site.db.execute("CREATE PUBLICATION everything FOR ALL TABLES").await;
+    site.default("create_tables", json!(true));
+    site.default("on_bad_row", json!("quarantine"));
+    site.sync().await;
+    let before = contents(&site).await;
+    site.source.replace_rows("People", vec![person(1, "Ann"), person(7, "nul \0 nul")]);
+    let body = site.sync().await;
+    assert_eq!((body.counts("people"), &body.table("people")["quarantined_count"]), ([2, 0, 0, 1, 1], &json!(1)), "{body}");
+    assert_ne!(contents(&site).await, before);
+    site.source.replace_rows("People", vec![person(1, "Anne")]);
+    site.sync().await;
+    assert_eq!(contents(&site).await, "1 Anne");
+}

@@ -19,6 +19,7 @@ pub(super) fn migration(schema: &PgIdent<'_>) -> String {
     format!(
         "ALTER TABLE {schema}.runs ADD COLUMN quarantined bigint NOT NULL DEFAULT 0;
          CREATE TABLE {schema}.quarantine (
+             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
              run_id uuid NOT NULL,
              table_name text NOT NULL,
              at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -17,7 +17,8 @@ use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
 use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
 
-/// Forward-only steps; the schema's version is how many of them it has had. `{schema}` is the quoted state schema.
+/// Forward-only steps; the schema's version is how many of them it has had. Every table has a primary key: a publication FOR ALL TABLES refuses
+/// deletes from one without. `{schema}` is the quoted state schema.
 fn migrations(schema: &PgIdent<'_>) -> [String; 4] {
     let runs = format!(
         "CREATE TABLE {schema}.runs (
@@ -120,7 +121,7 @@ impl Session {
             transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(failed)?;
         }
         transaction
-            .batch_execute(&format!("CREATE TABLE IF NOT EXISTS {schema}.schema_version (version int NOT NULL)"))
+            .batch_execute(&format!("CREATE TABLE IF NOT EXISTS {schema}.schema_version (version int PRIMARY KEY)"))
             .await
             .map_err(failed)?;
         let version = version_of(transaction.query_opt(&version_query(&schema), &[]).await.map_err(failed)?).unwrap_or(0);
