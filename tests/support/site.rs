@@ -180,7 +180,10 @@ impl Site {
             Value::String(raw) => raw.clone(), // a test of what cannot be parsed
             config => serde_json::to_string_pretty(config).unwrap(),
         };
-        std::fs::write(self.dir().join("table_configs.json"), text).unwrap();
+        // In one step: another process of the same site may be reading it.
+        let beside = self.dir().join("table_configs.json.new");
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(beside, self.dir().join("table_configs.json")).unwrap();
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
         target_exists: asked.target.is_some(),
         columns: plan.columns.iter().enumerate().map(|(position, column)| foresee_column(asked, plan, position, column)).collect(),
         ddl: plan.ddl(),
-        locks: locks(way, !plan.publication.added.is_empty()),
+        locks: locks(way, !plan.publication.added.is_empty(), asked.source.rows_estimate),
         expected: expect(asked.source, &plan.columns, asked.last),
         dependents: dependents(asked.dependents, way),
         drift: asked.drift.changes.clone(),

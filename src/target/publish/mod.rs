@@ -11,6 +11,8 @@ mod statements;
 mod straight;
 mod swap;
 
+use std::time::Instant;
+
 pub use self::guards::Guards;
 use self::keys::Whose;
 pub(super) use self::keys::offending_keys;
@@ -165,6 +167,7 @@ async fn publish_staged(
         key: &publication.key,
         identity_always: &publication.identity_always,
     };
+    let begun = Instant::now();
     let changes = match publication.way {
         PublishWay::Merge { reinsert_changed, or_replace } => {
             if !publication.key_is_enforced {
@@ -178,7 +181,12 @@ async fn publish_staged(
         }
         PublishWay::Truncate => truncate(&transaction, &statements, staged, publication).await?,
     };
-    commit(transaction, publication, state_schema, run, changes).await
+    let mut published = commit(transaction, publication, state_schema, run, changes).await?;
+    if publication.way == PublishWay::Truncate {
+        let kept_out = begun.elapsed().as_secs_f64();
+        published.warnings.push(format!("readers of {target} were kept out for {kept_out:.1} s, while it was truncated and filled"));
+    }
+    Ok(published)
 }
 
 /// Row counts of a change, and what to tell about it.
