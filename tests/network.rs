@@ -185,8 +185,9 @@ impl Grid {
         if body.code == Some(0) {
             self.assert_all_rows(table, cell).await;
         } else if trouble.0 == Trouble::Drop && answered {
-            // Committed, and nobody can be asked.
+            // Committed, and nobody can be asked: that is said.
             self.assert_all_rows(table, cell).await;
+            assert!(body["warnings"].to_string().contains("whether its publish was committed is not known"), "{cell}: {body}");
         } else {
             assert!(!answered, "{cell}: what was committed is looked up: {body}");
             assert_named(&body, &name(table), cell);

@@ -117,6 +117,7 @@ impl TableJob {
         self.check_unchanged(so_far).await?;
         failpoint::reached("source_unchanged");
         self.reached(Phase::Publishing, None);
+        so_far.publishing = true;
         patience.wait(straight.publish(&self.ended("succeeded", so_far, None))).await
     }
 
@@ -158,6 +159,7 @@ impl TableJob {
         self.run.stop.or_done(patience.wait(session.check_staged(&plan.publication, &staging))).await?;
         failpoint::reached("staged_checked");
         self.reached(Phase::Publishing, None);
+        so_far.publishing = true;
         let published = self.publish(session, plan, &staging, so_far).await?;
         // The change is visible; what cannot be removed now, the next run removes.
         if let Err(error) = self.run.stop.or_done(patience.wait(session.drop_staging(&staging))).await {

@@ -10,7 +10,7 @@ use super::so_far::SoFar;
 use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::failpoint;
 use crate::report::RowCounts;
-use crate::table::TargetTable;
+use crate::table::{PgIdent, TargetTable};
 use crate::target::{RunRow, Session};
 
 /// How long a run that was asked to stop may take to clean up.
@@ -75,10 +75,21 @@ impl TableJob {
         };
         match timeout(CLEANUP_TIMEOUT, cleaning).await {
             Ok(Ok(committed)) => return committed,
-            Ok(Err(error)) => so_far.warnings.push(format!("the failure could not be recorded in the target: {error}")),
-            Err(_) => so_far.warnings.push("the failure could not be recorded in the target in time".to_owned()),
+            Ok(Err(error)) => self.not_recorded(so_far, &format!(": {error}")),
+            Err(_) => self.not_recorded(so_far, " in time"),
         }
         None
+    }
+
+    /// Nobody could be asked what the run's last statement came to.
+    fn not_recorded(&self, so_far: &mut SoFar, why: &str) {
+        let unknown = if so_far.publishing {
+            let runs = format!("{}.runs", PgIdent(&self.target.state_schema));
+            format!("; whether its publish was committed is not known: if it was, {runs} says \"succeeded\" of run {}", self.run.run_id)
+        } else {
+            String::new()
+        };
+        so_far.warnings.push(format!("the failure could not be recorded in the target{why}{unknown}"));
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct SoFar {
     pub(super) seen: Option<SeenTable>,
     /// The table's lock.
     pub(super) lease: Option<Lease>,
+    /// Whether this attempt has come to its publish.
+    pub(super) publishing: bool,
     /// The staging table, once this attempt has made it.
     pub(super) staging: Option<TargetTable>,
     /// Who was seen to keep the publish from its lock.
@@ -47,6 +49,7 @@ impl SoFar {
             told: Vec::new(),
             seen: None,
             lease: None,
+            publishing: false,
             staging: None,
             blockers: Vec::new(),
         }

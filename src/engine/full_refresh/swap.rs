@@ -41,6 +41,7 @@ impl TableJob {
         }
         failpoint::reached("readers_kept_out");
         self.reached(Phase::Publishing, None);
+        so_far.publishing = true;
         patience.wait(swap.publish(&self.ended("succeeded", so_far, None))).await
     }
 }
