@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::body::Body;
 use crate::support::process::Running;
+use crate::support::proxy::{Direction, Place, Proxy, Trouble};
 use crate::support::site::Site;
 use crate::support::source::{Fault, Source};
 
@@ -62,6 +63,32 @@ async fn a_run_that_is_halted_loses_the_table_within_fifteen_seconds() {
     assert_eq!(site.db.checksum("mctm_customer").await, published);
     assert_eq!(site.sync().await.counts("customer"), [500, 0, 0, 0, 500]);
     assert_eq!(site.db.value("SELECT token >= 4 AND expires_at IS NULL FROM tablesync.locks").await, "t", "each of four runs had a token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cut_off_from_the_target_loses_the_table_within_fifteen_seconds() {
+    let mut site = Site::over(Source::sample(500).await).await;
+    site.keep(&["customer"]).set("MAX_RETRIES", "0").set("PG_SSLMODE", "disable");
+    site.sync().await;
+    site.source.change("customer", 20.0);
+    site.source.fault_times("customer", Fault::StallAfterRows(100), 1);
+    let proxy = Proxy::before(site.db.cluster.port).await;
+    let cut_off = site.start_beside(&["multi_sync", "--json"], &[("PG_PORT", &proxy.port.to_string())]);
+    site.until_reading("customer").await;
+    // The next byte, which is a renewal's, is lost, and with it whatever either side sends from then on.
+    proxy.plan(Some((Trouble::Drop, Place::Byte(Direction::ToServer, 0))));
+    while !proxy.has_struck() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let since = site.db.value("SELECT clock_timestamp()").await;
+    until_taken(&site).await;
+    let waited: f64 =
+        site.db.value(&format!("SELECT extract(epoch FROM acquired_at - '{since}') FROM tablesync.locks")).await.parse().unwrap();
+    assert!((5.0..15.0).contains(&waited), "free after {waited} s");
+    let published = site.db.checksum("mctm_customer").await;
+    cut_off.signal(Signal::INT);
+    assert_eq!(cut_off.finish().await.code, Some(130));
+    assert_eq!(site.db.checksum("mctm_customer").await, published);
 }
 
 #[tokio::test(flavor = "multi_thread")]
