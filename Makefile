@@ -11,14 +11,14 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs what the other targets need and is missing
-	scripts/setup postgres pgbouncer freetds python cargo-lambda deny
+	scripts/setup postgres pgbouncer freetds python cargo-lambda aws deny
 
 demo: ## four tables of 100,000 rows from a SQL Server stand-in into a throwaway PostgreSQL, twice
 	scripts/setup postgres
 	scripts/demo
 
 test: ## the whole suite, with its servers
-	scripts/setup postgres pgbouncer freetds python cargo-lambda
+	scripts/setup postgres pgbouncer freetds python cargo-lambda aws
 	cargo test --workspace --no-fail-fast
 
 chaos: ## kills runs at every step, SEEDS=20 times each
