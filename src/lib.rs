@@ -26,6 +26,8 @@ pub mod engine;
 pub mod error;
 pub mod failpoint;
 pub mod lambda;
+#[cfg(test)]
+mod reference;
 pub mod report;
 pub mod request;
 pub mod sources;

@@ -10,7 +10,7 @@ use crate::request::{Mode, Request, Sampling, split_names};
 
 const ABOUT: &str = "Brings SQL Server tables into PostgreSQL, each checked before its change becomes visible.";
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 Examples:
   tablesync config check                          is everything set? (connects to nothing)
   tablesync multi_test                            can every table be reached on both sides?

@@ -7,6 +7,8 @@ mod check;
 mod output;
 mod plan_output;
 mod progress;
+#[cfg(test)]
+pub(crate) mod reference;
 mod refused;
 mod signals;
 mod verify_output;

@@ -4,6 +4,7 @@ pub(crate) mod aws;
 pub(crate) mod aws_stub;
 pub(crate) mod body;
 pub(crate) mod certificates;
+pub(crate) mod cloud;
 pub(crate) mod lambda;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
