@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 
 use super::file;
 use crate::error::Result;
-use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SourceTable, SubMicrosecond, TargetTable};
+use crate::table::{
+    BadText, IdentifierPolicy, Incremental, Isolation, OnBadRow, OnDrift, Refresh, SourceTable, SubMicrosecond, TargetTable,
+};
 
 /// The most rows that a run may put aside where the configuration does not say.
 pub const QUARANTINE_LIMIT: u64 = 100;
@@ -51,6 +53,8 @@ pub struct TableOptions {
     pub quarantine_limit: Option<u64>,
     /// Whether messages show a hash in place of a row's key (`log_keys: false`).
     pub hash_keys: bool,
+    /// How only what is new is brought; none where each run brings all rows. Of a table alone, never of `defaults`.
+    pub incremental: Option<Incremental>,
 }
 
 /// One table, defaults filled in.

@@ -61,6 +61,21 @@ pub struct RowCounts {
     pub quarantined: u64,
 }
 
+impl RowCounts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            deleted: self.deleted + other.deleted,
+            unchanged: self.unchanged + other.unchanged,
+            quarantined: self.quarantined + other.quarantined,
+        }
+    }
+}
+
 /// One table's result.
 #[derive(Debug)]
 pub struct TableReport {

@@ -13,6 +13,7 @@ use super::lease::{self, Lease};
 use super::quarantine;
 use super::seen::{self, record_seen};
 use super::session::{Session, Transaction};
+use super::sync_meta::{Advance, advance};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
 use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
@@ -84,6 +85,8 @@ pub struct RunRow<'a> {
     pub seen: Option<&'a SeenTable>,
     /// The table's lock; a success is written only while the run has it.
     pub lease: Option<&'a Lease>,
+    /// How far the data brings the table; none where every run brings all rows.
+    pub advance: Option<&'a Advance>,
     /// Becomes true when the publish has its locks: from there on it is finished, not cut.
     pub begun: Option<&'a AtomicBool>,
 }
@@ -255,8 +258,23 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: 
     lease.check(transaction, state_schema).await?;
     record(transaction, state_schema, row).await?;
     quarantine::record(transaction, state_schema, row).await?;
+    if let Some(step) = row.advance {
+        advance(transaction, row.table, row.run_id, row.rows.read, step).await?;
+    }
     match row.seen {
         Some(seen) => record_seen(transaction, state_schema, row.table, row.run_id, seen).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes how far a run has come that is not at its end, in the transaction of its data; refused as [`record_success`] is.
+pub(super) async fn record_step(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
+    let lease =
+        row.lease.ok_or_else(|| SyncError::new(ErrorKind::Internal, format!("{} would be published without its lock", row.table)))?;
+    lease.check(transaction, state_schema).await?;
+    quarantine::record(transaction, state_schema, row).await?;
+    match row.advance {
+        Some(step) => advance(transaction, row.table, row.run_id, row.rows.read, step).await,
         None => Ok(()),
     }
 }

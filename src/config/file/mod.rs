@@ -1,8 +1,9 @@
-//! Reads `table_configs.json`: [`raw`] is its form, [`check`] its meaning, [`problem`] how an error names file, line and field.
+//! Reads `table_configs.json`: [`raw`] is its form, [`check`] its meaning, [`sync`] both of one object in it, [`problem`] how an error names file, line and field.
 
 mod check;
 mod problem;
 mod raw;
+mod sync;
 
 pub(super) use problem::Problems;
 

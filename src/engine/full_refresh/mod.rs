@@ -182,6 +182,7 @@ impl TableJob {
             bad_rows: &so_far.bad_rows,
             seen: so_far.seen.as_ref(),
             lease: so_far.lease.as_ref(),
+            advance: so_far.advance.as_ref(),
             begun: None,
         }
     }

@@ -8,7 +8,7 @@ use crate::error::SyncError;
 use crate::report::RowCounts;
 use crate::sources::sqlserver::ReadSummary;
 use crate::table::{BadRow, SeenTable, TargetTable};
-use crate::target::{Blocker, Lease, Loaded};
+use crate::target::{Advance, Blocker, Lease, Loaded};
 
 /// What is known of a refresh so far, whatever happens next.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct SoFar {
     pub(super) publishing: bool,
     /// The staging table, once this attempt has made it.
     pub(super) staging: Option<TargetTable>,
+    /// How far the rows bring the table, where only what is new is brought.
+    pub(super) advance: Option<Advance>,
     /// Who was seen to keep the publish from its lock.
     pub(super) blockers: Vec<Blocker>,
 }
@@ -51,6 +53,7 @@ impl SoFar {
             lease: None,
             publishing: false,
             staging: None,
+            advance: None,
             blockers: Vec::new(),
         }
     }
