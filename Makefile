@@ -5,20 +5,20 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export PATH := $(CARGO_TARGET_DIR)/tools/bin:$(CARGO_TARGET_DIR)/venv/bin:$(PATH)
 
-.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda chaos bench bench-cpu fuzz clean
+.PHONY: help setup demo test test-cargo-lambda lint stand-in invoke lambda deploy chaos bench bench-cpu fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs what the other targets need and is missing
-	scripts/setup postgres pgbouncer freetds python cargo-lambda deny
+	scripts/setup postgres pgbouncer freetds python cargo-lambda aws deny
 
 demo: ## four tables of 100,000 rows from a SQL Server stand-in into a throwaway PostgreSQL, twice
 	scripts/setup postgres
 	scripts/demo
 
 test: ## the whole suite, with its servers
-	scripts/setup postgres pgbouncer freetds python cargo-lambda
+	scripts/setup postgres pgbouncer freetds python cargo-lambda aws
 	cargo test --workspace --no-fail-fast
 
 chaos: ## kills runs at every step, SEEDS=20 times each
@@ -44,9 +44,13 @@ invoke: ## EVENT=events/...: one event through `cargo lambda watch` and `cargo l
 	scripts/setup postgres python cargo-lambda
 	scripts/invoke $(EVENT)
 
-lambda: ## the deployable zip, table_configs.json packed in
+lambda: ## the deployable zip, table_configs.json packed in; checked, and its cold start measured
 	scripts/setup python cargo-lambda
 	scripts/package-lambda
+
+deploy: ## STACK= CODE_BUCKET= [PARAMETERS="Name=value ..."]: the zip of `make lambda` as a stack of infra/template.yaml, with your AWS command line
+	@test -n "$(STACK)" -a -n "$(CODE_BUCKET)" || { echo "STACK= names the stack, CODE_BUCKET= a bucket in its region for the zip"; exit 2; }
+	scripts/deploy $(STACK) $(CODE_BUCKET) $(PARAMETERS)
 
 bench: ## ours beside pymssql and psycopg2 (ROWS=1000000 REPEAT=1)
 	scripts/setup postgres python

@@ -1,5 +1,10 @@
 //! The composition root: settings to sources, target and engine. The only place that names the concrete parts.
 
+mod conclude;
+mod settings;
+
+pub use conclude::{Concluded, Done};
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +12,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::config::{Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
+use crate::aws::Aws;
+use crate::config::{AwsSettings, Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
 use crate::engine::{
     PlanJob, RunContext, Stop, TableJob, TestJob, Unreachable, count_columns, plan_tables, run_tables, test_connections, verify_tables,
 };
@@ -20,73 +26,80 @@ use crate::target::Session;
 /// How long `info` waits for the target.
 const INFO_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The product, ready to answer requests; the Lambda keeps one between invocations.
+/// The product, ready to answer requests; the Lambda keeps one between invocations, and with it the secrets that were fetched.
 #[derive(Debug, Clone)]
 pub struct App {
     env: Env,
     config: Option<PathBuf>,
+    aws: Arc<Aws>,
 }
 
 impl App {
     /// An app over an environment; `config` is `--config`.
     pub fn new(env: Env, config: Option<PathBuf>) -> Self {
-        Self { env, config }
-    }
-
-    /// File and environment, parsed.
-    ///
-    /// # Errors
-    /// As [`Settings::load`].
-    pub fn settings(&self) -> Result<Settings> {
-        Settings::load(self.env.clone(), self.config.as_deref())
+        let aws = Arc::new(Aws::new(AwsSettings::read(&env)));
+        Self { env, config, aws }
     }
 
     /// Reads the configuration and does what `request` says. Every failure is in the report.
-    pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Report {
-        let settings = match self.settings() {
-            Ok(settings) => settings,
-            Err(error) => return Report::Failed(error),
-        };
-        let tables = match select_tables(request, &settings.tables) {
+    pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
+        match stop.or_done(self.settings()).await {
+            Ok(mut settings) => {
+                let report = Box::pin(self.run_with(&mut settings, request, stop, progress)).await;
+                Done { report, settings: Some(settings) }
+            }
+            Err(error) => Done { report: Report::Failed(error), settings: None },
+        }
+    }
+
+    async fn run_with(&self, settings: &mut Settings, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Report {
+        let tables: Vec<TableConfig> = match select_tables(request, &settings.tables) {
             // It describes every table, whatever is asked for.
-            _ if request.mode == Mode::Info => Vec::new(),
-            Ok(tables) => tables,
+            _ if request.mode == Mode::Info => settings.tables.tables.values().cloned().collect(),
+            Ok(tables) => tables.into_iter().cloned().collect(),
             Err(refusal) => return Report::Refused(refusal),
         };
+        let patience = if request.mode == Mode::Info { INFO_TIMEOUT } else { Duration::MAX };
+        match timeout(patience, stop.or_done(self.add_secrets(settings, &tables))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if request.mode == Mode::Info => tracing::warn!("what needs a secret stays unknown: {error}"),
+            Ok(Err(error)) => return Report::Failed(error),
+            Err(_) => tracing::warn!("Secrets Manager did not answer within {} s", INFO_TIMEOUT.as_secs()),
+        }
         let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
         failpoint::reached("configuration_read");
         match request.mode {
             Mode::MultiSync | Mode::SingleSync => {
-                let run = context(request, &settings, stop, progress);
-                match jobs(&settings, &tables, &run) {
+                let run = context(request, settings, stop, progress);
+                match jobs(settings, &tables, &run) {
                     Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.parallel, tls_warnings).await),
                     Err(error) => Report::Failed(error),
                 }
             }
-            Mode::MultiTest => match connections(&settings, &tables) {
+            Mode::MultiTest => match connections(settings, &tables) {
                 Ok((target, sources)) => {
-                    let jobs = tables.into_iter().cloned().zip(sources).map(|(config, source)| TestJob { config, source }).collect();
+                    let jobs = tables.into_iter().zip(sources).map(|(config, source)| TestJob { config, source }).collect();
                     Report::Test(test_connections(jobs, target, settings.run.source_idle_timeout, stop, tls_warnings).await)
                 }
                 Err(error) => Report::Failed(error),
             },
             Mode::Verify => {
-                let run = context(request, &settings, stop, progress);
-                match jobs(&settings, &tables, &run) {
+                let run = context(request, settings, stop, progress);
+                match jobs(settings, &tables, &run) {
                     Ok(jobs) => Report::Verify(verify_tables(jobs, request.sampling, run, settings.run.parallel, tls_warnings).await),
                     Err(error) => Report::Failed(error),
                 }
             }
-            Mode::Plan => match connections(&settings, &tables) {
+            Mode::Plan => match connections(settings, &tables) {
                 Ok((target, sources)) => {
                     let configured: Arc<[_]> = settings.tables.tables.values().cloned().collect();
                     let job = |(config, source)| PlanJob { config, source, configured: Arc::clone(&configured) };
-                    let jobs = tables.into_iter().cloned().zip(sources).map(job).collect();
+                    let jobs = tables.into_iter().zip(sources).map(job).collect();
                     Report::Plan(plan_tables(jobs, target, settings.run.source_idle_timeout, stop, tls_warnings).await)
                 }
                 Err(error) => Report::Failed(error),
             },
-            Mode::Info => Report::Info(info(&settings).await),
+            Mode::Info => Report::Info(info(settings).await),
         }
     }
 }
@@ -107,15 +120,14 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
     }
 }
 
-fn jobs(settings: &Settings, tables: &[&TableConfig], run: &RunContext) -> Result<Vec<TableJob>> {
+fn jobs(settings: &Settings, tables: &[TableConfig], run: &RunContext) -> Result<Vec<TableJob>> {
     let (target, sources) = connections(settings, tables)?;
-    let job =
-        |(config, source): (&&TableConfig, _)| TableJob { config: (*config).clone(), source, target: target.clone(), run: run.clone() };
+    let job = |(config, source): (&TableConfig, _)| TableJob { config: config.clone(), source, target: target.clone(), run: run.clone() };
     Ok(tables.iter().zip(sources).map(job).collect())
 }
 
 /// The target's section and each table's source's; every section that is incomplete is named, and then nothing is begun.
-fn connections(settings: &Settings, tables: &[&TableConfig]) -> Result<(TargetSettings, Vec<SqlServerSettings>)> {
+fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSettings, Vec<SqlServerSettings>)> {
     let mut problems = Vec::new();
     let mut note = |error: &SyncError| {
         let sentence = error.to_string();

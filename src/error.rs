@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Refused,
     /// The run was asked to stop, or its deadline came.
     Stopped,
+    /// An AWS service does not answer, or throttles.
+    Aws,
     /// A defect of tablesync itself.
     Internal,
 }
@@ -53,6 +55,7 @@ impl ErrorKind {
             ErrorKind::BadValue => "BadValueError",
             ErrorKind::Refused => "RefusedError",
             ErrorKind::Stopped => "StoppedError",
+            ErrorKind::Aws => "AwsError",
             ErrorKind::Internal => "InternalError",
         }
     }

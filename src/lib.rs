@@ -12,12 +12,13 @@
 //! | 5 | [`engine`]: plan, run, full refresh, pump |
 //! | 4 | [`sources`], [`target`]: the two ends |
 //! | 3 | [`report`]: what happened |
-//! | 2 | [`request`]: what was asked |
+//! | 2 | [`request`]: what was asked; [`aws`]: secrets and objects |
 //! | 1 | [`copy`], [`config`]: the format, the settings |
 //! | 0 | [`table`], [`error`], [`tls`], [`failpoint`]: the vocabulary; certificates; where tests break in |
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod copy;
@@ -25,6 +26,8 @@ pub mod engine;
 pub mod error;
 pub mod failpoint;
 pub mod lambda;
+#[cfg(test)]
+mod reference;
 pub mod report;
 pub mod request;
 pub mod sources;

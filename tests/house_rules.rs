@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["error", "failpoint", "table", "tls"],
     &["config", "copy"],
-    &["request"],
+    &["aws", "request"],
     &["report"],
     &["sources", "target"],
     &["engine"],
@@ -24,6 +24,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("std::env", &["src/config/env.rs"]),
     ("axum", &["src/service/"]),
     ("aws_config", &["src/aws/"]),
+    ("aws_sdk_s3", &["src/aws/"]),
+    ("aws_sdk_secretsmanager", &["src/aws/"]),
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 //! One test binary; each test has a database and a source of its own. What a test needs and does not find is a failure that names what to install.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod aws;
 mod bad_data;
 mod bad_inputs;
 mod blocked;
@@ -10,6 +11,7 @@ mod cargo_lambda;
 mod chaos;
 mod configuration;
 mod create_tables;
+mod deployment;
 mod disk;
 mod drift;
 mod envelopes;
@@ -23,6 +25,7 @@ mod merge;
 mod modes;
 mod network;
 mod overlap;
+mod packaging;
 mod plan;
 mod pooling;
 mod properties;

@@ -10,7 +10,7 @@ use crate::request::{Mode, Request, Sampling, split_names};
 
 const ABOUT: &str = "Brings SQL Server tables into PostgreSQL, each checked before its change becomes visible.";
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 Examples:
   tablesync config check                          is everything set? (connects to nothing)
   tablesync multi_test                            can every table be reached on both sides?
@@ -34,7 +34,7 @@ Output:
 
 Table configuration:
   --config, else TABLE_CONFIGS, else $LAMBDA_TASK_ROOT/table_configs.json when it is
-  there, else ./table_configs.json
+  there, else ./table_configs.json; a file, or s3://bucket/key (?versionId=... for a version)
 
 Variables (also read from ./.env, which never overrides a set variable):
   One set for each db_type of the table configuration, its name in upper case:
@@ -47,12 +47,15 @@ Variables (also read from ./.env, which never overrides a set variable):
   SQL_SERVER_<DB_TYPE>_TRUST_CERT  true leaves the certificate unverified (false;
                                    on loopback without _CA_FILE true)
   SQL_SERVER_<DB_TYPE>_CA_FILE     certificate authorities to trust as well, PEM
+  SQL_SERVER_<DB_TYPE>_SECRET_ID   a secret in Secrets Manager with what is left out above:
+                                   JSON with host, port, username, password, dbname
   The target:
   PG_HOST, PG_DB, PG_USER
   PG_PASSWORD                      may be left out where none is needed
   PG_PORT                          5432
   PG_SSLMODE                       disable, prefer, require, verify-ca, verify-full
                                    (verify-full; on loopback and sockets prefer)
+  PG_SECRET_ID                     a secret with what is left out above
   PG_SSLROOTCERT                   certificate authorities in place of the system's, PEM
   STATE_SCHEMA                     schema of run history and staging tables (tablesync)
   Runs:
@@ -65,6 +68,14 @@ Variables (also read from ./.env, which never overrides a set variable):
   SOURCE_IDLE_TIMEOUT              how long a source may be silent in mid-stream (5m)
   TARGET_IDLE_TIMEOUT              how long the target may take for a statement (1h)
   DRY_RUN                          true: as --dry-run
+  REPORT_URL                       s3://bucket/prefix/: a report of each run is written there
+  SECRET_MAX_AGE                   how long a secret is not fetched again (15m)
+  METRICS                          emf: metrics on standard error, in CloudWatch's embedded
+                                   format (off; in Lambda emf, on standard output)
+  AWS, where a secret or an address in S3 is named:
+  AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+  AWS_ENDPOINT_URL                 as its SDK reads them
+  Log:
   LOG_LEVEL, RUST_LOG              off, error, warn, info, debug, trace (warn)";
 
 /// The command line.

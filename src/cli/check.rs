@@ -1,12 +1,9 @@
 //! `config check`: validates the file and every variable of what it uses, without connecting.
 
-use std::path::Path;
-
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Encrypt, Env, Settings, SqlServerSettings, SslMode, TargetSettings};
-use crate::error::SyncError;
+use crate::config::{Encrypt, LiveSecret, Settings, SqlServerSettings, SslMode, TargetSettings};
+use crate::error::{Result, SyncError};
 
 /// What was found, good and bad.
 #[derive(Debug, Default)]
@@ -19,10 +16,10 @@ pub(super) struct Found {
     pub(super) text: String,
 }
 
-/// Reads everything that a run over all tables would read.
-pub(super) fn check(env: &Env, config: Option<&Path>) -> Found {
+/// Looks at everything that a run over all tables would use. Secrets are not fetched: what one is there for is taken to be in it.
+pub(super) fn check(settings: Result<Settings>) -> Found {
     let mut found = Found::default();
-    let settings = match Settings::load(env.clone(), config) {
+    let mut settings = match settings {
         Ok(settings) => settings,
         Err(error) => {
             found.errors.push(error);
@@ -33,9 +30,15 @@ pub(super) fn check(env: &Env, config: Option<&Path>) -> Found {
     found.text.push_str(&format!("configuration  {}: {} tables ({})\n", settings.path.display(), tables.len(), tables.join(", ")));
     found.field("config", json!(settings.path.display().to_string()));
     found.field("tables", json!(tables));
-    let mut db_types: Vec<&str> = settings.tables.tables.values().map(|table| table.db_type.as_str()).collect();
+    let mut db_types: Vec<String> = settings.tables.tables.values().map(|table| table.db_type.clone()).collect();
     db_types.sort_unstable();
     db_types.dedup();
+    let mut secrets: Vec<_> = db_types.iter().filter_map(|db_type| settings.source_secret(db_type)).collect();
+    secrets.extend(settings.target_secret());
+    for name in secrets {
+        found.text.push_str(&format!("secret         {} fills {} (not fetched)\n", name.id, name.variable.replace("SECRET_ID", "*")));
+        settings.add_secret(LiveSecret::unseen(name));
+    }
     let mut sources = Vec::new();
     for db_type in &db_types {
         match settings.source(db_type) {
@@ -50,7 +53,7 @@ pub(super) fn check(env: &Env, config: Option<&Path>) -> Found {
     let target = settings.target().map_err(|error| found.errors.push(error)).ok();
     found.text.extend(target.as_ref().map(target_line));
     found.field("target", target.as_ref().map_or(Value::Null, target_fields));
-    found.warnings = settings.tls_warnings(db_types.iter().copied());
+    found.warnings = settings.tls_warnings(db_types.iter().map(String::as_str));
     found
 }
 
@@ -66,17 +69,18 @@ fn source_line(source: &SqlServerSettings) -> String {
     let database = source.database.as_ref().map(|database| format!(", database {database}")).unwrap_or_default();
     let certificate = if source.trust_cert { "certificate not verified" } else { "certificate verified" };
     let tls = encrypt_name(source.encrypt);
-    format!("source         {}: {place} as {}{database}, TLS {tls}, {certificate}\n", source.db_type, source.user)
+    let user = source.login.credentials().user;
+    format!("source         {}: {place} as {user}{database}, TLS {tls}, {certificate}\n", source.db_type)
 }
 
 fn source_fields(source: &SqlServerSettings) -> Value {
     json!({
         "db_type": source.db_type,
-        "host": source.host,
+        "host": seen(&source.host),
         "instance": source.instance,
         "port": source.instance.is_none().then_some(source.port),
-        "database": source.database,
-        "user": source.user,
+        "database": source.database.as_deref().and_then(seen),
+        "user": seen(&source.login.credentials().user),
         "encrypt": encrypt_name(source.encrypt),
         "verified": !source.trust_cert,
         "ca_file": source.ca_file,
@@ -84,27 +88,29 @@ fn source_fields(source: &SqlServerSettings) -> Value {
 }
 
 fn target_line(target: &TargetSettings) -> String {
-    let TargetSettings { host, port, database, user, .. } = target;
-    let password = if has_password(target) { "" } else { ", no password" };
+    let TargetSettings { host, port, database, login, .. } = target;
+    let credentials = login.credentials();
+    let (user, password) = (&credentials.user, if credentials.has_password() { "" } else { ", no password" });
     let (sslmode, schema) = (sslmode_name(target.sslmode), &target.state_schema);
     format!("target         {host}:{port} as {user}{password}, database {database}, sslmode {sslmode}, state schema {schema}\n")
 }
 
 fn target_fields(target: &TargetSettings) -> Value {
     json!({
-        "host": target.host,
+        "host": seen(&target.host),
         "port": target.port,
-        "database": target.database,
-        "user": target.user,
-        "password_set": has_password(target),
+        "database": seen(&target.database),
+        "user": seen(&target.login.credentials().user),
+        "password_set": target.login.credentials().has_password(),
         "sslmode": sslmode_name(target.sslmode),
         "sslrootcert": target.sslrootcert,
         "state_schema": target.state_schema,
     })
 }
 
-fn has_password(target: &TargetSettings) -> bool {
-    target.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty())
+/// A field's value, none where a secret has it.
+fn seen(value: &str) -> Option<&str> {
+    Some(value).filter(|value| *value != LiveSecret::UNSEEN)
 }
 
 fn encrypt_name(encrypt: Encrypt) -> &'static str {
@@ -129,7 +135,10 @@ fn sslmode_name(sslmode: SslMode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::config::Env;
 
     fn env(pairs: &[(&str, &str)]) -> Env {
         let base = [
@@ -148,7 +157,7 @@ mod tests {
     }
 
     fn shipped(env: &Env) -> Found {
-        check(env, Some(Path::new("table_configs.json")))
+        check(Settings::load(env.clone(), PathBuf::from("table_configs.json")))
     }
 
     #[test]
@@ -177,7 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_taken_to_have_what_the_variables_leave_out() {
+        let found = shipped(&env(&[("PG_SECRET_ID", "prod/pg"), ("PG_USER", ""), ("PG_HOST", ""), ("PG_PASSWORD", "")]));
+        assert!(found.errors.is_empty(), "{found:?}");
+        assert!(found.text.contains("secret         prod/pg fills PG_* (not fetched)"), "{}", found.text);
+        let target = &found.fields["target"];
+        assert_eq!((&target["host"], &target["database"], &target["password_set"]), (&Value::Null, &json!("db"), &json!(true)));
+    }
+
+    #[test]
     fn a_file_that_cannot_be_read_is_the_only_error() {
-        assert_eq!(check(&env(&[]), Some(Path::new("/nonexistent.json"))).errors.len(), 1);
+        assert_eq!(check(Settings::load(env(&[]), PathBuf::from("/nonexistent.json"))).errors.len(), 1);
     }
 }

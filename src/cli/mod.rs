@@ -7,6 +7,8 @@ mod check;
 mod output;
 mod plan_output;
 mod progress;
+#[cfg(test)]
+pub(crate) mod reference;
 mod refused;
 mod signals;
 mod verify_output;
@@ -23,7 +25,7 @@ use self::args::{Arguments, Command, Common};
 use self::output::Shown;
 use self::progress::AboveBars;
 use self::signals::Signals;
-use crate::app::App;
+use crate::app::{App, Concluded};
 use crate::config::{Env, RunSettings};
 use crate::engine::Stop;
 use crate::error::ErrorKind;
@@ -43,11 +45,15 @@ pub async fn run(arguments: Vec<OsString>) -> u8 {
     };
     let env = match Env::from_process() {
         Ok(env) => env,
-        Err(error) => return conclude(&Report::Failed(error), &asked(command.name(), &[], began), common.json),
+        Err(error) => {
+            let report = Report::Failed(error);
+            let answer = body::answer(&report, &asked(command.name(), &[], began));
+            return conclude(&report, &answer, common.json);
+        }
     };
     match command.request() {
         Some((request, deadline)) => sync(env, common, request, deadline, began).await,
-        None => check(&env, &common, &command, began),
+        None => check(env, common, &command, began).await,
     }
 }
 
@@ -62,37 +68,41 @@ async fn sync(env: Env, common: Common, request: Request, deadline: Option<Durat
         stop.at_deadline(RunSettings::read(&env).unwrap_or_default().time_to_run(deadline));
     }
     let app = App::new(env, common.config);
-    let report = Box::pin(app.run(&request, &stop, progress)).await;
-    let code = conclude(&report, &asked(request.mode.name(), &request.warnings, began), common.json);
+    let done = Box::pin(app.run(&request, &stop, progress)).await;
+    // Who has interrupted a run waits for little more.
+    let patience = Duration::from_secs(if stop.reason().is_some() { 2 } else { 20 });
+    let asked = asked(request.mode.name(), &request.warnings, began);
+    let Concluded { answer, metrics } = Box::pin(app.conclude(&done, &asked, patience)).await;
+    telemetry::write_lines(&mut io::stderr(), &metrics);
+    let code = conclude(&done.report, &answer, common.json);
     signals.exit_code().unwrap_or(code)
 }
 
-fn check(env: &Env, common: &Common, command: &Command, began: Instant) -> u8 {
-    let found = check::check(env, common.config.as_deref());
+async fn check(env: Env, common: Common, command: &Command, began: Instant) -> u8 {
+    let found = check::check(App::new(env, common.config).settings().await);
     let asked = asked(command.name(), &found.warnings, began);
     let sentences: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
     let answer = body::checked((!sentences.is_empty()).then(|| sentences.join("\n")), found.fields, &asked);
     let errors: String = found.errors.iter().map(|error| output::failure(None, error)).collect();
-    let verdict = if answer.success() { "The configuration is complete; nothing was connected.\n" } else { "" };
+    let verdict = if answer.success() { "The configuration is complete; no database was connected.\n" } else { "" };
     let stdout = if common.json { line(&answer) } else { found.text + verdict };
     print(&Shown { stdout, stderr: output::warnings(&answer) + &errors });
     if answer.success() { SUCCESS } else { WRONG }
 }
 
 fn asked(mode: &str, warnings: &[String], began: Instant) -> Asked {
-    Asked { mode: mode.to_owned(), warnings: warnings.to_vec(), elapsed: began.elapsed(), ended: Timestamp::now() }
+    Asked { mode: mode.to_owned(), warnings: warnings.to_vec(), elapsed: began.elapsed(), ended: Timestamp::now(), request_id: None }
 }
 
 /// Prints the report and gives its exit code.
-fn conclude(report: &Report, asked: &Asked, json: bool) -> u8 {
-    let answer = body::answer(report, asked);
+fn conclude(report: &Report, answer: &Answer, json: bool) -> u8 {
     if json {
-        telemetry::log_answer(Some(report), &answer);
-        print(&Shown { stdout: line(&answer), stderr: String::new() });
+        telemetry::log_answer(Some(report), answer);
+        print(&Shown { stdout: line(answer), stderr: String::new() });
     } else {
-        print(&output::show(report, &answer));
+        print(&output::show(report, answer));
     }
-    exit_code(report, &answer)
+    exit_code(report, answer)
 }
 
 fn exit_code(report: &Report, answer: &Answer) -> u8 {

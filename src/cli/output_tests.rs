@@ -13,6 +13,7 @@ fn shown(report: &Report) -> Shown {
         warnings: vec!["mind the gap".to_owned()],
         elapsed: Duration::from_millis(65_400),
         ended: "2026-02-05T10:30:00Z".parse().unwrap(),
+        request_id: None,
     };
     show(report, &body::answer(report, &asked))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use super::Login;
 
 /// How a SQL Server connection is encrypted (`SQL_SERVER_<DB_TYPE>_ENCRYPT`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +33,8 @@ pub struct SqlServerSettings {
     pub port: u16,
     /// The database to log in to; without it, the table's `sql_server_db`.
     pub database: Option<String>,
-    /// The SQL login.
-    pub user: String,
-    /// Its password.
-    pub password: SecretString,
+    /// The SQL login and its password.
+    pub login: Login,
     /// How the connection is encrypted.
     pub encrypt: Encrypt,
     /// Whether the server's certificate goes unverified.
@@ -69,10 +67,8 @@ pub struct TargetSettings {
     pub port: u16,
     /// The database.
     pub database: String,
-    /// The role.
-    pub user: String,
-    /// Its password, where one is needed.
-    pub password: Option<SecretString>,
+    /// The role and its password, where one is needed.
+    pub login: Login,
     /// How TLS is used and verified.
     pub sslmode: SslMode,
     /// A PEM file of certificate authorities, in place of the system's.

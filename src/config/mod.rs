@@ -1,8 +1,12 @@
 //! What the installation says: `table_configs.json`, the environment, connections. Each part below receives its own section only.
 
+mod aws;
 mod connection;
 mod env;
 mod file;
+mod login;
+mod s3_url;
+mod secret;
 mod section;
 mod settings;
 mod source;
@@ -10,8 +14,12 @@ mod tables;
 mod target;
 mod tls;
 
+pub use aws::{AwsKeys, AwsSettings};
 pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
 pub use env::{Env, arguments};
+pub use login::{Credentials, Login};
+pub use s3_url::S3Url;
+pub use secret::{DatabaseSecret, Fetch, LiveSecret, SecretName, SecretVersion};
 pub use section::parse_duration;
-pub use settings::{FailOn, Parallel, RunSettings, Settings};
+pub use settings::{ConfigPlace, ConfigVersion, FailOn, Metrics, Parallel, RunSettings, Settings};
 pub use tables::{QUARANTINE_LIMIT, TableConfig, TableConfigs, TableOptions};

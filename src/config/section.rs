@@ -1,44 +1,75 @@
 //! Reads one section of the environment and collects everything that is wrong with it, so that one error names it all.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Env;
+use super::secret::LiveSecret;
 use crate::error::{ErrorKind, Result, SyncError};
 
-/// A reader over the environment that remembers what was missing or malformed.
+/// A reader over the environment that remembers what was missing or malformed; a secret may fill what the environment leaves out.
 pub(super) struct Section<'a> {
     env: &'a Env,
+    secret: Option<&'a LiveSecret>,
+    /// What the secret says, by variable.
+    filled: HashMap<String, String>,
     missing: Vec<String>,
     problems: Vec<String>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(env: &'a Env) -> Self {
-        Self { env, missing: Vec::new(), problems: Vec::new() }
+        Self { env, secret: None, filled: HashMap::new(), missing: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Lets what a secret says about the address stand in for these variables, where they are not set.
+    pub(super) fn fill(&mut self, secret: &'a LiveSecret, host: &str, port: &str, database: &str) {
+        let says = secret.now();
+        let pairs = [(host, says.host), (port, says.port.map(|port| port.to_string())), (database, says.dbname)];
+        let unset = pairs.into_iter().filter(|(name, _)| self.env.get(name).is_none());
+        self.filled = unset.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        self.secret = Some(secret);
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.env.get(name).or_else(|| self.filled.get(name).map(String::as_str))
+    }
+
+    /// Whether the variable's value is the secret's.
+    pub(super) fn is_filled(&self, name: &str) -> bool {
+        self.filled.contains_key(name)
     }
 
     pub(super) fn optional(&self, name: &str) -> Option<String> {
-        self.env.get(name).map(str::to_owned)
+        self.get(name).map(str::to_owned)
     }
 
     /// The variable's value, or an empty text and a note that it is missing.
     pub(super) fn required(&mut self, name: &str) -> String {
-        self.env.get(name).map_or_else(
-            || {
-                self.missing.push(name.to_owned());
-                String::new()
-            },
-            str::to_owned,
-        )
+        self.optional(name).unwrap_or_else(|| {
+            self.missing(name);
+            String::new()
+        })
     }
 
-    /// The variable's value as `parse` reads it. For variables that hold no secret: a malformed value is quoted.
+    /// Notes that a variable is missing.
+    pub(super) fn missing(&mut self, name: &str) {
+        self.missing.push(name.to_owned());
+    }
+
+    /// The variable's value as `parse` reads it. For variables that hold no secret: a malformed value is quoted, unless it looks as if it held one.
     pub(super) fn parsed<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.env.get(name)?.trim();
+        let text = self.get(name)?.trim();
         let value = parse(text);
         if value.is_none() {
-            self.problem(format!("{name} is {text:?}, expected {expected}"));
+            let problem = match self.secret {
+                Some(secret) if self.is_filled(name) => format!("the {} fills {name} with something else than {expected}", secret.name()),
+                // A whole address with its password, put where a part of it belongs.
+                _ if text.contains(['@', '=', ';']) || text.contains("://") => format!("{name} is something else than {expected}"),
+                _ => format!("{name} is {text:?}, expected {expected}"),
+            };
+            self.problem(problem);
         }
         value
     }
@@ -59,13 +90,6 @@ impl<'a> Section<'a> {
         self.parsed(name, "the path of a readable file", |text| std::fs::File::open(text).is_ok().then(|| PathBuf::from(text)))
     }
 
-    /// Refuses a variable that this version cannot honour, instead of ignoring it.
-    pub(super) fn refuse(&mut self, name: &str, instead: &str) {
-        if self.env.get(name).is_some() {
-            self.problem(format!("{name} is not supported yet in this version; {instead}"));
-        }
-    }
-
     pub(super) fn problem(&mut self, problem: String) {
         self.problems.push(problem);
     }
@@ -80,12 +104,21 @@ impl<'a> Section<'a> {
             return Ok(());
         }
         let error = SyncError::new(ErrorKind::Config, format!("{what}: {}", self.problems.join("; ")));
-        Err(if self.missing.is_empty() {
-            error
-        } else {
-            error.with_remedy("Set them in the environment or in .env (.env.example lists every variable)")
+        Err(match self.secret {
+            _ if self.missing.is_empty() => error,
+            Some(secret) => {
+                let lacks: Vec<_> = self.missing.iter().filter_map(|name| field(name)).collect();
+                error.with_remedy(format!("The {} has no {}: add that to it, or set the variable", secret.name(), lacks.join(", ")))
+            }
+            None => error.with_remedy("Set them in the environment or in .env (.env.example lists every variable)"),
         })
     }
+}
+
+/// A secret's field that fills a variable.
+fn field(variable: &str) -> Option<&'static str> {
+    let fields = [("_HOST", "host"), ("_DB", "dbname"), ("_USER", "username"), ("_PASSWORD", "password")];
+    fields.iter().find(|(ending, _)| variable.ends_with(ending)).map(|(_, field)| *field)
 }
 
 fn parse_flag(text: &str) -> Option<bool> {

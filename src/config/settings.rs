@@ -1,12 +1,15 @@
 //! The settings of a process: file and environment together.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::section::Section;
-use super::{Env, SqlServerSettings, TableConfigs, TargetSettings, source, target, tls};
+use super::{Env, LiveSecret, S3Url, SecretName, SqlServerSettings, TableConfigs, TargetSettings, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 
+const TARGET_SECRET: &str = "PG_SECRET_ID";
 /// More often than this is no patience but a loop.
 const RETRIES_MAX: usize = 10;
 
@@ -31,6 +34,16 @@ pub struct Parallel {
     pub per_source: usize,
 }
 
+/// Where metrics are written (`METRICS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Metrics {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// In CloudWatch's embedded metric format: by the Lambda on standard output, by the command on standard error.
+    Emf,
+}
+
 /// The settings of a run that belong to no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSettings {
@@ -46,6 +59,12 @@ pub struct RunSettings {
     pub fail_on: FailOn,
     /// `DRY_RUN`.
     pub dry_run: bool,
+    /// Where metrics are written: the Lambda writes them unless told otherwise.
+    pub metrics: Metrics,
+    /// Below which address reports are written (`REPORT_URL`).
+    pub report_url: Option<S3Url>,
+    /// How long a secret is not fetched again (`SECRET_MAX_AGE`).
+    pub secret_max_age: Duration,
 }
 
 impl Default for RunSettings {
@@ -57,6 +76,9 @@ impl Default for RunSettings {
             source_idle_timeout: Duration::from_secs(300),
             fail_on: FailOn::Scheduled,
             dry_run: false,
+            metrics: Metrics::Off,
+            report_url: None,
+            secret_max_age: Duration::from_secs(900),
         }
     }
 }
@@ -69,7 +91,6 @@ impl RunSettings {
     pub fn read(env: &Env) -> Result<Self> {
         let standard = Self::default();
         let mut section = Section::new(env);
-        section.refuse("METRICS", "unset it");
         let settings = Self {
             parallel: Parallel {
                 tables: count(&mut section, "MAX_PARALLEL_TABLES").unwrap_or(standard.parallel.tables),
@@ -82,6 +103,13 @@ impl RunSettings {
             source_idle_timeout: section.duration("SOURCE_IDLE_TIMEOUT").unwrap_or(standard.source_idle_timeout),
             fail_on: section.parsed("FAIL_ON", "never, scheduled or always", parse_fail_on).unwrap_or_default(),
             dry_run: section.flag("DRY_RUN").unwrap_or_default(),
+            metrics: section.parsed("METRICS", "emf or off", parse_metrics).unwrap_or(if env.is_lambda() {
+                Metrics::Emf
+            } else {
+                Metrics::Off
+            }),
+            report_url: section.parsed("REPORT_URL", "s3://bucket/prefix/", |text| text.parse().ok()),
+            secret_max_age: section.duration("SECRET_MAX_AGE").unwrap_or(standard.secret_max_age),
         };
         if settings.source_idle_timeout.is_zero() {
             section.problem("SOURCE_IDLE_TIMEOUT is zero, expected a duration above it".to_owned());
@@ -108,34 +136,114 @@ fn parse_fail_on(text: &str) -> Option<FailOn> {
     }
 }
 
+fn parse_metrics(text: &str) -> Option<Metrics> {
+    match text.to_ascii_lowercase().as_str() {
+        "emf" => Some(Metrics::Emf),
+        "off" => Some(Metrics::Off),
+        _ => None,
+    }
+}
+
+/// Where the table configuration is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigPlace {
+    /// A file.
+    File(PathBuf),
+    /// An object in S3.
+    S3(S3Url),
+}
+
+impl ConfigPlace {
+    /// `config` (`--config`), else `TABLE_CONFIGS`, else `$LAMBDA_TASK_ROOT/table_configs.json` when it is there, else `./table_configs.json`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an address in S3 that is none.
+    pub fn find(env: &Env, config: Option<&Path>) -> Result<Self> {
+        const NAME: &str = "table_configs.json";
+        let named = config.map(Path::to_path_buf).or_else(|| env.get("TABLE_CONFIGS").map(PathBuf::from));
+        if let Some(path) = named {
+            let address = path.to_str().filter(|text| text.starts_with(S3Url::SCHEME));
+            return match address.map(str::parse::<S3Url>) {
+                Some(Ok(url)) if !url.key.is_empty() => Ok(Self::S3(url)),
+                Some(_) => Err(SyncError::new(ErrorKind::Config, "the table configuration's address in S3 is none")
+                    .with_remedy("Expected s3://bucket/key, and ?versionId= for a version of it, in --config or TABLE_CONFIGS")),
+                None => Ok(Self::File(path)),
+            };
+        }
+        let packed = env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(NAME)).filter(|path| path.is_file());
+        Ok(Self::File(packed.unwrap_or_else(|| PathBuf::from(NAME))))
+    }
+}
+
+/// Which object the table configuration was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigVersion {
+    /// Its address.
+    pub location: String,
+    /// Its version, where the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// What its contents are known by.
+    pub etag: Option<String>,
+}
+
 /// File and environment, parsed; a connection's variables are checked when it is asked for.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where the table configuration was found.
     pub path: PathBuf,
+    /// Which version of it, where it is in S3.
+    pub version: Option<ConfigVersion>,
     /// The table configuration.
     pub tables: TableConfigs,
     /// What belongs to no connection.
     pub run: RunSettings,
     env: Env,
+    /// The secrets at hand, by the variable that names them.
+    secrets: HashMap<String, Arc<LiveSecret>>,
 }
 
 impl Settings {
-    /// Finds and reads the table configuration: `config`, else `TABLE_CONFIGS`, else `$LAMBDA_TASK_ROOT/table_configs.json` when it is there,
-    /// else `./table_configs.json`.
+    /// Reads the table configuration from a file.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming file, line and field, or the variable.
-    pub fn load(env: Env, config: Option<&Path>) -> Result<Self> {
-        let run = RunSettings::read(&env)?;
-        let path = find(&env, config)?;
+    pub fn load(env: Env, path: PathBuf) -> Result<Self> {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             SyncError::new(ErrorKind::Config, format!("{} cannot be read: {error}", path.display())).with_remedy(
                 "Name the table configuration with --config or TABLE_CONFIGS, or put table_configs.json into the working directory",
             )
         })?;
-        let tables = TableConfigs::parse(&text, &path)?;
-        Ok(Self { path, tables, run, env })
+        Self::parse(env, path, &text)
+    }
+
+    /// Understands the table configuration `text` that was read from `path`.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn parse(env: Env, path: PathBuf, text: &str) -> Result<Self> {
+        let run = RunSettings::read(&env)?;
+        let tables = TableConfigs::parse(text, &path)?;
+        Ok(Self { path, version: None, tables, run, env, secrets: HashMap::new() })
+    }
+
+    /// The secret that the target's section names.
+    pub fn target_secret(&self) -> Option<SecretName> {
+        self.secret_name(TARGET_SECRET.to_owned())
+    }
+
+    /// The secret that the section of `db_type` names.
+    pub fn source_secret(&self, db_type: &str) -> Option<SecretName> {
+        self.secret_name(source::variable(db_type, "SECRET_ID"))
+    }
+
+    fn secret_name(&self, variable: String) -> Option<SecretName> {
+        let id = self.env.get(&variable)?.trim().to_owned();
+        Some(SecretName { variable, id })
+    }
+
+    /// Lets a secret fill the section that names it.
+    pub fn add_secret(&mut self, secret: LiveSecret) {
+        self.secrets.insert(secret.name().variable.clone(), Arc::new(secret));
     }
 
     /// The target's section.
@@ -143,7 +251,7 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
-        target::read(&self.env)
+        target::read(&self.env, self.secrets.get(TARGET_SECRET))
     }
 
     /// The section of the source that `db_type` names.
@@ -151,27 +259,13 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn source(&self, db_type: &str) -> Result<SqlServerSettings> {
-        source::read(&self.env, db_type)
+        source::read(&self.env, db_type, self.secrets.get(&source::variable(db_type, "SECRET_ID")))
     }
 
     /// A warning for every variable of the target and of the sources `db_types` that turns encryption or verification off.
     pub fn tls_warnings<'a>(&self, db_types: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         tls::warnings(&self.env, db_types)
     }
-}
-
-fn find(env: &Env, config: Option<&Path>) -> Result<PathBuf> {
-    const NAME: &str = "table_configs.json";
-    let named = config.map(Path::to_path_buf).or_else(|| env.get("TABLE_CONFIGS").map(PathBuf::from));
-    if let Some(path) = named {
-        if path.to_str().is_some_and(|text| text.starts_with("s3://")) {
-            let sentence = format!("the table configuration {} cannot be read: s3:// is not supported yet in this version", path.display());
-            return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("Name a local file"));
-        }
-        return Ok(path);
-    }
-    let packed = env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(NAME)).filter(|path| path.is_file());
-    Ok(packed.unwrap_or_else(|| PathBuf::from(NAME)))
 }
 
 #[cfg(test)]
@@ -189,6 +283,9 @@ mod tests {
             ("SOURCE_IDLE_TIMEOUT", "2m"),
             ("FAIL_ON", "Always"),
             ("DRY_RUN", "TRUE"),
+            ("METRICS", "EMF"),
+            ("REPORT_URL", "s3://reports/daily"),
+            ("SECRET_MAX_AGE", "0"),
         ]);
         let expected = RunSettings {
             parallel: Parallel { tables: 4, per_source: 2 },
@@ -197,6 +294,9 @@ mod tests {
             source_idle_timeout: Duration::from_secs(120),
             fail_on: FailOn::Always,
             dry_run: true,
+            metrics: Metrics::Emf,
+            report_url: Some("s3://reports/daily".parse().unwrap()),
+            secret_max_age: Duration::ZERO,
         };
         assert_eq!(RunSettings::read(&env).unwrap(), expected);
         let wrong = [
@@ -206,6 +306,9 @@ mod tests {
             ("DEADLINE_MARGIN", "soon"),
             ("FAIL_ON", "error"),
             ("DRY_RUN", "perhaps"),
+            ("METRICS", "statsd"),
+            ("REPORT_URL", "/var/reports"),
+            ("SECRET_MAX_AGE", "old"),
         ];
         let error = RunSettings::read(&Env::from_iter(wrong)).unwrap_err().to_string();
         for (name, _) in wrong {
@@ -214,12 +317,10 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_refused_by_name() {
-        for value in ["emf", "anything"] {
-            let error = RunSettings::read(&Env::from_iter([("METRICS", value)])).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.to_string().contains("METRICS is not supported yet in this version"), "{error}");
-        }
+    fn the_lambda_writes_metrics_unless_told_otherwise() {
+        let function = ("AWS_LAMBDA_FUNCTION_NAME", "tablesync");
+        assert_eq!(RunSettings::read(&Env::from_iter([function])).unwrap().metrics, Metrics::Emf);
+        assert_eq!(RunSettings::read(&Env::from_iter([function, ("METRICS", "off")])).unwrap().metrics, Metrics::Off);
     }
 
     #[test]
@@ -234,24 +335,32 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root_text = root.path().to_str().unwrap();
         let env = Env::from_iter([("TABLE_CONFIGS", "b.json"), ("LAMBDA_TASK_ROOT", root_text)]);
-        assert_eq!(find(&env, Some(Path::new("a.json"))).unwrap(), Path::new("a.json"));
-        assert_eq!(find(&env, None).unwrap(), Path::new("b.json"));
+        let find = |env: &Env, config: Option<&Path>| match ConfigPlace::find(env, config).unwrap() {
+            ConfigPlace::File(path) => path,
+            ConfigPlace::S3(url) => panic!("{url}"),
+        };
+        assert_eq!(find(&env, Some(Path::new("a.json"))), Path::new("a.json"));
+        assert_eq!(find(&env, None), Path::new("b.json"));
         let env = Env::from_iter([("LAMBDA_TASK_ROOT", root_text)]);
-        assert_eq!(find(&env, None).unwrap(), Path::new("table_configs.json"));
+        assert_eq!(find(&env, None), Path::new("table_configs.json"));
         std::fs::write(root.path().join("table_configs.json"), "{}").unwrap();
-        assert_eq!(find(&env, None).unwrap(), root.path().join("table_configs.json"));
+        assert_eq!(find(&env, None), root.path().join("table_configs.json"));
     }
 
     #[test]
-    fn a_configuration_in_s3_is_refused_by_name() {
-        let error = Settings::load(Env::from_iter([("TABLE_CONFIGS", "s3://b/t.json")]), None).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.to_string().contains("s3://b/t.json"), "{error}");
+    fn a_configuration_may_be_in_s3() {
+        let url = "s3://bucket/t.json".parse().unwrap();
+        let env = Env::from_iter([("TABLE_CONFIGS", "s3://bucket/t.json")]);
+        assert_eq!(ConfigPlace::find(&env, None).unwrap(), ConfigPlace::S3(url));
+        for wrong in ["s3://bucket", "s3://key:canary@bucket/t.json"] {
+            let error = ConfigPlace::find(&Env::default(), Some(Path::new(wrong))).unwrap_err();
+            assert!(error.kind() == ErrorKind::Config && !error.to_string().contains("canary"), "{error}");
+        }
     }
 
     #[test]
     fn a_missing_file_is_named_with_what_to_do() {
-        let error = Settings::load(Env::default(), Some(Path::new("/nonexistent/t.json"))).unwrap_err().to_string();
+        let error = Settings::load(Env::default(), PathBuf::from("/nonexistent/t.json")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/t.json") && error.contains("--config"), "{error}");
     }
 }

@@ -1,11 +1,11 @@
 //! Reads a source's section: `SQL_SERVER_<DB_TYPE>_*`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use secrecy::SecretString;
-
+use super::secret::LiveSecret;
 use super::section::Section;
-use super::{Encrypt, Env, SqlServerSettings};
+use super::{Encrypt, Env, Login, SqlServerSettings};
 use crate::error::Result;
 
 const PORT: u16 = 1433;
@@ -28,18 +28,28 @@ struct Address {
     instance: Option<String>,
 }
 
-pub(super) fn read(env: &Env, db_type: &str) -> Result<SqlServerSettings> {
+pub(super) fn read(env: &Env, db_type: &str, secret: Option<&Arc<LiveSecret>>) -> Result<SqlServerSettings> {
     let name = |what| variable(db_type, what);
     let mut section = Section::new(env);
-    section.refuse(&name("SECRET_ID"), &format!("set {} and its neighbours instead", name("PASSWORD")));
+    if let Some(secret) = secret {
+        section.fill(secret, &name("HOST"), &name("PORT"), &name("DB"));
+    }
     let host_text = section.required(&name("HOST"));
     let expected = "host, host,port or host\\instance";
     let address = section.parsed(&name("HOST"), expected, parse_address);
     let Address { host, port: host_port, instance } = address.unwrap_or(Address { host: host_text, port: None, instance: None });
-    let port = section.port(&name("PORT"));
+    // What HOST itself says of the port goes before what a secret says.
+    let decided = section.is_filled(&name("PORT")) && (host_port.is_some() || instance.is_some());
+    let port = section.port(&name("PORT")).filter(|_| !decided);
     check_port(&mut section, db_type, host_port, instance.as_deref(), port);
-    let user = section.required(&name("USER"));
-    let password = SecretString::from(section.required(&name("PASSWORD")));
+    let login = Login::new(section.optional(&name("USER")), section.optional(&name("PASSWORD")).map(Into::into), secret.cloned());
+    let credentials = login.credentials();
+    if credentials.user.is_empty() {
+        section.missing(&name("USER"));
+    }
+    if !credentials.has_password() {
+        section.missing(&name("PASSWORD"));
+    }
     let encrypt = section.parsed(&name("ENCRYPT"), "mandatory, strict, login or off", parse_encrypt);
     let ca_file = section.file(&name("CA_FILE"));
     let trust_cert = section.flag(&name("TRUST_CERT"));
@@ -53,8 +63,7 @@ pub(super) fn read(env: &Env, db_type: &str) -> Result<SqlServerSettings> {
         instance,
         port: host_port.or(port).unwrap_or(PORT),
         database: section.optional(&name("DB")),
-        user,
-        password,
+        login,
         encrypt: encrypt.unwrap_or(if loopback { Encrypt::AsOffered } else { Encrypt::Mandatory }),
         // Whoever names an authority wants it asked, on loopback too.
         trust_cert: trust_cert.unwrap_or(loopback && ca_file.is_none()),
@@ -84,7 +93,7 @@ fn parse_address(text: &str) -> Option<Address> {
     };
     let host = host.trim();
     let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
-    let plausible = host.parse::<IpAddr>().is_ok() || !host.contains(|c: char| c.is_whitespace() || "/:[]\\,".contains(c));
+    let plausible = host.parse::<IpAddr>().is_ok() || !host.contains(|c: char| c.is_whitespace() || "/:[]\\,@=;".contains(c));
     let named = instance.as_deref() != Some("");
     (plausible && named && !host.is_empty()).then(|| Address { host: host.to_owned(), port, instance })
 }
@@ -102,16 +111,17 @@ fn parse_encrypt(text: &str) -> Option<Encrypt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{DatabaseSecret, SecretName};
 
     fn with(pairs: &[(&str, &str)]) -> Result<SqlServerSettings> {
         let base = [("HOST", "db.example.com"), ("USER", "reader"), ("PASSWORD", "canary")];
         let pairs = base.iter().chain(pairs).map(|(what, value)| (variable("mctm", what), *value));
-        read(&Env::from_iter(pairs), "mctm")
+        read(&Env::from_iter(pairs), "mctm", None)
     }
 
     #[test]
     fn every_missing_variable_is_named_in_one_error() {
-        let error = read(&Env::from_iter([("SQL_SERVER_MCTM_USER", "reader")]), "mctm").unwrap_err().to_string();
+        let error = read(&Env::from_iter([("SQL_SERVER_MCTM_USER", "reader")]), "mctm", None).unwrap_err().to_string();
         assert!(error.starts_with("source \"mctm\": SQL_SERVER_MCTM_HOST, SQL_SERVER_MCTM_PASSWORD are not set"), "{error}");
     }
 
@@ -155,19 +165,46 @@ mod tests {
 
     #[test]
     fn malformed_values_are_named_with_what_was_expected() {
-        let cases: [(&[(&str, &str)], &str); 7] = [
+        let cases: [(&[(&str, &str)], &str); 8] = [
             (&[("PORT", "x")], "SQL_SERVER_MCTM_PORT is \"x\", expected a port from 1 to 65535"),
             (&[("ENCRYPT", "yes")], "SQL_SERVER_MCTM_ENCRYPT is \"yes\", expected mandatory, strict, login or off"),
             (&[("TRUST_CERT", "maybe")], "SQL_SERVER_MCTM_TRUST_CERT is \"maybe\", expected true or false"),
             (&[("CA_FILE", "/nonexistent")], "SQL_SERVER_MCTM_CA_FILE is \"/nonexistent\", expected the path of a readable file"),
             (&[("HOST", "h,1"), ("PORT", "2")], "names port 1 and SQL_SERVER_MCTM_PORT is 2"),
             (&[("HOST", "h\\i"), ("PORT", "2")], "names instance \"i\""),
-            (&[("SECRET_ID", "prod/mctm")], "SQL_SERVER_MCTM_SECRET_ID is not supported yet in this version"),
+            (&[("HOST", "sqlserver://u:canary@h")], "SQL_SERVER_MCTM_HOST is something else than host, host,port or host\\instance"),
+            (&[("HOST", "Server=h;Password=canary")], "SQL_SERVER_MCTM_HOST is something else than"),
         ];
         for (pairs, expected) in cases {
             let error = with(pairs).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+            assert!(error.contains(expected) && !error.contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_secret_fills_what_the_variables_leave_out_and_never_overrides() {
+        let filled = |pairs: &[(&str, &str)], secret: &str| {
+            let pairs = pairs.iter().map(|(what, value)| (variable("mctm", what), *value));
+            read(&Env::from_iter(pairs), "mctm", Some(&a_secret(secret)))
+        };
+        let full = r#"{"host":"db","port":"1533","username":"reader","password":"canary","dbname":"McTM"}"#;
+        let all = filled(&[], full).unwrap();
+        assert_eq!((all.host.as_str(), all.port, all.database.as_deref()), ("db", 1533, Some("McTM")));
+        assert_eq!(all.login.credentials().user, "reader");
+        let own = filled(&[("HOST", "h,1"), ("USER", "me"), ("DB", "own")], full).unwrap();
+        assert_eq!((own.host.as_str(), own.port, own.database.as_deref()), ("h", 1, Some("own")), "HOST has its own port");
+        assert_eq!(own.login.credentials().user, "me");
+        assert_eq!(filled(&[], &full.replace("db\"", "db\\\\i\"")).unwrap().instance.as_deref(), Some("i"));
+        let error = filled(&[], r#"{"username":"u","password":"canary"}"#).unwrap_err().to_string();
+        let expected = "SQL_SERVER_MCTM_HOST is not set. The secret prod/db (SQL_SERVER_MCTM_SECRET_ID) has no host: add that to it";
+        assert!(error.contains(expected), "{error}");
+        let error = filled(&[], r#"{"host":"tcp:canary","username":"u","password":"p"}"#).unwrap_err().to_string();
+        assert!(error.contains("the secret prod/db") && !error.contains("canary"), "{error}");
+    }
+
+    fn a_secret(text: &str) -> Arc<LiveSecret> {
+        let name = SecretName { variable: "SQL_SERVER_MCTM_SECRET_ID".to_owned(), id: "prod/db".to_owned() };
+        Arc::new(LiveSecret::new(name, DatabaseSecret::parse(text).unwrap(), Arc::new(|_| Box::pin(async { Ok(None) }))))
     }
 
     #[test]

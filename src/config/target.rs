@@ -1,12 +1,12 @@
 //! Reads the target's section: `PG_*`, `TARGET_IDLE_TIMEOUT` and `STATE_SCHEMA`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
+use super::secret::LiveSecret;
 use super::section::Section;
 use super::source::is_loopback;
-use super::{Env, SslMode, TargetSettings};
+use super::{Env, Login, SslMode, TargetSettings};
 use crate::error::Result;
 use crate::table::IDENTIFIER_BYTES_MAX;
 
@@ -15,12 +15,18 @@ const STATE_SCHEMA: &str = "tablesync";
 /// A statement on a large table is silent for long, and a server that is gone is noticed by keepalives.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
-pub(super) fn read(env: &Env) -> Result<TargetSettings> {
+pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<TargetSettings> {
     let mut section = Section::new(env);
-    section.refuse("PG_SECRET_ID", "set PG_HOST, PG_USER and PG_PASSWORD instead");
+    if let Some(secret) = secret {
+        section.fill(secret, "PG_HOST", "PG_PORT", "PG_DB");
+    }
     let host = section.required("PG_HOST");
+    let host = section.parsed("PG_HOST", "a host, an address or the folder of a socket", parse_host).unwrap_or(host);
     let database = section.required("PG_DB");
-    let user = section.required("PG_USER");
+    let login = Login::new(section.optional("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
+    if login.credentials().user.is_empty() {
+        section.missing("PG_USER");
+    }
     let port = section.port("PG_PORT");
     let sslmode = section.parsed("PG_SSLMODE", "disable, prefer, require, verify-ca or verify-full", parse_sslmode);
     let sslrootcert = section.file("PG_SSLROOTCERT");
@@ -33,14 +39,13 @@ pub(super) fn read(env: &Env) -> Result<TargetSettings> {
     let unverified = is_local(&host) && sslrootcert.is_none();
     let settings = TargetSettings {
         port: port.unwrap_or(PORT),
-        password: section.optional("PG_PASSWORD").map(SecretString::from),
         sslmode: sslmode.unwrap_or(if unverified { SslMode::Prefer } else { SslMode::VerifyFull }),
         sslrootcert,
         idle_timeout,
         state_schema: state_schema.unwrap_or_else(|| STATE_SCHEMA.to_owned()),
         host,
         database,
-        user,
+        login,
     };
     section.finish("target").map(|()| settings)
 }
@@ -48,6 +53,12 @@ pub(super) fn read(env: &Env) -> Result<TargetSettings> {
 /// Whether the target is on this machine: loopback, or a Unix socket's directory.
 pub(super) fn is_local(host: &str) -> bool {
     host.starts_with('/') || is_loopback(host)
+}
+
+/// A whole connection string is refused here: it would be shown wherever the server is named, its password included.
+fn parse_host(text: &str) -> Option<String> {
+    let one_name = text.starts_with('/') || !text.contains(|c: char| c.is_whitespace() || "/@=;".contains(c));
+    one_name.then(|| text.to_owned())
 }
 
 fn parse_sslmode(text: &str) -> Option<SslMode> {
@@ -69,17 +80,18 @@ fn parse_schema(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{DatabaseSecret, SecretName};
 
     fn with(pairs: &[(&str, &str)]) -> Result<TargetSettings> {
         let base = [("PG_HOST", "db.example.com"), ("PG_DB", "target"), ("PG_USER", "writer"), ("PG_PASSWORD", "canary")];
-        read(&Env::from_iter(base.iter().chain(pairs).copied()))
+        read(&Env::from_iter(base.iter().chain(pairs).copied()), None)
     }
 
     #[test]
     fn every_missing_variable_is_named_in_one_error_and_the_password_may_be_unset() {
-        let error = read(&Env::default()).unwrap_err().to_string();
+        let error = read(&Env::default(), None).unwrap_err().to_string();
         assert!(error.starts_with("target: PG_HOST, PG_DB, PG_USER are not set"), "{error}");
-        assert!(with(&[("PG_PASSWORD", "")]).unwrap().password.is_none());
+        assert!(!with(&[("PG_PASSWORD", "")]).unwrap().login.credentials().has_password());
     }
 
     #[test]
@@ -102,12 +114,24 @@ mod tests {
             ("PG_SSLROOTCERT", "/nonexistent", "PG_SSLROOTCERT is \"/nonexistent\", expected the path"),
             ("STATE_SCHEMA", "pg_state", "STATE_SCHEMA is \"pg_state\", expected a schema name"),
             ("TARGET_IDLE_TIMEOUT", "0", "TARGET_IDLE_TIMEOUT is zero"),
-            ("PG_SECRET_ID", "prod/pg", "PG_SECRET_ID is not supported yet in this version"),
+            ("PG_HOST", "postgres://u:canary@h/db", "PG_HOST is something else than a host"),
         ];
         for (name, value, expected) in cases {
             let error = with(&[(name, value)]).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+            assert!(error.contains(expected) && !error.contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_secret_fills_what_the_variables_leave_out() {
+        let name = SecretName { variable: "PG_SECRET_ID".to_owned(), id: "prod/pg".to_owned() };
+        let says = DatabaseSecret::parse(r#"{"username":"sync","password":"canary","port":5433}"#).unwrap();
+        let secret = Arc::new(LiveSecret::new(name, says, Arc::new(|_| Box::pin(async { Ok(None) }))));
+        let managed = read(&Env::from_iter([("PG_HOST", "h"), ("PG_DB", "d")]), Some(&secret)).unwrap();
+        assert_eq!((managed.port, managed.login.credentials().user.as_str()), (5433, "sync"));
+        let error = read(&Env::from_iter([("PG_PORT", "1")]), Some(&secret)).unwrap_err().to_string();
+        let expected = "target: PG_HOST, PG_DB are not set. The secret prod/pg (PG_SECRET_ID) has no host, dbname: add that to it, or set the variable";
+        assert_eq!(error, expected);
     }
 
     #[test]

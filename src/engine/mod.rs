@@ -1,5 +1,6 @@
 //! Plans and runs refreshes: what to do with each table, in which order, and what came of it.
 
+mod broke_down;
 mod drift;
 mod foreign_keys;
 mod full_refresh;

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::copy::{BatchSink, FilledBatch, batches};
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::engine::broke_down::broke_down;
+use crate::error::Result;
 use crate::report::{Progress, ProgressEvent};
 use crate::target::{Load, Loaded};
 
@@ -33,11 +34,7 @@ where
 {
     let (sink, mut received): (BatchSink, mpsc::Receiver<FilledBatch>) = batches(BUFFERS);
     let reader = AbortOnDropHandle::new(tokio::spawn(read(sink)));
-    let source_done = async {
-        reader
-            .await
-            .unwrap_or_else(|failure| Err(SyncError::new(ErrorKind::Internal, "the source's reader broke down").with_cause(failure)))
-    };
+    let source_done = async { reader.await.unwrap_or_else(|failure| Err(broke_down("the source's reader broke down", &failure))) };
     let mut reported = 0;
     load.run(&mut received, source_done, |loaded| {
         if loaded.rows - reported >= progress.batch_size {

@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::broke_down::broke_down;
 use super::foreign_keys::make_foreign_keys;
 use super::full_refresh::TableJob;
 use super::parallel::side_by_side;
 use super::run_context::RunContext;
 use crate::config::Parallel;
-use crate::error::{ErrorKind, SyncError};
 use crate::report::{Outcome, ProgressEvent, RunReport, TableReport};
 
 /// Runs the jobs side by side within `bounds`, begun in order. A stop leaves those not begun `not_started`.
@@ -39,22 +39,22 @@ async fn run_one(job: TableJob, context: RunContext, position: usize, tables: us
             let span = tracing::info_span!("table", run_id = %context.run_id, table = %name);
             let task = AbortOnDropHandle::new(tokio::spawn(job.run().instrument(span)));
             task.await.unwrap_or_else(|failure| {
-                let error = SyncError::new(ErrorKind::Internal, "the refresh broke down; the target is as it was").with_cause(failure);
-                TableReport::new(&name, Outcome::Failed(error))
+                TableReport::new(&name, Outcome::Failed(broke_down("the refresh broke down; the target is as it was", &failure)))
             })
         }
     };
-    log_done(&report);
+    log_done(&context, &report);
     Arc::clone(&context.progress).on(&ProgressEvent::Finished(&report));
     report
 }
 
 /// One line per table done; failures and warnings are logged where the request is answered.
-fn log_done(report: &TableReport) {
+fn log_done(context: &RunContext, report: &TableReport) {
     if !matches!(report.outcome, Outcome::Ok) {
         return;
     }
     tracing::info!(
+        run_id = %context.run_id,
         table = report.table,
         refresh = report.refresh,
         rows_read = report.rows.read,

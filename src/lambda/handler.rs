@@ -1,20 +1,24 @@
 //! An invocation to an envelope, or to a function error where a failure must be seen.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
-use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::{Value, json};
 use tracing::{Instrument, info_span, warn};
 
 use super::event::Event;
-use crate::app::App;
+use crate::app::{App, Concluded};
 use crate::config::{Env, FailOn, RunSettings};
 use crate::engine::{Stop, StopReason};
 use crate::report::{Answer, Asked, Quiet, body, telemetry};
+
+/// How long report and metrics of a run may take.
+const CONCLUDE_TIME: Duration = Duration::from_secs(6);
 
 /// What lives between invocations.
 struct Function {
@@ -61,23 +65,27 @@ impl Function {
             stop.at_deadline(self.settings.time_to_run(left));
         }
         self.set_running(Some(stop.clone()));
-        let answer = self.answer(&event, &stop, began).await;
+        let answer = self.answer(&event, &stop, (began, &invocation.context)).await;
         self.set_running(None);
         conclude(&answer, self.settings.fail_on, event.scheduled)
     }
 
-    async fn answer(&self, event: &Event, stop: &Stop, began: Instant) -> Answer {
+    async fn answer(&self, event: &Event, stop: &Stop, (began, context): (Instant, &Context)) -> Answer {
         let asked = |began: Instant| Asked {
             mode: event.mode.clone(),
             warnings: event.warnings.clone(),
             elapsed: began.elapsed(),
             ended: Timestamp::now(),
+            request_id: Some(context.request_id.clone()),
         };
         match &event.request {
             Ok(request) => {
-                let report = Box::pin(self.app.run(request, stop, Arc::new(Quiet))).await;
-                let answer = body::answer(&report, &asked(began));
-                telemetry::log_answer(Some(&report), &answer);
+                let done = Box::pin(self.app.run(request, stop, Arc::new(Quiet))).await;
+                // What is left of the margin is shared with the answer's own way.
+                let patience = time_left(context.deadline, SystemTime::now()).map_or(CONCLUDE_TIME, |left| CONCLUDE_TIME.min(left / 2));
+                let Concluded { answer, metrics } = Box::pin(self.app.conclude(&done, &asked(began), patience)).await;
+                telemetry::log_answer(Some(&done.report), &answer);
+                telemetry::write_lines(&mut io::stdout(), &metrics);
                 answer
             }
             Err(refused) => {

@@ -23,6 +23,8 @@ pub struct Asked {
     pub elapsed: Duration,
     /// When it was ready.
     pub ended: Timestamp,
+    /// The invocation that asked, where it was one.
+    pub request_id: Option<String>,
 }
 
 /// A status code and a body.
@@ -50,6 +52,15 @@ impl Answer {
     /// The warnings in the body.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.body["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
+}
+
+impl Answer {
+    /// Adds what the reader should know, too.
+    pub fn warn(&mut self, warning: String) {
+        if let Some(Value::Array(warnings)) = self.body.get_mut("warnings") {
+            warnings.push(Value::String(warning));
+        }
     }
 }
 

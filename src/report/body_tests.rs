@@ -16,6 +16,7 @@ fn asked(mode: &str) -> Asked {
         warnings: vec!["w".to_owned()],
         elapsed: Duration::from_micros(1_234_567),
         ended: "2026-02-05T10:30:00.1239Z".parse().unwrap(),
+        request_id: None,
     }
 }
 

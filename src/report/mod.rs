@@ -1,9 +1,12 @@
 //! What happened: reports of a run, and the events of its progress.
 
 pub mod body;
+pub mod metrics;
+mod page;
 mod plan;
 mod progress;
 mod run;
+pub mod sheet;
 pub mod telemetry;
 mod verify;
 
@@ -11,6 +14,7 @@ pub use body::{Answer, Asked};
 pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{
-    InfoReport, LastSync, Left, NotStarted, Outcome, Report, RowCounts, RunReport, TableInfo, TableReport, TableTest, TestReport,
+    InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory, TableInfo, TableReport,
+    TableTest, TestReport,
 };
 pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};

@@ -161,6 +161,28 @@ pub struct LastSync {
     pub rows: u64,
 }
 
+/// One run of a table, from the target's `runs`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    /// When it began.
+    pub at: jiff::Timestamp,
+    /// How it ended.
+    pub outcome: String,
+    /// Rows read.
+    pub rows: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What the target's `runs` knows of one table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TableHistory {
+    /// The last runs, oldest first.
+    pub runs: Vec<PastRun>,
+    /// When the last one that succeeded began: what the target shows is the source of then.
+    pub fresh_at: Option<jiff::Timestamp>,
+}
+
 /// One table as `info` describes it.
 #[derive(Debug)]
 pub struct TableInfo {

@@ -1,8 +1,15 @@
 //! The log: JSON lines in Lambda, readable lines on standard error for the command; and the one line that every failure gets.
 
-use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
+use std::io::{self, Write};
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, error, info, warn};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::{Filter, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+use uuid::Uuid;
 
 use super::{Answer, Outcome, Report, TableVerification, Verified};
 use crate::config::Env;
@@ -17,19 +24,30 @@ pub enum Level {
     Asked(&'static str),
 }
 
-/// Starts the log of the Lambda: JSON lines on standard output, `info` unless told otherwise.
+/// Starts the log of the Lambda: JSON lines on standard output, `info` unless told otherwise. Each line has the fields of its event and of every span around it
+/// (request id, run id, table) side by side.
 pub fn start_json(env: &Env) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(env, Level::Default("info"))).json();
+    let lines = json_subscriber::layer().with_writer(io::stdout).flatten_event(true);
+    let lines = lines.with_current_span(false).with_span_list(false).flatten_span_list_on_top_level(true);
     // A second start in one process finds the log running, which is what it wanted.
-    let _ = builder.flatten_event(true).with_current_span(true).with_span_list(false).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(discreet(filter(env, Level::Default("info"))))).try_init();
     log_panics();
 }
 
 /// Starts the log of the command: readable lines into `writer`.
 pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(env, level)).with_ansi(ansi);
-    let _ = builder.with_target(false).with_writer(writer).try_init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(ansi).with_target(false).with_writer(writer);
+    let _ = tracing_subscriber::registry().with(lines.with_filter(discreet(filter(env, level)))).try_init();
     log_panics();
+}
+
+/// Whatever the filter lets through, what the AWS SDK and the HTTP below it say of their requests and answers is not for a log: keys, tokens, signatures.
+fn discreet(filter: EnvFilter) -> impl Filter<Registry> {
+    const TALKATIVE: [&str; 3] = ["aws_", "hyper", "h2"];
+    let hushed = |metadata: &Metadata<'_>| {
+        *metadata.level() <= LevelFilter::INFO || !TALKATIVE.iter().any(|name| metadata.target().starts_with(name))
+    };
+    filter.and(filter_fn(hushed))
 }
 
 /// A task that panics becomes its table's failure; here only the place is logged, since a panic's message may quote a value.
@@ -40,7 +58,8 @@ fn log_panics() {
     }));
 }
 
-/// What the caller asked for, else `RUST_LOG` as it is, else `LOG_LEVEL`; the latter for tablesync, with warnings of everything else.
+/// What the caller asked for, else `RUST_LOG` as it is, else `LOG_LEVEL` or what the function's own log settings say; the latter for tablesync, with warnings of
+/// everything else.
 fn filter(env: &Env, level: Level) -> EnvFilter {
     // Both would log again what we log ourselves, once: the server's errors, and function errors.
     const REPEATED: &str = "tiberius=off,lambda_runtime::layers=off";
@@ -53,7 +72,8 @@ fn filter(env: &Env, level: Level) -> EnvFilter {
         return filter;
     }
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let asked = env.get("LOG_LEVEL").map(str::to_lowercase).filter(|asked| LEVELS.contains(&asked.as_str()));
+    let set = env.get("LOG_LEVEL").or_else(|| env.get("AWS_LAMBDA_LOG_LEVEL"));
+    let asked = set.map(str::to_lowercase).filter(|asked| LEVELS.contains(&asked.as_str()));
     own(asked.as_deref().unwrap_or(default))
 }
 
@@ -63,25 +83,27 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
         Some(Report::Run(run)) => {
             for table in run.tables.values() {
                 match &table.outcome {
-                    Outcome::Failed(cause) => log_failure(Some(&table.table), cause),
-                    Outcome::NotStarted(_) => error!(table = %table.table, "not started"),
-                    Outcome::Locked { held_by } => warn!(table = %table.table, held_by, "skipped: another run holds the table"),
+                    Outcome::Failed(cause) => log_failure(Some(run.run_id), Some(&table.table), cause),
+                    Outcome::NotStarted(_) => error!(run_id = %run.run_id, table = %table.table, "not started"),
+                    Outcome::Locked { held_by } => {
+                        warn!(run_id = %run.run_id, table = %table.table, held_by, "skipped: another run holds the table");
+                    }
                     Outcome::Ok => {}
                 }
             }
         }
         Some(Report::Test(test)) => {
             for (name, table) in &test.tables {
-                table.source.as_ref().err().into_iter().for_each(|cause| log_failure(Some(name), cause));
-                table.target.as_ref().err().into_iter().for_each(|cause| log_failure(Some(name), cause));
+                table.source.as_ref().err().into_iter().for_each(|cause| log_failure(None, Some(name), cause));
+                table.target.as_ref().err().into_iter().for_each(|cause| log_failure(None, Some(name), cause));
             }
         }
         Some(Report::Verify(report)) => report.tables.iter().for_each(|(name, table)| log_verification(name, table)),
-        Some(Report::Failed(cause)) => log_failure(None, cause),
+        Some(Report::Failed(cause)) => log_failure(None, None, cause),
         Some(Report::Refused(_)) | None => error!(kind = "RequestError", "{}", answer.error()),
         Some(Report::Plan(plan)) => {
             for (name, table) in &plan.tables {
-                table.error.iter().for_each(|cause| log_failure(Some(name), cause));
+                table.error.iter().for_each(|cause| log_failure(None, Some(name), cause));
             }
         }
         Some(Report::Info(_)) => {}
@@ -94,6 +116,15 @@ pub fn log_answer(report: Option<&Report>, answer: &Answer) {
     info!(mode, run_id, status = answer.status, success = answer.success(), seconds, "answered");
 }
 
+/// Writes lines as they are, each at once: what reads them takes lines apart.
+pub fn write_lines(out: &mut impl Write, lines: &[String]) {
+    for line in lines {
+        // Who no longer listens to the log is told nothing.
+        let _ = out.write_all(format!("{line}\n").as_bytes());
+    }
+    let _ = out.flush();
+}
+
 fn log_verification(name: &str, table: &TableVerification) {
     match &table.verified {
         Verified::Compared(comparison) => {
@@ -101,16 +132,17 @@ fn log_verification(name: &str, table: &TableVerification) {
                 error!(table = %name, kind = "DifferenceError", "{sentence}");
             }
         }
-        Verified::Failed(cause) => log_failure(Some(name), cause),
+        Verified::Failed(cause) => log_failure(None, Some(name), cause),
         Verified::NotStarted(_) => error!(table = %name, "not started"),
     }
 }
 
-fn log_failure(table: Option<&str>, failure: &SyncError) {
+fn log_failure(run_id: Option<Uuid>, table: Option<&str>, failure: &SyncError) {
+    let run_id = run_id.map(tracing::field::display);
     let cause = Some(failure.chain()).filter(|chain| !chain.is_empty());
     // A failure is one line of the log, however many things are wrong with a file.
     let sentence = failure.to_string().replace('\n', "; ");
-    error!(table, kind = failure.kind().name(), cause, "{sentence}");
+    error!(run_id, table, kind = failure.kind().name(), cause, "{sentence}");
 }
 
 #[cfg(test)]
@@ -119,9 +151,11 @@ mod tests {
 
     #[test]
     fn levels_come_from_rust_log_then_log_level_then_the_default() {
-        let cases: [(&[(&str, &str)], &str); 5] = [
+        let cases: [(&[(&str, &str)], &str); 7] = [
             (&[], "tablesync=info"),
             (&[("LOG_LEVEL", "DEBUG")], "tablesync=debug"),
+            (&[("AWS_LAMBDA_LOG_LEVEL", "WARN")], "tablesync=warn"),
+            (&[("AWS_LAMBDA_LOG_LEVEL", "WARN"), ("LOG_LEVEL", "trace")], "tablesync=trace"),
             (&[("LOG_LEVEL", "loud")], "tablesync=info"),
             (&[("RUST_LOG", "tablesync=trace"), ("LOG_LEVEL", "error")], "tablesync=trace"),
             (&[("RUST_LOG", "a=b=c"), ("LOG_LEVEL", "error")], "tablesync=error"),

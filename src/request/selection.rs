@@ -66,7 +66,7 @@ mod tests {
         let table = |name: &str| format!(r#""{name}": {{"db_type": "x", "sql_table": "{name}", "pg_table": "{name}"}}"#);
         let tables = ["customer", "module", "agent"].map(table).join(", ");
         std::fs::write(&file, format!(r#"{{"default_sync_order": ["module", "customer"], "tables": {{{tables}}}}}"#)).unwrap();
-        Settings::load(Env::default(), Some(&file)).unwrap().tables
+        Settings::load(Env::default(), file).unwrap().tables
     }
 
     fn select(mode: Mode, tables: &[&str]) -> Result<Vec<String>, Refusal> {

@@ -28,6 +28,11 @@ fn code_of(error: &SyncError) -> Option<&SqlState> {
     error.source()?.downcast_ref::<Cause>()?.0.code()
 }
 
+/// Whether a login failed for its user or password.
+pub(super) fn refuses_credentials(error: &SyncError) -> bool {
+    code_of(error).is_some_and(|code| [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code))
+}
+
 /// Whether a lock was not had in time.
 pub fn lacks_lock(error: &SyncError) -> bool {
     code_of(error) == Some(&SqlState::LOCK_NOT_AVAILABLE)

@@ -13,7 +13,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("PG_PORT", "65536"),
     ("PG_SSLMODE", "verify"),
     ("PG_SSLROOTCERT", "/nonexistent/ca.pem"),
-    ("PG_SECRET_ID", "prod/pg"),
+    ("PG_HOST", "postgres://user:password@host/db"),
     ("SQL_SERVER_MCTM_PORT", "99999"),
     ("SQL_SERVER_MCTM_PORT", "-1"),
     ("SQL_SERVER_MCTM_HOST", "tcp://host"),
@@ -21,7 +21,9 @@ const VARIABLES: &[(&str, &str)] = &[
     ("SQL_SERVER_MCTM_ENCRYPT", "yes please"),
     ("SQL_SERVER_MCTM_TRUST_CERT", "perhaps"),
     ("SQL_SERVER_MCTM_CA_FILE", "/nonexistent/ca.pem"),
-    ("SQL_SERVER_MCTM_SECRET_ID", "prod/mctm"),
+    ("METRICS", "statsd"),
+    ("REPORT_URL", "/var/reports"),
+    ("SECRET_MAX_AGE", "old"),
     ("MAX_PARALLEL_TABLES", "0"),
     ("MAX_PARALLEL_TABLES", "many"),
     ("MAX_RETRIES", "-1"),
@@ -34,6 +36,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("FAIL_ON", "sometimes"),
     ("DRY_RUN", "maybe"),
     ("TABLE_CONFIGS", "/nonexistent/table_configs.json"),
+    ("TABLE_CONFIGS", "s3://bucket"),
     ("STATE_SCHEMA", "pg_catalog"),
 ];
 

@@ -36,9 +36,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    /// The tables of a run that names none, in this order; default: the order of `tables`.
     pub(super) default_sync_order: Option<Vec<String>>,
+    /// Options of every table that does not say otherwise.
     #[serde(default)]
     pub(super) defaults: Object<Defaults>,
+    /// The tables by name.
     #[serde(deserialize_with = "unique_names")]
     pub(super) tables: IndexMap<String, Table>,
 }
@@ -50,25 +53,44 @@ macro_rules! with_options {
         #[serde(deny_unknown_fields)]
         pub(super) struct $name {
             $($(#[$own])* pub(super) $field: $type,)*
+            /// Rows between progress reports; default 10000.
             pub(super) batch_size: Option<u64>,
+            /// How the contents are replaced: `auto` (default), `merge`, `replace`, `truncate`, `swap`.
             pub(super) refresh: Option<Refresh>,
+            /// `true` makes a missing target table from the source's metadata; default `false`.
             pub(super) create_tables: Option<bool>,
+            /// `true` gives a created table the source's unique and plain indexes, after the load; default `false`.
             pub(super) create_indexes: Option<bool>,
+            /// `true` makes the source's foreign keys between configured tables, at the end of a run; default `false`.
             pub(super) create_foreign_keys: Option<bool>,
+            /// How the source is read: `read_committed` (default), `snapshot` (the database must allow it), `nolock` (dirty reads).
             pub(super) isolation: Option<Isolation>,
+            /// The least rows that are published; default: any number.
             pub(super) min_rows: Option<u64>,
+            /// The largest share (0 to 1) of the target's rows that may vanish in one run; default: all.
             pub(super) max_shrink: Option<f64>,
+            /// How names are folded: `lower` (default), `preserve`, `snake`.
             pub(super) identifiers: Option<IdentifierPolicy>,
+            /// The seventh fractional digit of times: `truncate` (default; counted in the report), `round`, `fail`.
             pub(super) on_submicrosecond: Option<SubMicrosecond>,
+            /// U+0000 in text: `fail` (default), `strip`, `replace` (by U+FFFD); changes are counted in the report.
             pub(super) on_nul: Option<BadText>,
+            /// Lone surrogates and bytes that the code page does not know: `fail` (default), `strip`, `replace`.
             pub(super) on_bad_unicode: Option<BadText>,
+            /// `true` gives a `datetimeoffset` a second column `<column>_offset`, in minutes; default `false`.
             pub(super) keep_offset: Option<bool>,
+            /// `true` brings `rowversion` as `bigint`; default `false`: as `bytea`.
             pub(super) as_bigint: Option<bool>,
+            /// Where `datetime` and `datetime2` were written (an IANA name), for target columns of type `timestamptz`.
             #[serde(default, deserialize_with = "time_zone")]
             pub(super) source_time_zone: Option<TimeZone>,
+            /// New columns at the source: `fail` (default), `add_columns`.
             pub(super) on_drift: Option<OnDrift>,
+            /// A row that the target cannot hold: `fail` (default), `quarantine`.
             pub(super) on_bad_row: Option<OnBadRow>,
+            /// The most rows that a run may put aside; default 100.
             pub(super) quarantine_limit: Option<u64>,
+            /// `false` shows a hash in place of a row's key in messages; default `true`.
             pub(super) log_keys: Option<bool>,
         }
     )*};
@@ -80,16 +102,25 @@ with_options! {
 
     #[derive(Debug, Deserialize)]
     struct Table {
+        /// Required. The source connection: the `<DB_TYPE>` of the variables.
         db_type: String,
+        /// The database to log in to where `SQL_SERVER_<DB_TYPE>_DB` is not set; default: the one in `sql_table`.
         sql_server_db: Option<String>,
+        /// Required. The source table: `table`, `schema.table` or `database.schema.table`, brackets optional.
         sql_table: String,
+        /// Required. The target table: `table` (schema `public`) or `schema.table`, case as written.
         pg_table: String,
+        /// The source columns, an array; default: all, in catalogue order.
         columns: Option<Vec<String>>,
+        /// The target columns, an array paired with `columns` by position; default: `columns`, folded by `identifiers`.
         pg_columns: Option<Vec<String>>,
+        /// The key's source columns, a name or an array; default: the source's primary key.
         #[serde(default, deserialize_with = "one_or_many")]
         primary_key: Option<Vec<String>>,
+        /// The order of key ranges, a name or an array; default: the key.
         #[serde(default, deserialize_with = "one_or_many")]
         order_by: Option<Vec<String>>,
+        /// Free text; default empty.
         #[serde(default)]
         description: String,
     }

@@ -24,6 +24,7 @@ use super::parallel::side_by_side;
 use super::retry::explained;
 use super::run_context::RunContext;
 use crate::config::Parallel;
+use crate::engine::broke_down::broke_down;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
 use crate::request::Sampling;
@@ -56,8 +57,7 @@ async fn verify_one(job: TableJob, sampling: Sampling, (position, tables): (usiz
     run.progress.on(&ProgressEvent::Started { table: &name, position, tables });
     let span = tracing::info_span!("verify", run_id = %run.run_id, table = %name);
     let task = AbortOnDropHandle::new(tokio::spawn(async move { Box::pin(verify(&job, sampling)).await }.instrument(span)));
-    let done =
-        task.await.unwrap_or_else(|failure| Err(SyncError::new(ErrorKind::Internal, "the comparison broke down").with_cause(failure)));
+    let done = task.await.unwrap_or_else(|failure| Err(broke_down("the comparison broke down", &failure)));
     let (verified, warnings) = match done {
         Ok((comparison, warnings)) => (Verified::Compared(comparison), warnings),
         Err(error) => (Verified::Failed(error), Vec::new()),

@@ -7,6 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ranges::RangeMap;
 use crate::config::TableConfig;
 use crate::copy::{CopyRow, Encoding, RowReader, batches};
+use crate::engine::broke_down::broke_down;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::plan::{PlannedColumn, masked_warning, pair};
 use crate::engine::reading::{Reading, read_options};
@@ -157,7 +158,7 @@ async fn read_source(
     }
     reader
         .await
-        .unwrap_or_else(|failure| Err(broken("their reader broke down".to_owned()).with_cause(failure)))
+        .unwrap_or_else(|failure| Err(broke_down("the source's rows could not be compared: their reader broke down", &failure)))
         .map(|summary| summary.bad_rows.len())
 }
 

@@ -11,8 +11,8 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::certificate::server_subject;
 use super::connect::connect;
-use super::error::{fell_silent, source_error};
-use crate::config::{Encrypt, SqlServerSettings};
+use super::error::{fell_silent, refuses_credentials, source_error};
+use crate::config::{Credentials, Encrypt, SqlServerSettings};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::table::Isolation;
 
@@ -48,34 +48,23 @@ impl Origin {
     pub(super) async fn open_another(&self) -> Result<Connection> {
         Connection::open(&self.settings, self.database.as_deref(), self.idle_timeout, &self.application).await
     }
-}
 
-impl Connection {
-    /// Connects and logs in to `database`; a server that then stays silent for longer than `idle_timeout` in mid-answer is an error.
-    ///
-    /// # Errors
-    /// [`ErrorKind::SourceConnect`] and [`ErrorKind::SourceLogin`], with the variables that would help.
-    pub async fn open(settings: &SqlServerSettings, database: Option<&str>, idle_timeout: Duration, application: &str) -> Result<Self> {
+    async fn log_in(&self, credentials: &Credentials) -> Result<Connection> {
+        let settings = &self.settings;
         let server = match &settings.instance {
             Some(instance) => format!("{}\\{instance}", settings.host),
             None => format!("{}:{}", settings.host, settings.port),
         };
-        let limit = CONNECT_TIMEOUT.min(idle_timeout);
-        let mut config = driver_config(settings, database, application, limit);
-        let origin = Box::new(Origin {
-            settings: settings.clone(),
-            database: database.map(str::to_owned),
-            idle_timeout,
-            application: application.to_owned(),
-        });
+        let limit = CONNECT_TIMEOUT.min(self.idle_timeout);
+        let mut config = driver_config(settings, credentials, self.database.as_deref(), &self.application, limit);
         for _ in 0..=REDIRECTS_MAX {
             let tcp = connect_tcp(&mut config, settings.instance.is_some(), &server, limit).await?;
             let mut transport = TimeoutStream::new(tcp);
-            transport.set_read_timeout(Some(idle_timeout));
-            transport.set_write_timeout(Some(idle_timeout));
+            transport.set_read_timeout(Some(self.idle_timeout));
+            transport.set_write_timeout(Some(self.idle_timeout));
             // The driver's login is a large future: boxed, it does not swell every future that contains it.
             match Box::pin(tiberius::Client::connect(config.clone(), Box::pin(transport).compat_write())).await {
-                Ok(client) => return Ok(Self { client, server, origin }),
+                Ok(client) => return Ok(Connection { client, server, origin: Box::new(self.clone()) }),
                 Err(tiberius::error::Error::Routing { host, port }) => {
                     config.host(host);
                     config.port(port);
@@ -84,6 +73,26 @@ impl Connection {
             }
         }
         Err(SyncError::new(ErrorKind::SourceConnect, format!("{server} keeps sending the connection on to other hosts")))
+    }
+}
+
+impl Connection {
+    /// Connects and logs in to `database`; a server that then stays silent for longer than `idle_timeout` in mid-answer is an error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SourceConnect`] and [`ErrorKind::SourceLogin`], with the variables that would help.
+    pub async fn open(settings: &SqlServerSettings, database: Option<&str>, idle_timeout: Duration, application: &str) -> Result<Self> {
+        let origin =
+            Origin { settings: settings.clone(), database: database.map(str::to_owned), idle_timeout, application: application.to_owned() };
+        let mut credentials = settings.login.credentials();
+        loop {
+            match Box::pin(origin.log_in(&credentials)).await {
+                Err(error) if refuses_credentials(&error) => {
+                    credentials = Box::pin(settings.login.after_refusal(&credentials, error)).await?;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Sets how reads are isolated; `snapshot` is checked against what the database allows.
@@ -139,7 +148,13 @@ impl Connection {
     }
 }
 
-fn driver_config(settings: &SqlServerSettings, database: Option<&str>, application: &str, limit: Duration) -> Config {
+fn driver_config(
+    settings: &SqlServerSettings,
+    credentials: &Credentials,
+    database: Option<&str>,
+    application: &str,
+    limit: Duration,
+) -> Config {
     let mut config = Config::new();
     config.host(&settings.host);
     match &settings.instance {
@@ -151,7 +166,8 @@ fn driver_config(settings: &SqlServerSettings, database: Option<&str>, applicati
         config.database(database);
     }
     config.application_name(application);
-    config.authentication(AuthMethod::sql_server(&settings.user, settings.password.expose_secret()));
+    let password = credentials.password.as_ref().map(|password| password.expose_secret()).unwrap_or_default();
+    config.authentication(AuthMethod::sql_server(&credentials.user, password));
     let level = match settings.encrypt {
         Encrypt::Mandatory => EncryptionLevel::Required,
         Encrypt::Strict => EncryptionLevel::Strict,

@@ -47,6 +47,12 @@ pub(super) fn source_error(doing: &str, server: &str, error: Error) -> SyncError
     }
 }
 
+/// Whether a login failed for its user or password: 18456, and a password that ran out (18487, 18488).
+pub(super) fn refuses_credentials(error: &SyncError) -> bool {
+    let answer = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
+    matches!(answer, Some(Error::Server(answer)) if matches!(answer.code(), 18456 | 18487 | 18488))
+}
+
 /// Whether the transport's own limit of silence was reached; what the system says of a connection has its number. Inside a packet the driver wraps the
 /// transport's error in one of its own.
 pub(super) fn fell_silent(error: &Error) -> bool {

@@ -17,10 +17,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::parameter::{Parameter, typed};
 pub(super) use self::transaction::Transaction;
-use super::error::{connect_error, target_error};
+use super::error::{connect_error, refuses_credentials, target_error};
 use super::patience::Patience;
 use super::tls;
-use crate::config::{SslMode, TargetSettings};
+use crate::config::{Credentials, SslMode, TargetSettings};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -84,6 +84,18 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::TargetConnect`], [`ErrorKind::TargetLogin`], or [`ErrorKind::TargetSchema`] for a database that is not UTF8.
     pub async fn open(settings: &TargetSettings, application: &str) -> Result<Self> {
+        let mut credentials = settings.login.credentials();
+        loop {
+            match Box::pin(Self::log_in(settings, &credentials, application)).await {
+                Err(error) if refuses_credentials(&error) => {
+                    credentials = Box::pin(settings.login.after_refusal(&credentials, error)).await?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn log_in(settings: &TargetSettings, credentials: &Credentials, application: &str) -> Result<Self> {
         let tls = tls::connector(settings.sslmode, settings.sslrootcert.as_deref())?;
         let server = format!("{}:{}", settings.host, settings.port);
         let limit = CONNECT_TIMEOUT.min(settings.idle_timeout);
@@ -95,7 +107,7 @@ impl Session {
             .with_remedy("Check that a PostgreSQL answers there (PG_HOST, PG_PORT); TARGET_IDLE_TIMEOUT may be too short")
             .with_passing(Passing::Unreachable)
         };
-        let (client, driver) = timeout(limit, driver_config(settings, application).connect(tls.clone()))
+        let (client, driver) = timeout(limit, driver_config(settings, credentials, application).connect(tls.clone()))
             .await
             .map_err(silent)?
             .map_err(|error| connect_error(&server, error))?;
@@ -229,14 +241,14 @@ impl Session {
     }
 }
 
-fn driver_config(settings: &TargetSettings, application: &str) -> Config {
+fn driver_config(settings: &TargetSettings, credentials: &Credentials, application: &str) -> Config {
     let mut config = Config::new();
     let socket = settings.host.starts_with('/');
     config
         .host(&settings.host)
         .port(settings.port)
         .dbname(&settings.database)
-        .user(&settings.user)
+        .user(&credentials.user)
         .application_name(application)
         .connect_timeout(ADDRESS_TIMEOUT)
         .keepalives_idle(Duration::from_secs(10))
@@ -249,7 +261,7 @@ fn driver_config(settings: &TargetSettings, application: &str) -> Config {
             SslMode::Prefer => DriverSslMode::Prefer,
             SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => DriverSslMode::Require,
         });
-    if let Some(password) = &settings.password {
+    if let Some(password) = &credentials.password {
         config.password(password.expose_secret());
     }
     config
