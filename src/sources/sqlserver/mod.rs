@@ -23,8 +23,5 @@ mod types;
 mod window;
 
 pub use client::Connection;
-pub use decode::{ColumnDecoder, RowDecoder};
-pub use progress::Newest;
-pub use read::{ReadOptions, ReadSummary, wants_text_as_bytes};
-pub use select::{SelectColumn, Selection};
+pub use read::wants_text_as_bytes;
 pub use types::SqlServerTable;

@@ -8,25 +8,11 @@ use super::client::Connection;
 use super::types::SqlServerTable;
 use super::window;
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::sources::Newest;
 use crate::table::{Edge, Moment, Position, SourceTable, Step, SyncColumn, SyncRange, ValueKind, Watermark, WatermarkKind};
 
 /// Clocks that show so different times are in different zones.
 const ZONES_APART: SignedDuration = SignedDuration::from_mins(10);
-
-/// How far a source is with a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Newest {
-    /// Whatever lies behind this is for the next run.
-    pub watermark: Watermark,
-    /// What the reader should know.
-    pub note: Option<String>,
-}
-
-impl Newest {
-    fn plain(watermark: Watermark) -> Self {
-        Self { watermark, note: None }
-    }
-}
 
 impl Connection {
     /// How far the source is; taken before the rows are read. `zone` is where times without a zone were written.

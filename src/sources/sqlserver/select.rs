@@ -1,15 +1,12 @@
 //! The SELECT list, column by column from the catalogue: what the driver cannot decode exactly is converted on the server.
 
-use std::sync::Arc;
-
-use jiff::tz::TimeZone;
-
 use super::range;
 use super::text::TextForm;
 use super::types::{SqlServerTable, TextColumn};
 use super::window;
 use crate::copy::Encoding;
-use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable, TsqlIdent, Window};
+use crate::sources::{SelectColumn, Selection};
+use crate::table::{ColumnPart, Isolation, TsqlIdent, Window};
 
 /// How the value of one column is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,19 +88,6 @@ fn with_srid(column: &str, wkb: String, encoding: Encoding) -> String {
     if encoding == Encoding::Ewkb { format!("CAST({column}.STSrid AS varbinary(4)) + {wkb}") } else { wkb }
 }
 
-/// One column to read: its name in the catalogue, and the form it is written in.
-#[derive(Debug, Clone)]
-pub struct SelectColumn {
-    /// The name.
-    pub name: String,
-    /// What of it.
-    pub part: ColumnPart,
-    /// The form.
-    pub encoding: Encoding,
-    /// Whether the target column takes no NULL.
-    pub required: bool,
-}
-
 impl SelectColumn {
     /// The bytes of the column's text, as they are stored or as the server converts them.
     fn bytes_expression(&self, of: &str, form: SelectForm, text: TextColumn) -> String {
@@ -116,11 +100,6 @@ impl SelectColumn {
         format!("CAST({value} AS {}) AS {name}", text.bytes_type)
     }
 
-    /// What messages call it, and the server's result.
-    pub(super) fn label(&self) -> String {
-        format!("{}{}", self.name, self.part.suffix())
-    }
-
     /// The expression; `of` is the alias of its table and a dot, or nothing.
     pub(super) fn expression(&self, of: &str, form: SelectForm) -> String {
         let column = format!("{of}{}", TsqlIdent(&self.name));
@@ -131,25 +110,6 @@ impl SelectColumn {
         };
         if expression == column { column } else { format!("{expression} AS {}", TsqlIdent(&self.label())) }
     }
-}
-
-/// What to read of a table.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// The table.
-    pub table: SourceTable,
-    /// Its columns, in COPY order.
-    pub columns: Vec<SelectColumn>,
-    /// Positions in `columns` of the key, for messages.
-    pub key: Vec<usize>,
-    /// How the read is isolated.
-    pub isolation: Isolation,
-    /// Where times without a zone were written, where that is configured.
-    pub time_zone: Option<TimeZone>,
-    /// Which rows; none means all.
-    pub ranges: Option<Arc<KeyRanges>>,
-    /// Which of them, where only what is new is read.
-    pub window: Option<Window>,
 }
 
 /// Where rows come from.
