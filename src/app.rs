@@ -69,7 +69,7 @@ impl App {
         let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
         failpoint::reached("configuration_read");
         match request.mode {
-            Mode::MultiSync | Mode::SingleSync => {
+            Mode::MultiSync | Mode::SingleSync | Mode::IncrementalSync => {
                 let run = context(request, settings, stop, progress);
                 match jobs(settings, &tables, &run) {
                     Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.parallel, tls_warnings).await),
@@ -111,6 +111,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
         configured: settings.tables.tables.values().cloned().collect(),
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
+        reset: request.reset.clone().into(),
         accept_drift: request.accept_drift,
         max_retries: settings.run.max_retries,
         unreachable: Unreachable::default(),

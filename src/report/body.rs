@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
+use super::{IncrementalReport, InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
 use crate::error::{ErrorKind, SyncError};
 use crate::request::Refusal;
 
@@ -190,9 +190,23 @@ fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
         "attempts": table.attempts,
         "validation_passed": table.validation_passed.filter(|_| !dry_run),
     })));
+    fields.extend(table.incremental.iter().flat_map(|incremental| incremental_fields(incremental, dry_run)));
     if dry_run {
         let (source_rows, target_rows) = table.counted.map_or((None, None), |(source, target)| (Some(source), target));
         fields.extend(object(json!({"source_rows": source_rows, "target_rows": target_rows})));
+    }
+    fields
+}
+
+/// Between which watermarks the rows lie; of a dry run, what would become of them.
+fn incremental_fields(incremental: &IncrementalReport, dry_run: bool) -> Map<String, Value> {
+    let mut fields = object(json!({"from": incremental.from, "to": incremental.to}));
+    if let Some(rows) = incremental.foreseen.filter(|_| dry_run) {
+        fields.extend(object(json!({
+            "rows_in_window": rows.in_window,
+            "would_insert": rows.would_insert,
+            "would_update": rows.would_update,
+        })));
     }
     fields
 }

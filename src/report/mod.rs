@@ -13,7 +13,7 @@ mod verify;
 pub use body::{Answer, Asked};
 pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
-pub use run::{
+pub use run::{ForeseenRows, IncrementalReport, 
     InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory, TableInfo, TableReport,
     TableTest, TestReport,
 };

@@ -99,8 +99,32 @@ pub struct TableReport {
     pub validation_passed: Option<bool>,
     /// A dry run's counts: rows at the source, rows in the target (none: the target table is missing).
     pub counted: Option<(u64, Option<u64>)>,
+    /// Which part of the table it was about, where only what is new is brought; none when it did not come to that.
+    pub incremental: Option<IncrementalReport>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+}
+
+/// Which part of a table a run was about that brings only what is new.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IncrementalReport {
+    /// Behind which watermark it began; none at the first row.
+    pub from: Option<String>,
+    /// Up to which watermark the table is copied, or would be.
+    pub to: Option<String>,
+    /// A dry run's counts.
+    pub foreseen: Option<ForeseenRows>,
+}
+
+/// What a run would find and do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ForeseenRows {
+    /// Rows that it would read.
+    pub in_window: u64,
+    /// Rows that it would insert.
+    pub would_insert: u64,
+    /// Rows that it would update.
+    pub would_update: u64,
 }
 
 impl TableReport {
@@ -117,6 +141,7 @@ impl TableReport {
             attempts: 0,
             validation_passed: None,
             counted: None,
+            incremental: None,
             warnings: Vec::new(),
         }
     }

@@ -48,6 +48,13 @@ impl Connection {
         }
     }
 
+    /// Whether rows can be told apart by their place: whether sync column and key have a text form.
+    pub fn has_places(&self, described: &DescribedTable, range: &SyncRange) -> bool {
+        match (self, described) {
+            (Self::SqlServer(_), DescribedTable::SqlServer(described)) => described.has_places(range),
+        }
+    }
+
     /// The place of the last of the first `rows` rows of a range; none where there are fewer, or where the key's values have no text.
     ///
     /// # Errors

@@ -226,6 +226,20 @@ impl Session {
         }))
     }
 
+    /// How many runs of a table have succeeded since the last one that was called `refresh`.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn runs_since(&self, table: &str, refresh: &str) -> Result<u64> {
+        let runs = format!("{}.runs", PgIdent(&self.state_schema));
+        let sql = format!(
+            "SELECT count(*) FROM {runs} WHERE table_name = $1 AND outcome = 'succeeded' AND started_at > coalesce((SELECT max(started_at) FROM {runs} \
+             WHERE table_name = $1 AND outcome = 'succeeded' AND refresh = $2), '-infinity')"
+        );
+        let row = self.query_one(&sql, &[&table, &refresh]).await.map_err(|error| target_error("count the runs", error))?;
+        Ok(row.get::<_, i64>(0).cast_unsigned())
+    }
+
     /// When each of these tables last ended, by name; a state schema that does not exist yet knows of none.
     ///
     /// # Errors

@@ -115,6 +115,13 @@ pub(super) fn text_of(name: &str, described: &SqlServerTable) -> Option<String> 
     }
 }
 
+impl SqlServerTable {
+    /// Whether sync column and key have a text form.
+    pub fn has_places(&self, range: &SyncRange) -> bool {
+        std::iter::once(&range.column.name).chain(&range.key).all(|name| text_of(name, self).is_some())
+    }
+}
+
 /// The last of so many rows of a range, by its place; none where there are fewer. None where a column has no text form.
 pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &SqlServerTable, rows: u64) -> Option<String> {
     let names: Vec<&String> = std::iter::once(&range.column.name).chain(&range.key).collect();

@@ -65,6 +65,27 @@ impl Session {
         }
     }
 
+    /// Commits how far a table has come where there was nothing to bring, and that the run is done.
+    ///
+    /// # Errors
+    /// As [`Session::publish`].
+    pub async fn publish_nothing(&mut self, before: RowCounts, run: &RunRow<'_>) -> Result<Published> {
+        let state_schema = self.state_schema.clone();
+        let transaction = self.begin().await.map_err(|error| target_error("begin the publish", error))?;
+        finish(transaction, &state_schema, run, RowCounts::default(), (before, true)).await
+    }
+
+    /// Removes what a publish of new rows needed.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn drop_helpers(&self, staging: &TargetTable, gone: Option<&Gone>) -> Result<()> {
+        if let Some(Gone::These(keys) | Gone::AllBut(keys)) = gone {
+            self.drop_staging(keys).await?;
+        }
+        self.drop_staging(staging).await
+    }
+
     /// What publishing rows would do, which are loaded into a table that is gone when this ends; nothing is written that stays. `load` fills it.
     ///
     /// # Errors

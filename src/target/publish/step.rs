@@ -1,7 +1,7 @@
 //! A step of a first copy: rows straight into the target, in one transaction with how far they bring the table.
 
 use super::new_rows::finish;
-use super::{Publication, Published};
+use super::{Publication, PublishWay, Published};
 use crate::error::Result;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
@@ -29,6 +29,25 @@ impl Session {
         let (state_schema, patience) = (self.state_schema.clone(), self.patience());
         let transaction = self.begin().await.map_err(|error| target_error(&format!("prepare {}", publication.target), error))?;
         Ok(StepLoad { transaction, publication, state_schema, patience })
+    }
+}
+
+impl Session {
+    /// Makes the target, with its key and indexes, in a transaction of its own: steps are committed into it. Returns what the reader should know.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn make_table(&mut self, publication: &Publication) -> Result<Vec<String>> {
+        let PublishWay::Straight { create: Some(table) } = &publication.way else { return Ok(Vec::new()) };
+        let target = &publication.target;
+        let failed = |error| target_error(&format!("make {target}"), error);
+        let mut transaction = self.begin().await.map_err(failed)?;
+        transaction.batch_execute(&table.create(target).join("; ")).await.map_err(failed)?;
+        transaction.batch_execute(&table.comments(target).join("; ")).await.map_err(failed)?;
+        publication.add_primary_key(&mut transaction).await?;
+        let notes = Box::pin(table.finish(&mut transaction, target)).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(notes)
     }
 }
 
