@@ -262,7 +262,9 @@ impl Command {
             ..base.clone()
         };
         Some(match self {
-            Self::MultiSync { tables, sync } | Self::IncrementalSync { tables, sync } => (with(tables.names(), sync), sync.deadline.deadline),
+            Self::MultiSync { tables, sync } | Self::IncrementalSync { tables, sync } => {
+                (with(tables.names(), sync), sync.deadline.deadline)
+            }
             Self::SingleSync { table, sync } => (with(table.iter().cloned().collect(), sync), sync.deadline.deadline),
             Self::MultiTest { tables, deadline } | Self::Plan { tables, deadline } => {
                 (Request { tables: tables.names(), ..base }, deadline.deadline)

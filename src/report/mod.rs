@@ -13,8 +13,8 @@ mod verify;
 pub use body::{Answer, Asked};
 pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
-pub use run::{ForeseenRows, IncrementalReport, 
-    InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory, TableInfo, TableReport,
-    TableTest, TestReport,
+pub use run::{
+    ForeseenRows, IncrementalReport, InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory,
+    TableInfo, TableReport, TableTest, TestReport,
 };
 pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};

@@ -1,8 +1,8 @@
 //! By Change Tracking: what has changed since a version, and what is gone. The first run brings all rows.
 
+use super::Course;
 use super::checks::{check_tracked_key, sync_column};
 use super::gone::keys_of;
-use super::Course;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
 use crate::engine::reading::{Reading, read_options, selection};
@@ -52,27 +52,39 @@ impl TableJob {
         if newest == Watermark::Change(since) {
             return self.publish_nothing(session, so_far, &mut course, Reached::up_to(newest)).await;
         }
-        so_far.advance = Some(Advance { meta: course.meta.clone(), before: course.stands.clone(), to: Reached::up_to(newest), anew: false });
+        so_far.advance =
+            Some(Advance { meta: course.meta.clone(), before: course.stands.clone(), to: Reached::up_to(newest), anew: false });
         self.copy_changes(session, so_far, &course, (connection, since)).await
     }
 
     /// The changes since the last run must all be known still.
-    async fn check_tracked(&self, connection: &mut Connection, described: &DescribedTable, (begins, newest): (Option<&Reached>, Watermark)) -> Result<()> {
+    async fn check_tracked(
+        &self,
+        connection: &mut Connection,
+        described: &DescribedTable,
+        (begins, newest): (Option<&Reached>, Watermark),
+    ) -> Result<()> {
         let table = &self.config.sql_table;
         let least = self.run.stop.or_done(connection.least_change(described)).await?;
         let Some(least) = least else {
-            return Err(SyncError::new(ErrorKind::SourceSchema, format!("Change Tracking is off for {table}, or the login may not see it"))
-                .with_remedy(format!("Run ALTER TABLE {table} ENABLE CHANGE_TRACKING, and grant the login VIEW CHANGE TRACKING on it")));
+            return Err(SyncError::new(
+                ErrorKind::SourceSchema,
+                format!("Change Tracking is off for {table}, or the login may not see it"),
+            )
+            .with_remedy(format!("Run ALTER TABLE {table} ENABLE CHANGE_TRACKING, and grant the login VIEW CHANGE TRACKING on it")));
         };
         let anew = format!("Refresh it: begin anew with --reset {}", self.config.name);
         match begins.map(|reached| reached.watermark) {
             Some(since @ Watermark::Change(version)) if version < least => {
-                let sentence = format!("Change Tracking of {table} knows the changes since version {least} only, and the table is copied up to {since}");
+                let sentence = format!(
+                    "Change Tracking of {table} knows the changes since version {least} only, and the table is copied up to {since}"
+                );
                 Err(SyncError::new(ErrorKind::SourceRead, sentence)
                     .with_remedy(format!("{anew}; run more often than CHANGE_RETENTION lasts, or let it last longer")))
             }
             Some(since) if since.is_after(&newest) => {
-                let sentence = format!("{} is copied up to version {since} of Change Tracking, and the source is only at {newest}", self.config.name);
+                let sentence =
+                    format!("{} is copied up to version {since} of Change Tracking, and the source is only at {newest}", self.config.name);
                 Err(SyncError::new(ErrorKind::SourceRead, sentence).with_remedy(format!("Was the source restored? {anew}")))
             }
             Some(_) | None => Ok(()),

@@ -19,15 +19,17 @@ pub(super) fn sync_column(config: &TableConfig, sync: &Incremental, source: &Sou
         return match (sync.kind, source.columns.iter().find(version)) {
             (WatermarkKind::ChangeTracking, _) => Ok(SyncColumn { name: String::new(), kind: sync.kind }),
             (WatermarkKind::Rowversion, Some(column)) => Ok(named(column)),
-            (WatermarkKind::Rowversion | WatermarkKind::Timestamp, _) => {
-                refused(format!("the source table {table} has no rowversion column"), "Add one (ALTER TABLE ... ADD RowVer rowversion), or choose another \"kind\"")
-            }
+            (WatermarkKind::Rowversion | WatermarkKind::Timestamp, _) => refused(
+                format!("the source table {table} has no rowversion column"),
+                "Add one (ALTER TABLE ... ADD RowVer rowversion), or choose another \"kind\"",
+            ),
         };
     };
     let Some(column) = find_column(source, name) else {
         let hint = did_you_mean(name, source.columns.iter().map(|column| column.name.as_str()));
         let moments: Vec<_> = source.columns.iter().filter(|column| is_moment(column)).map(|column| column.name.as_str()).collect();
-        let there = if moments.is_empty() { "it has no timestamp at all".to_owned() } else { format!("its timestamps are {}", moments.join(", ")) };
+        let there =
+            if moments.is_empty() { "it has no timestamp at all".to_owned() } else { format!("its timestamps are {}", moments.join(", ")) };
         return refused(format!("the source table {table} has no sync column {name:?}{hint}; {there}"), "Correct the sync column's name");
     };
     match sync.kind {
@@ -54,8 +56,11 @@ fn is_moment(column: &SourceColumn) -> bool {
 pub(super) fn check_key(config: &TableConfig, plan: &SyncPlan, target: &TargetDescription) -> Result<()> {
     let key = &plan.publication.key;
     if key.is_empty() {
-        return Err(SyncError::new(ErrorKind::TargetSchema, format!("{} gets only what is new, and has no key to find rows by", config.pg_table))
-            .with_remedy("Name one in \"primary_key\", or in \"key_columns\""));
+        return Err(SyncError::new(
+            ErrorKind::TargetSchema,
+            format!("{} gets only what is new, and has no key to find rows by", config.pg_table),
+        )
+        .with_remedy("Name one in \"primary_key\", or in \"key_columns\""));
     }
     if target.has_unique_key(key) {
         return Ok(());
@@ -78,6 +83,11 @@ pub(super) fn check_tracked_key(config: &TableConfig, source: &SourceDescription
     if sorted(&source.primary_key) == sorted(key) {
         return Ok(());
     }
-    let sentence = format!("Change Tracking knows the rows of {} by their primary key ({}), and the key is ({})", config.sql_table, source.primary_key.join(", "), key.join(", "));
+    let sentence = format!(
+        "Change Tracking knows the rows of {} by their primary key ({}), and the key is ({})",
+        config.sql_table,
+        source.primary_key.join(", "),
+        key.join(", ")
+    );
     Err(SyncError::new(ErrorKind::SourceSchema, sentence).with_remedy("Leave \"primary_key\" out"))
 }

@@ -71,11 +71,7 @@ impl TableJob {
             let Watermark::Change(since) = reached.watermark else { return Ok((None, newest)) };
             return Ok((Some(Window::Changed { since, key: course.key.clone() }), newest));
         }
-        let stretches = if matches!(newest, Watermark::Change(_)) {
-            Vec::new()
-        } else {
-            self.stretches(course, newest)?
-        };
+        let stretches = if matches!(newest, Watermark::Change(_)) { Vec::new() } else { self.stretches(course, newest)? };
         let Some(Stretch { from, .. }) = stretches.first() else { return Ok((None, newest)) };
         let to = stretches.last().map_or(newest, |stretch| stretch.to);
         let range = SyncRange { column: course.column.clone(), key: course.key.clone(), from: from.clone(), to: Edge::After(to) };

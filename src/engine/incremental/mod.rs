@@ -96,7 +96,14 @@ impl TableJob {
         &self,
         session: &mut Session,
         so_far: &mut SoFar,
-        (sync, mut connection, mut described, meta, stands, anew): (&'a Incremental, Connection, DescribedTable, SyncMeta, Option<Reached>, bool),
+        (sync, mut connection, mut described, meta, stands, anew): (
+            &'a Incremental,
+            Connection,
+            DescribedTable,
+            SyncMeta,
+            Option<Reached>,
+            bool,
+        ),
     ) -> Result<(Connection, Course<'a>)> {
         let column = sync_column(&self.config, sync, described.description())?;
         let mut standing = self.standing(session).await?;
@@ -110,7 +117,8 @@ impl TableJob {
             standing = self.standing(session).await?;
             plan = self.plan(session, described.description(), standing.as_ref(), so_far).await?;
         }
-        let standing = standing.ok_or_else(|| SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", self.config.pg_table)))?;
+        let standing = standing
+            .ok_or_else(|| SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", self.config.pg_table)))?;
         check_key(&self.config, &plan, &standing)?;
         so_far.refresh = Some("incremental");
         so_far.warnings.append(&mut plan.warnings);
@@ -145,7 +153,13 @@ impl TableJob {
     }
 
     /// Reads how far the source is, and copies up to there.
-    async fn copy_new(&self, session: &mut Session, so_far: &mut SoFar, mut connection: Connection, mut course: Course<'_>) -> Result<Published> {
+    async fn copy_new(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        mut connection: Connection,
+        mut course: Course<'_>,
+    ) -> Result<Published> {
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
         let ahead = self.stretches(&course, newest)?;
         let begins = course.begins_at().map(|reached| reached.watermark.to_string());
@@ -167,7 +181,13 @@ impl TableJob {
         Ok(published)
     }
 
-    async fn newest(&self, connection: &mut Connection, column: &SyncColumn, described: &DescribedTable, so_far: &mut SoFar) -> Result<Watermark> {
+    async fn newest(
+        &self,
+        connection: &mut Connection,
+        column: &SyncColumn,
+        described: &DescribedTable,
+        so_far: &mut SoFar,
+    ) -> Result<Watermark> {
         let zone = self.config.options.source_time_zone.as_ref();
         let newest = self.run.stop.or_done(connection.newest(&self.config.sql_table, column, described, zone)).await?;
         so_far.warnings.extend(newest.note);

@@ -99,7 +99,13 @@ impl TableJob {
     }
 
     /// Takes one step; says whether the next one may go straight into the target, too.
-    async fn take_step(&self, session: &mut Session, so_far: &mut SoFar, course: &mut Course<'_>, mut step: Step<'_>) -> Result<(Published, bool)> {
+    async fn take_step(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &mut Course<'_>,
+        mut step: Step<'_>,
+    ) -> Result<(Published, bool)> {
         so_far.advance = advance(course, &step.to);
         let mut straight = step.straight && !step.keys_due;
         let mut published = None;
@@ -133,7 +139,13 @@ impl TableJob {
         }
     }
 
-    async fn straight_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step<'_>) -> Result<Published> {
+    async fn straight_step(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &Course<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Published> {
         let patience = session.patience();
         let read = self.read_step(so_far, course, step).await?;
         let load = self.run.stop.or_done(patience.wait(session.begin_step(&course.plan.publication))).await?;
@@ -199,7 +211,13 @@ impl TableJob {
     }
 
     /// Commits a watermark behind which there was nothing.
-    pub(super) async fn publish_nothing(&self, session: &mut Session, so_far: &mut SoFar, course: &mut Course<'_>, to: Reached) -> Result<Published> {
+    pub(super) async fn publish_nothing(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &mut Course<'_>,
+        to: Reached,
+    ) -> Result<Published> {
         so_far.advance = advance(course, &to);
         self.reached(Phase::Publishing, None);
         so_far.publishing = true;
@@ -219,7 +237,12 @@ impl TableJob {
         };
         let mut selection = selection(&self.config, &course.plan);
         selection.window = Some(Window::Range(step.range.clone()));
-        Ok(Reading { connection, described: course.described.clone(), selection, options: read_options(&self.config, so_far.text_as_bytes) })
+        Ok(Reading {
+            connection,
+            described: course.described.clone(),
+            selection,
+            options: read_options(&self.config, so_far.text_as_bytes),
+        })
     }
 }
 
