@@ -71,17 +71,18 @@ fn filtered(table: &Table, filter: Option<Expr>) -> Result<Vec<Row>, SqlError> {
 }
 
 fn join(rows: Vec<Row>, right: &Table, outer: bool, on: Option<&Expr>) -> Result<Vec<Row>, SqlError> {
-    let others = filtered(right, None)?;
-    let width = rows.first().map_or(0, Vec::len);
-    let equality = on.and_then(|on| equality(on, width));
-    let hashed = equality.as_ref().map(|(_, theirs)| hash(&others, theirs, width)).transpose()?;
+    let equality = on.and_then(|on| equality(on, rows.first().map_or(0, Vec::len)));
+    let (others, found) = match &equality {
+        Some((ours, theirs)) => partners(&rows, right, ours, theirs)?,
+        None => {
+            let others = filtered(right, None)?;
+            let all: Vec<usize> = (0..others.len()).collect();
+            (others, vec![all; rows.len()])
+        }
+    };
     let mut joined = Vec::new();
-    for left in rows {
+    for (left, found) in rows.into_iter().zip(found) {
         let before = joined.len();
-        let found: Vec<usize> = match (&equality, &hashed) {
-            (Some((ours, _)), Some(hashed)) => place(ours, &left)?.and_then(|place| hashed.get(&place).cloned()).unwrap_or_default(),
-            _ => (0..others.len()).collect(),
-        };
         for at in found {
             let both: Row = left.iter().chain(&others[at]).cloned().collect();
             if passes(on, &both)? {
@@ -93,6 +94,31 @@ fn join(rows: Vec<Row>, right: &Table, outer: bool, on: Option<&Expr>) -> Result
         }
     }
     Ok(joined)
+}
+
+/// The right rows that some left row's side equals, and for each left row which of them. Of the others only what is compared is computed.
+fn partners(rows: &[Row], right: &Table, ours: &Expr, theirs: &Expr) -> Result<(Vec<Row>, Vec<Vec<usize>>), SqlError> {
+    let mut wanted: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        if let Some(place) = place(ours, row)? {
+            wanted.entry(place).or_default().push(at);
+        }
+    }
+    let width = rows.first().map_or(0, Vec::len);
+    let mut read = Vec::new();
+    theirs.columns(&mut read);
+    let mut probe = vec![Value::Null; width + right.columns.len()];
+    let (mut others, mut found) = (Vec::new(), vec![Vec::new(); rows.len()]);
+    for at in 0..right.rows.len() {
+        for &column in &read {
+            probe[column] = right.rows.value(at, column - width);
+        }
+        if let Some(lefts) = place(theirs, &probe)?.and_then(|place| wanted.get(&place)) {
+            lefts.iter().for_each(|&left| found[left].push(others.len()));
+            others.push(right.rows.row(at));
+        }
+    }
+    Ok((others, found))
 }
 
 /// An equality that every joined pair must meet, its left side read from the left rows alone and its right side from the right ones.
@@ -114,18 +140,6 @@ fn equality(on: &Expr, width: usize) -> Option<(Expr, Expr)> {
             () => None,
         }
     })
-}
-
-fn hash(others: &[Row], theirs: &Expr, width: usize) -> Result<HashMap<String, Vec<usize>>, SqlError> {
-    let mut hashed: HashMap<String, Vec<usize>> = HashMap::new();
-    let padding = vec![Value::Null; width];
-    for (at, other) in others.iter().enumerate() {
-        let both: Row = padding.iter().chain(other).cloned().collect();
-        if let Some(place) = place(theirs, &both)? {
-            hashed.entry(place).or_default().push(at);
-        }
-    }
-    Ok(hashed)
 }
 
 /// A side's value as text in which equal values are equal; none for NULL, which equals nothing.
