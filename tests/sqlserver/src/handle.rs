@@ -79,10 +79,11 @@ impl TableHandle {
         Transaction::begin(&self.shared, &self.database).ok_or_else(|| SqlError::unknown_database(&self.database))
     }
 
-    /// Inserts a row, and commits; a rowversion column is given NULL.
+    /// Inserts a row, and commits. A rowversion column is given NULL; a value that is given all the same is planted as it is.
     pub fn insert(&self, values: Vec<Value>) -> Result<(), SqlError> {
         self.write(|table, by| {
-            let row = table.fit_new(values, by.live, by.transaction)?;
+            let planted = table.version_column().is_some_and(|at| values.get(at).is_some_and(|value| !value.is_null()));
+            let row = if planted { table.fit(values)? } else { table.fit_new(values, by.live, by.transaction)? };
             by.note(table, Operation::Insert, &row)?;
             table.stored().push(row);
             if !table.key.is_empty() {
