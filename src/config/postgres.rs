@@ -104,14 +104,14 @@ impl NamedBy {
     }
 }
 
-/// The name of one of a PostgreSQL source's variables: `variable("mctm", "DSN")` is `SOURCE_MCTM_DSN`.
-pub(super) fn variable(db_type: &str, what: &str) -> String {
+/// The name of one of a PostgreSQL source's variables: `pg_name("mctm", "DSN")` is `SOURCE_MCTM_DSN`.
+pub(super) fn pg_name(db_type: &str, what: &str) -> String {
     format!("SOURCE_{}_{what}", db_type.to_ascii_uppercase())
 }
 
 /// Whether the environment makes `db_type` a PostgreSQL source.
 pub(super) fn is_source(env: &Env, db_type: &str) -> bool {
-    env.get(&variable(db_type, "DSN")).is_some() || env.get(&variable(db_type, "SECRET_ID")).is_some()
+    env.get(&pg_name(db_type, "DSN")).is_some() || env.get(&pg_name(db_type, "SECRET_ID")).is_some()
 }
 
 /// The section of the DSN in `name`, of `what`; a secret fills what it leaves out.

@@ -247,7 +247,7 @@ impl Settings {
 
     fn source_secret_variable(&self, db_type: &str) -> String {
         match postgres::is_source(&self.env, db_type) {
-            true => postgres::variable(db_type, "SECRET_ID"),
+            true => postgres::pg_name(db_type, "SECRET_ID"),
             false => source::variable(db_type, "SECRET_ID"),
         }
     }
@@ -303,7 +303,7 @@ impl Settings {
         if !postgres::is_source(&self.env, db_type) {
             return source::read(&self.env, db_type, secret).map(SourceSettings::SqlServer);
         }
-        let (dsn, host) = (postgres::variable(db_type, "DSN"), source::variable(db_type, "HOST"));
+        let (dsn, host) = (postgres::pg_name(db_type, "DSN"), source::variable(db_type, "HOST"));
         if self.env.get(&host).is_some() {
             let sentence = format!("source {db_type:?}: {dsn} makes it PostgreSQL, and {host} SQL Server");
             return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("Unset one of them"));

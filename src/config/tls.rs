@@ -10,7 +10,7 @@ pub(super) fn warnings<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str
     let mut seen = Vec::new();
     for db_type in db_types {
         if is_source(env, db_type) {
-            let dsn = postgres::variable(db_type, "DSN");
+            let dsn = postgres::pg_name(db_type, "DSN");
             if !seen.contains(&dsn) {
                 warnings.extend(postgres::warning(env, &dsn, &format!("source {db_type:?}")));
                 seen.push(dsn);

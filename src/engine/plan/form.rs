@@ -286,6 +286,6 @@ mod tests {
             said(moment.clone(), &PgType::Timestamp(None), Some(7)),
             Some(Note::Converted("its seventh fractional digit cut".to_owned()))
         );
-        assert_eq!(said(moment.clone(), &PgType::Timestamp(None), Some(6)), None);
+        assert_eq!(said(moment, &PgType::Timestamp(None), Some(6)), None);
     }
 }
