@@ -110,6 +110,9 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// The least there is, for PostgreSQL's `-infinity`.
+    pub const LEAST: Self = Self { at: DateTime::MIN, in_utc: false };
+
     /// A moment without a zone.
     pub fn local(at: DateTime) -> Self {
         Self { at, in_utc: false }
@@ -123,8 +126,8 @@ impl Moment {
     /// Understands ISO 8601, `T` or a blank in the middle; an offset makes it an instant. `-infinity` is the least moment.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if text == "-infinity" {
-            return Some(Self::local(DateTime::MIN));
+        if text.trim_end_matches('Z') == "-infinity" {
+            return Some(Self::LEAST);
         }
         let (date, time) = text.split_once(['T', ' '])?;
         let joined = format!("{date}T{}", time.replace(' ', ""));
@@ -144,6 +147,12 @@ impl Moment {
             Ok(utc) => Self::local(zone.to_datetime(utc.timestamp())),
             Err(_) => self,
         }
+    }
+
+    /// The same day and time, on whatever clock.
+    #[must_use]
+    pub fn without_zone(self) -> Self {
+        Self { in_utc: false, ..self }
     }
 
     /// The same day and time, known to be in UTC.

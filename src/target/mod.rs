@@ -21,7 +21,6 @@ mod session;
 mod staging;
 mod state;
 mod sync_meta;
-mod tls;
 
 pub use blockers::{Blocker, BlockerWatch};
 pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescription};

@@ -100,6 +100,8 @@ pub struct Advance {
     pub meta: SyncMeta,
     /// What the row says when the run begins; none where there is none.
     pub before: Option<Reached>,
+    /// The table's name in that row, where the service before called it otherwise: the row is taken over.
+    pub known_as: Option<String>,
     /// What it says from now on.
     pub to: Reached,
     /// Whether it may go back, because the run was told to begin anew.
@@ -148,21 +150,29 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::TargetSchema`] for a row that says nothing that can be understood, or of another kind of watermark.
-    pub async fn reached(&self, meta: &SyncMeta, names: &[&str], kind: WatermarkKind) -> Result<Option<Reached>> {
+    pub async fn reached(&self, meta: &SyncMeta, names: &[&str], kind: WatermarkKind) -> Result<Option<(Reached, String)>> {
         let (name, sql) = match &meta.shape {
             Shape::Missing => return Ok(None),
-            Shape::Ours => ("table_name".to_owned(), format!("SELECT watermark, watermark_kind, key::text AS key FROM {}", meta.table)),
+            Shape::Ours => (
+                "table_name".to_owned(),
+                format!("SELECT table_name AS name, watermark, watermark_kind, key::text AS key FROM {}", meta.table),
+            ),
             Shape::Others { name, moment } => {
                 let kind = WatermarkKind::Timestamp.name();
                 (
                     PgIdent(name).to_string(),
-                    format!("SELECT {moment} AS watermark, '{kind}' AS watermark_kind, NULL::text AS key FROM {}", meta.table),
+                    format!(
+                        "SELECT {}::text AS name, {moment} AS watermark, '{kind}' AS watermark_kind, NULL::text AS key FROM {}",
+                        PgIdent(name),
+                        meta.table
+                    ),
                 )
             }
         };
         let sql = format!("{sql} WHERE {name}::text = ANY($1::text[]) ORDER BY array_position($1::text[], {name}::text) LIMIT 1");
         let row = self.query_opt(&sql, &[&names]).await.map_err(|error| target_error("read the watermark", error))?;
-        row.map(|row| understand(meta, names, kind, &row)).transpose().map(Option::flatten)
+        let Some(row) = row else { return Ok(None) };
+        Ok(understand(meta, names, kind, &row)?.map(|reached| (reached, row.get("name"))))
     }
 
     /// Makes `sync_meta` where it is not there, or takes over what one of another shape says.
@@ -210,7 +220,8 @@ pub(super) async fn advance(transaction: &Transaction<'_>, table: &str, run_id: 
     let meta = &step.meta.table;
     let failed = |error| target_error(&format!("write the watermark into {meta}"), error);
     let sql = format!("SELECT watermark, watermark_kind, key::text AS key FROM {meta} WHERE table_name = $1 FOR UPDATE");
-    let row = transaction.query_opt(&sql, &[&table]).await.map_err(failed)?;
+    let known_as = step.known_as.as_deref().unwrap_or(table);
+    let row = transaction.query_opt(&sql, &[&known_as]).await.map_err(failed)?;
     let kind = step.to.watermark.kind();
     let stands = row.map(|row| understand(&step.meta, &[table], kind, &row)).transpose();
     let unmoved = match (&stands, &step.before) {
@@ -224,6 +235,9 @@ pub(super) async fn advance(transaction: &Transaction<'_>, table: &str, run_id: 
         let why = if back { "would go back" } else { "is not what this run began with" };
         return Err(SyncError::new(ErrorKind::Refused, format!("the watermark of {table} in {meta} {why}, so nothing is published"))
             .with_remedy("Another run, of another state schema, may copy the same table: let one of them be the only one"));
+    }
+    if known_as != table {
+        transaction.execute(&format!("DELETE FROM {meta} WHERE table_name = $1"), &[&known_as]).await.map_err(failed)?;
     }
     let sql = format!(
         "INSERT INTO {meta} AS m (table_name, watermark, watermark_kind, key, rows, run_id, updated_at) \

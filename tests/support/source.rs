@@ -139,6 +139,13 @@ impl Source {
         self.stand_in().clock()
     }
 
+    /// Switches Change Tracking on for a table of database McTM.
+    pub(crate) fn track_changes(&self, name: &str) {
+        // It may be on already.
+        let _ = self.stand_in().enable_change_tracking("McTM");
+        self.table(name).track_changes().unwrap();
+    }
+
     /// Restarts the server on its port: every session ends.
     pub(crate) async fn restart(&mut self) {
         let Server::StandIn(server) = &mut self.server else { panic!("this source serves nothing") };

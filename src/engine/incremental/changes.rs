@@ -1,8 +1,8 @@
 //! By Change Tracking: what has changed since a version, and what is gone. The first run brings all rows.
 
-use super::Course;
 use super::checks::{check_tracked_key, sync_column};
 use super::gone::keys_of;
+use super::{Course, Place};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
 use crate::engine::reading::{Reading, read_options, selection};
@@ -11,15 +11,7 @@ use crate::failpoint;
 use crate::report::{IncrementalReport, Phase};
 use crate::sources::{Connection, DescribedTable};
 use crate::table::{Incremental, Watermark, Window};
-use crate::target::{Advance, Gone, NewRows, Published, Reached, Session, SyncMeta};
-
-/// What is known when the way of Change Tracking is taken.
-pub(super) struct Known {
-    pub(super) described: DescribedTable,
-    pub(super) meta: SyncMeta,
-    pub(super) stands: Option<Reached>,
-    pub(super) anew: bool,
-}
+use crate::target::{Gone, NewRows, Published, Reached, Session};
 
 impl TableJob {
     /// Brings what has changed since the last run; all rows in a first one.
@@ -27,24 +19,23 @@ impl TableJob {
         &self,
         session: &mut Session,
         so_far: &mut SoFar,
-        (sync, mut connection, known): (&Incremental, Connection, Known),
+        (sync, mut connection, described, place): (&Incremental, Connection, DescribedTable, Place),
     ) -> Result<Published> {
-        let column = sync_column(&self.config, sync, known.described.description())?;
-        let newest = self.newest(&mut connection, &column, &known.described, so_far).await?;
-        let Known { described, meta, stands, anew } = known;
-        let begins = stands.clone().filter(|_| !anew);
+        let column = sync_column(&self.config, sync, described.description())?;
+        let newest = self.newest(&mut connection, &column, &described, so_far).await?;
+        let begins = place.begins_at().cloned();
         let from = begins.as_ref().map(|reached| reached.watermark.to_string());
         let report = IncrementalReport { from, to: Some(newest.to_string()), foreseen: None };
         self.check_tracked(&mut connection, &described, (begins.as_ref(), newest)).await?;
         let Some(Reached { watermark: Watermark::Change(since), .. }) = begins else {
-            so_far.advance = Some(Advance { meta, before: stands, to: Reached::up_to(newest), anew });
+            so_far.advance = Some(place.advance(Reached::up_to(newest)));
             drop(connection);
             let published = self.load_and_publish(session, so_far).await?;
             so_far.incremental = Some(report);
             so_far.began_anew = self.begins_anew();
             return Ok(published);
         };
-        let (connection, mut course) = self.course(session, so_far, (sync, connection, described, meta, stands, anew)).await?;
+        let (connection, mut course) = self.course(session, so_far, (sync, connection, described, place)).await?;
         check_tracked_key(&self.config, course.described.description(), &course.key)?;
         so_far.incremental = Some(report);
         so_far.refresh_reason = Some("sync says so: by Change Tracking".to_owned());
@@ -52,8 +43,7 @@ impl TableJob {
         if newest == Watermark::Change(since) {
             return self.publish_nothing(session, so_far, &mut course, Reached::up_to(newest)).await;
         }
-        so_far.advance =
-            Some(Advance { meta: course.meta.clone(), before: course.stands.clone(), to: Reached::up_to(newest), anew: false });
+        so_far.advance = Some(course.place.advance(Reached::up_to(newest)));
         self.copy_changes(session, so_far, &course, (connection, since)).await
     }
 

@@ -3,7 +3,7 @@
 use crate::config::TableConfig;
 use crate::engine::plan::{SyncPlan, find_column};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{Incremental, SourceColumn, SourceDescription, SyncColumn, ValueKind, WatermarkKind, did_you_mean, quoted_list};
+use crate::table::{Incremental, PgType, SourceColumn, SourceDescription, SyncColumn, ValueKind, WatermarkKind, did_you_mean, quoted_list};
 use crate::target::TargetDescription;
 
 /// The column that has the watermark.
@@ -46,7 +46,9 @@ pub(super) fn sync_column(config: &TableConfig, sync: &Incremental, source: &Sou
 }
 
 fn is_moment(column: &SourceColumn) -> bool {
-    matches!(column.kind, Ok(ValueKind::Timestamp { .. } | ValueKind::TimestampTz))
+    let postgres = |kind: &ValueKind| matches!(kind, ValueKind::Postgres(PgType::Timestamp(_) | PgType::TimestampTz(_)));
+    let moment = |kind: &ValueKind| matches!(kind, ValueKind::Timestamp { .. } | ValueKind::TimestampTz) || postgres(kind);
+    column.kind.as_ref().is_ok_and(moment)
 }
 
 /// The target must keep the key unique: rows are found by it.

@@ -17,7 +17,7 @@ impl TableJob {
     pub(in crate::engine) async fn foresee(&self, so_far: &mut SoFar, sync: &Incremental) -> Result<()> {
         let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
-        let (meta, stands) = self.where_it_stands(&session, sync).await?;
+        let place = self.place(&session, so_far, sync).await?;
         let column = sync_column(&self.config, sync, described.description())?;
         let standing = self.standing(&session).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
@@ -29,9 +29,9 @@ impl TableJob {
         so_far.warnings.extend(plan.warnings.iter().cloned());
         let key = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         let empty = standing.as_ref().is_none_or(|standing| standing.empty);
-        let course = Course { sync, plan, described, column, key, meta, stands, anew: self.begins_anew(), empty };
+        let course = Course { sync, plan, described, column, key, place, empty };
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
-        let from = course.begins_at().map(|reached| reached.watermark.to_string());
+        let from = course.place.begins_at().map(|reached| reached.watermark.to_string());
         let (window, to) = self.window_ahead(&course, newest)?;
         so_far.refresh_reason = Some(super::reason(&course));
         let foreseen = match window {
@@ -67,7 +67,7 @@ impl TableJob {
     /// All that is ahead, as one window; none where nothing is.
     fn window_ahead(&self, course: &Course<'_>, newest: crate::table::Watermark) -> Result<(Option<Window>, crate::table::Watermark)> {
         use crate::table::Watermark;
-        if let (Watermark::Change(_), Some(reached)) = (newest, course.begins_at()) {
+        if let (Watermark::Change(_), Some(reached)) = (newest, course.place.begins_at()) {
             let Watermark::Change(since) = reached.watermark else { return Ok((None, newest)) };
             return Ok((Some(Window::Changed { since, key: course.key.clone() }), newest));
         }

@@ -23,7 +23,7 @@ use crate::failpoint;
 use crate::report::{IncrementalReport, Phase};
 use crate::sources::{Connection, DescribedTable};
 use crate::table::{Edge, Incremental, Position, SyncColumn, Watermark, WatermarkKind};
-use crate::target::{Published, Reached, Session, SyncMeta, TargetDescription};
+use crate::target::{Advance, Published, Reached, Session, SyncMeta, TargetDescription};
 
 /// What a run knows of a table before its first row moves.
 struct Course<'a> {
@@ -33,19 +33,38 @@ struct Course<'a> {
     column: SyncColumn,
     /// The key's columns at the source.
     key: Vec<String>,
-    /// Where the watermark is written down, and what stands there.
-    meta: SyncMeta,
-    stands: Option<Reached>,
-    /// Whether the next step begins anew, whatever stands there.
-    anew: bool,
+    place: Place,
     /// Whether the target had no row.
     empty: bool,
 }
 
-impl Course<'_> {
+/// Where the watermark is written down.
+struct Place {
+    meta: SyncMeta,
+    /// What stands there.
+    stands: Option<Reached>,
+    /// Under which other name.
+    known_as: Option<String>,
+    /// Whether the next step begins anew, whatever stands there.
+    anew: bool,
+}
+
+impl Place {
     /// What the run goes on from.
     fn begins_at(&self) -> Option<&Reached> {
         self.stands.as_ref().filter(|_| !self.anew)
+    }
+
+    /// A step forward to `to`.
+    fn advance(&self, to: Reached) -> Advance {
+        Advance { meta: self.meta.clone(), before: self.stands.clone(), known_as: self.known_as.clone(), to, anew: self.anew }
+    }
+
+    /// What was committed is the next step's beginning.
+    fn moved(&mut self, to: Reached) {
+        self.stands = Some(to);
+        self.known_as = None;
+        self.anew = false;
     }
 }
 
@@ -55,15 +74,13 @@ impl TableJob {
         self.reached(Phase::Planning, None);
         let (connection, described) = self.run.stop.or_done(self.describe_source()).await?;
         failpoint::reached("source_described");
-        let (mut meta, stands) = self.where_it_stands(session, sync).await?;
-        so_far.warnings.extend(meta.change());
-        self.run.stop.or_done(async { session.make_sync_meta(&mut meta).await }).await?;
-        let anew = self.begins_anew() && !so_far.began_anew;
+        let mut place = self.place(session, so_far, sync).await?;
+        so_far.warnings.extend(place.meta.change());
+        self.run.stop.or_done(async { session.make_sync_meta(&mut place.meta).await }).await?;
         if sync.kind == WatermarkKind::ChangeTracking {
-            let known = changes::Known { described, meta, stands, anew };
-            return self.follow_changes(session, so_far, (sync, connection, known)).await;
+            return self.follow_changes(session, so_far, (sync, connection, described, place)).await;
         }
-        let (connection, course) = self.course(session, so_far, (sync, connection, described, meta, stands, anew)).await?;
+        let (connection, course) = self.course(session, so_far, (sync, connection, described, place)).await?;
         failpoint::reached("planned");
         self.copy_new(session, so_far, connection, course).await
     }
@@ -74,7 +91,7 @@ impl TableJob {
     }
 
     /// Where the watermark is kept, and what it is.
-    async fn where_it_stands(&self, session: &Session, sync: &Incremental) -> Result<(SyncMeta, Option<Reached>)> {
+    async fn place(&self, session: &Session, so_far: &SoFar, sync: &Incremental) -> Result<Place> {
         let patience = session.patience();
         let looking = async {
             let meta = session.sync_meta().await?;
@@ -88,7 +105,10 @@ impl TableJob {
             };
             Ok((meta, known))
         };
-        self.run.stop.or_done(patience.wait(looking)).await
+        let (meta, known) = self.run.stop.or_done(patience.wait(looking)).await?;
+        let (stands, name) = known.unzip();
+        let known_as = name.filter(|name| *name != self.config.name);
+        Ok(Place { meta, stands, known_as, anew: self.begins_anew() && !so_far.began_anew })
     }
 
     /// Plans the run; a missing target is made first, so that steps can be committed into it.
@@ -96,14 +116,7 @@ impl TableJob {
         &self,
         session: &mut Session,
         so_far: &mut SoFar,
-        (sync, mut connection, mut described, meta, stands, anew): (
-            &'a Incremental,
-            Connection,
-            DescribedTable,
-            SyncMeta,
-            Option<Reached>,
-            bool,
-        ),
+        (sync, mut connection, mut described, place): (&'a Incremental, Connection, DescribedTable, Place),
     ) -> Result<(Connection, Course<'a>)> {
         let column = sync_column(&self.config, sync, described.description())?;
         let mut standing = self.standing(session).await?;
@@ -124,7 +137,7 @@ impl TableJob {
         so_far.warnings.append(&mut plan.warnings);
         so_far.warnings.extend(self.look_at_column(&mut connection, &described, &column).await?);
         let key = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
-        Ok((connection, Course { sync, plan, described, column, key, meta, stands, anew, empty: standing.empty }))
+        Ok((connection, Course { sync, plan, described, column, key, place, empty: standing.empty }))
     }
 
     async fn standing(&self, session: &Session) -> Result<Option<TargetDescription>> {
@@ -162,13 +175,13 @@ impl TableJob {
     ) -> Result<Published> {
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
         let ahead = self.stretches(&course, newest)?;
-        let begins = course.begins_at().map(|reached| reached.watermark.to_string());
+        let begins = course.place.begins_at().map(|reached| reached.watermark.to_string());
         let to = ahead.last().map_or(newest, |stretch| stretch.to);
         so_far.incremental = Some(IncrementalReport { from: begins, to: Some(to.to_string()), foreseen: None });
         so_far.refresh_reason = Some(reason(&course));
         self.reached(Phase::Copying, None);
         if ahead.is_empty() {
-            let stands = course.stands.clone().unwrap_or_else(|| Reached::up_to(newest));
+            let stands = course.place.stands.clone().unwrap_or_else(|| Reached::up_to(newest));
             return self.publish_nothing(session, so_far, &mut course, stands).await;
         }
         let keys_due = self.keys_are_due(session, &course).await?;
@@ -195,7 +208,7 @@ impl TableJob {
     }
 
     fn stretches(&self, course: &Course<'_>, newest: Watermark) -> Result<Vec<Stretch>> {
-        stretches(course.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
+        stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
             let sentence = format!("{} is copied up to {stands}, and the source of it is only at {newest}", self.config.name);
             SyncError::new(ErrorKind::SourceRead, sentence).with_remedy(format!(
                 "Was the source restored, or its clock put back? Rows may differ that no watermark tells of: begin anew with --reset {}",
@@ -212,7 +225,7 @@ fn reason(course: &Course<'_>) -> String {
         WatermarkKind::Rowversion => format!("by the rowversion {}", course.column.name),
         WatermarkKind::ChangeTracking => "by Change Tracking".to_owned(),
     };
-    match course.begins_at() {
+    match course.place.begins_at() {
         None => format!("a first run brings all rows {by}"),
         Some(Reached { within: Some(_), watermark }) => format!("a run before was ended at {watermark}, and is gone on with {by}"),
         Some(_) => format!("sync says so: {by}"),

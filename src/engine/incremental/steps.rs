@@ -133,8 +133,7 @@ impl TableJob {
     /// What was committed is the next step's beginning.
     fn stepped(&self, so_far: &mut SoFar, course: &mut Course<'_>) {
         if let Some(advance) = so_far.advance.take() {
-            course.stands = Some(advance.to);
-            course.anew = false;
+            course.place.moved(advance.to);
             so_far.began_anew = self.begins_anew();
         }
     }
@@ -248,12 +247,11 @@ impl TableJob {
 
 /// The step forward from what stands there; none where it would be one back.
 fn advance(course: &Course<'_>, to: &Reached) -> Option<Advance> {
-    let back = course.begins_at().is_some_and(|stands| stands.watermark.is_after(&to.watermark));
-    // A step through rows that are read again stays behind what was reached before: the watermark waits for it.
-    let to = match course.begins_at() {
-        Some(stands) if back && to.within.is_none() => stands.clone(),
-        Some(_) if back => return None,
-        Some(_) | None => to.clone(),
-    };
-    Some(Advance { meta: course.meta.clone(), before: course.stands.clone(), to, anew: course.anew })
+    let back = |stands: &&Reached| stands.watermark.is_after(&to.watermark);
+    match course.place.begins_at().filter(back) {
+        // A step through rows that are read again stays behind what was reached before: the watermark waits for it.
+        Some(_) if to.within.is_some() => None,
+        Some(stands) => Some(course.place.advance(stands.clone())),
+        None => Some(course.place.advance(to.clone())),
+    }
 }

@@ -5,7 +5,7 @@
 //! (<https://learn.microsoft.com/sql/t-sql/data-types/data-type-precedence-transact-sql>).
 
 use super::types::SqlServerTable;
-use crate::table::{Edge, Position, SourceColumn, SourceTable, SyncRange, TsqlIdent, Watermark};
+use crate::table::{Edge, Position, SourceColumn, SourceTable, Step, SyncRange, TsqlIdent, Watermark};
 
 /// ` WHERE ...`: one range of the sync column, and within its ends the rows behind one position and up to another.
 pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
@@ -50,7 +50,9 @@ fn watermark_constant(watermark: &Watermark, range: &SyncRange, described: &SqlS
         Watermark::Timestamp(moment) => {
             let of_type =
                 described.column(&range.column.name).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
-            format!("CAST('{moment}' AS {of_type})")
+            // A zone is only for the type that has one.
+            let text = if of_type.starts_with("datetimeoffset") { moment.to_string() } else { moment.civil().to_string() };
+            format!("CAST('{text}' AS {of_type})")
         }
         Watermark::Rowversion(version) => format!("CAST(0x{version:016X} AS binary(8))"),
         Watermark::Change(version) => version.to_string(),
@@ -116,6 +118,16 @@ pub(super) fn text_of(name: &str, described: &SqlServerTable) -> Option<String> 
 }
 
 impl SqlServerTable {
+    /// How fine the moments of a column are.
+    pub(in crate::sources) fn step(&self, name: &str) -> Step {
+        match self.column(name) {
+            Some((_, "datetime")) => Step::ThreeHundredths,
+            Some((_, "smalldatetime")) => Step::Minutes,
+            Some((column, _)) => Step::Digits(column.second_digits.unwrap_or(7)),
+            None => Step::Digits(0),
+        }
+    }
+
     /// Whether sync column and key have a text form.
     pub fn has_places(&self, range: &SyncRange) -> bool {
         std::iter::once(&range.column.name).chain(&range.key).all(|name| text_of(name, self).is_some())

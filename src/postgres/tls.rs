@@ -1,6 +1,5 @@
 //! libpq's `sslmode` in terms of rustls.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -11,40 +10,41 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::SslMode;
+use crate::config::{PostgresSettings, SslMode};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::tls::{Unverified, subject};
 
-/// A connector that verifies as much as `sslmode` says, against `rootcert` or the system's authorities.
+/// A connector that verifies as much as the settings say, against the authorities that they name or the system's.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the authorities cannot be read.
-pub(super) fn connector(sslmode: SslMode, rootcert: Option<&Path>) -> Result<MakeRustlsConnect> {
+pub(super) fn connector(settings: &PostgresSettings) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match sslmode {
+    let verifier: Arc<dyn ServerCertVerifier> = match settings.sslmode {
         SslMode::Disable | SslMode::Prefer | SslMode::Require => Arc::new(Unverified(provider.clone())),
-        SslMode::VerifyCa => Arc::new(Verified { chain: chain_verifier(rootcert, provider.clone())?, any_host: true }),
-        SslMode::VerifyFull => Arc::new(Verified { chain: chain_verifier(rootcert, provider.clone())?, any_host: false }),
+        SslMode::VerifyCa => Arc::new(Verified { chain: chain_verifier(settings, provider.clone())?, any_host: true }),
+        SslMode::VerifyFull => Arc::new(Verified { chain: chain_verifier(settings, provider.clone())?, any_host: false }),
     };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| tls_error(error.to_string()))?
+        .map_err(|error| tls_error(settings, error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn chain_verifier(rootcert: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
+fn chain_verifier(settings: &PostgresSettings, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
     let mut roots = RootCertStore::empty();
-    match rootcert {
+    let names = settings.named_by.rootcert();
+    match &settings.sslrootcert {
         Some(path) => {
             let unreadable =
-                |error: rustls_pki_types::pem::Error| tls_error(format!("PG_SSLROOTCERT {} cannot be read: {error}", path.display()));
+                |error: rustls_pki_types::pem::Error| tls_error(settings, format!("{names} {} cannot be read: {error}", path.display()));
             for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
                 roots
                     .add(certificate.map_err(unreadable)?)
-                    .map_err(|error| tls_error(format!("PG_SSLROOTCERT {}: {error}", path.display())))?;
+                    .map_err(|error| tls_error(settings, format!("{names} {}: {error}", path.display())))?;
             }
         }
         None => {
@@ -53,12 +53,13 @@ fn chain_verifier(rootcert: Option<&Path>, provider: Arc<CryptoProvider>) -> Res
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|error| tls_error(format!("no certificate authority to verify PostgreSQL's certificate with: {error}")))
+        .map_err(|error| tls_error(settings, format!("no certificate authority to verify PostgreSQL's certificate with: {error}")))
 }
 
-fn tls_error(sentence: String) -> SyncError {
+fn tls_error(settings: &PostgresSettings, sentence: String) -> SyncError {
+    let (rootcert, sslmode) = (settings.named_by.rootcert(), settings.named_by.sslmode());
     SyncError::new(ErrorKind::Config, sentence)
-        .with_remedy("PG_SSLROOTCERT names a PEM file of authorities; PG_SSLMODE says how much is verified")
+        .with_remedy(format!("{rootcert} names a PEM file of authorities; {sslmode} says how much is verified"))
 }
 
 /// Verifies the chain, and where `any_host` not the host's name (`verify-ca`); a refusal says whose certificate it was.
