@@ -43,7 +43,7 @@ impl App {
 
     /// Reads the configuration and does what `request` says. Every failure is in the report.
     pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
-        match stop.or_done(self.settings()).await {
+        match stop.or_done(self.settings_for(request.mode)).await {
             Ok(mut settings) => {
                 let report = Box::pin(self.run_with(&mut settings, request, stop, progress)).await;
                 Done { report, settings: Some(settings) }

@@ -107,4 +107,12 @@ impl TableConfigs {
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         file::parse(text).map_err(|problems| problems.into_error(path))
     }
+
+    /// Understands the text of the list of tables at `path`, the file of `CONFIG_PATH`.
+    ///
+    /// # Errors
+    /// As [`TableConfigs::parse`].
+    pub fn parse_list(text: &str, batch_size: u64, path: &Path) -> Result<Self> {
+        file::parse_list(text, batch_size).map_err(|problems| problems.into_error(path))
+    }
 }

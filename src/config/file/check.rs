@@ -36,7 +36,7 @@ pub(super) fn check(file: raw::File) -> Result<TableConfigs, Problems> {
     if problems.is_empty() { Ok(TableConfigs { default_sync_order: order, tables }) } else { Err(problems) }
 }
 
-fn name(field: &str) -> Step {
+pub(super) fn name(field: &str) -> Step {
     Step::Field(field.to_owned())
 }
 
@@ -195,7 +195,7 @@ fn check_list(problems: &mut Problems, at: &[Step], list: &[String]) {
     }
 }
 
-fn check_targets(problems: &mut Problems, tables: &IndexMap<String, TableConfig>) {
+pub(super) fn check_targets(problems: &mut Problems, tables: &IndexMap<String, TableConfig>) {
     let mut owners: HashMap<&TargetTable, &str> = HashMap::new();
     for (table, config) in tables {
         if let Some(owner) = owners.insert(&config.pg_table, table) {
@@ -205,7 +205,7 @@ fn check_targets(problems: &mut Problems, tables: &IndexMap<String, TableConfig>
     }
 }
 
-fn check_order(problems: &mut Problems, order: &[String], tables: &IndexMap<String, TableConfig>) {
+pub(super) fn check_order(problems: &mut Problems, order: &[String], tables: &IndexMap<String, TableConfig>) {
     let at = vec![name("default_sync_order")];
     check_list(problems, &at, order);
     for (i, table) in order.iter().enumerate().filter(|(_, table)| !tables.contains_key(*table)) {
