@@ -4,6 +4,7 @@ mod checks;
 mod kills;
 mod kinds;
 mod model;
+mod postgres;
 
 use serde_json::{Value as Json, json};
 

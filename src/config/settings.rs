@@ -329,7 +329,9 @@ impl Settings {
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn source(&self, db_type: &str) -> Result<SourceSettings> {
         if self.by_dsn {
-            let missing = || SyncError::new(ErrorKind::Config, format!("the tables of {} come from SOURCE_DSN, and it is not set", self.path.display()));
+            let missing = || {
+                SyncError::new(ErrorKind::Config, format!("the tables of {} come from SOURCE_DSN, and it is not set", self.path.display()))
+            };
             return self.dsn_source()?.ok_or_else(missing);
         }
         let secret = self.secrets.get(&self.source_secret_variable(db_type));

@@ -125,7 +125,10 @@ mod tests {
         for text in [format!("[{table}]"), format!("{{\"tables\": [{table}]}}")] {
             let configs = parse(&text, 500).unwrap();
             let config = &configs.tables["scout.findings"];
-            assert_eq!((config.sql_table.to_string(), config.pg_table.to_string()), (r#""scout"."findings""#.to_owned(), r#""scout"."findings""#.to_owned()));
+            assert_eq!(
+                (config.sql_table.to_string(), config.pg_table.to_string()),
+                (r#""scout"."findings""#.to_owned(), r#""scout"."findings""#.to_owned())
+            );
             let sync = config.options.incremental.as_ref().unwrap();
             assert_eq!((sync.column.as_deref(), sync.on_conflict, sync.lag), (Some("updated_at"), OnConflict::Nothing, Incremental::LAG));
             assert_eq!((config.batch_size, config.primary_key.as_deref()), (500, Some(&["id".to_owned()][..])));
@@ -143,7 +146,10 @@ mod tests {
             (r#"[{"name": "a"}]"#, "missing field `key_columns`"),
             (r#"[{"name": "a", "key_columns": []}]"#, "config.json, line 1: [0].key_columns: expected the names"),
             (r#"[{"name": "a", "key_columns": "id"}]"#, "[0].key_columns: invalid type: string"),
-            (r#"{"tables": [{"name": "a", "key_columns": ["id"], "sync_colum": "b"}]}"#, "unknown field `sync_colum` (did you mean \"sync_column\"?)"),
+            (
+                r#"{"tables": [{"name": "a", "key_columns": ["id"], "sync_colum": "b"}]}"#,
+                "unknown field `sync_colum` (did you mean \"sync_column\"?)",
+            ),
             (r#"{"tables": [], "table": 1}"#, "unknown field `table`"),
             (r#"[{"name": "a.b.c", "key_columns": ["id"]}]"#, "[0].name: \"a.b.c\" has more than two parts"),
             (r#"[{"name": "a", "key_columns": ["id"]}, {"name": "public.a", "key_columns": ["id"]}]"#, "is the target of \"a\" already"),

@@ -69,7 +69,12 @@ impl<'de> Deserialize<'de> for Lag {
 
 impl Sync {
     /// What only a timestamp column says.
-    pub(super) fn of_column(column: String, on_conflict: Option<OnConflict>, lag: Option<Lag>, deletes: (Option<Deletes>, Option<u64>)) -> Self {
+    pub(super) fn of_column(
+        column: String,
+        on_conflict: Option<OnConflict>,
+        lag: Option<Lag>,
+        deletes: (Option<Deletes>, Option<u64>),
+    ) -> Self {
         let (deletes, deletes_every) = deletes;
         Self { mode: SyncMode::Incremental, kind: None, column: Some(column), on_conflict, lag, deletes, deletes_every }
     }
