@@ -1,5 +1,6 @@
 //! Reads the target's section: `PG_*`, `TARGET_IDLE_TIMEOUT` and `STATE_SCHEMA`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::table::IDENTIFIER_BYTES_MAX;
 
 const PORT: u16 = 5432;
 const STATE_SCHEMA: &str = "tablesync";
+/// What `make lambda` packs beside the bootstrap: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html>.
+const PACKED_AUTHORITIES: &str = "rds-global-bundle.pem";
 /// A statement on a large table is silent for long, and a server that is gone is noticed by keepalives.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -40,6 +43,7 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
     let settings = TargetSettings {
         port: port.unwrap_or(PORT),
         sslmode: sslmode.unwrap_or(if unverified { SslMode::Prefer } else { SslMode::VerifyFull }),
+        packed_authorities: packed_authorities(env).filter(|_| sslrootcert.is_none()),
         sslrootcert,
         idle_timeout,
         state_schema: state_schema.unwrap_or_else(|| STATE_SCHEMA.to_owned()),
@@ -48,6 +52,10 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
         login,
     };
     section.finish("target").map(|()| settings)
+}
+
+fn packed_authorities(env: &Env) -> Option<PathBuf> {
+    env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(PACKED_AUTHORITIES)).filter(|path| path.is_file())
 }
 
 /// Whether the target is on this machine: loopback, or a Unix socket's directory.
