@@ -52,7 +52,8 @@ async fn a_package_is_what_lambda_can_run_for_the_architecture_of_the_template()
     unknown[18] = 0x08;
     let newer = replaced(&bootstrap, b"GLIBC_2.34\0", b"GLIBC_2.99\0");
     assert_ne!(newer, bootstrap);
-    let cases: [(&[u8], bool, &[(&str, &str)], &str); 6] = [
+    type Case<'a> = (&'a [u8], bool, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 6] = [
         (&with_failpoints, true, &[ROOMY], "the bootstrap has failpoints"),
         (&bootstrap, true, &[("SIZE_MAX", "1000000")], "more than 1000000"),
         (&bootstrap, false, &[ROOMY], "table_configs.json is not in"),

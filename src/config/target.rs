@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::secret::LiveSecret;
-use super::section::Section;
+use super::section::{Section, looks_like_an_address};
 use super::source::is_loopback;
 use super::{Env, Login, SslMode, TargetSettings};
 use crate::error::Result;
@@ -26,8 +26,9 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
     let host = section.required("PG_HOST");
     let host = section.parsed("PG_HOST", "a host, an address or the folder of a socket", parse_host).unwrap_or(host);
     let database = section.required("PG_DB");
-    let login = Login::new(section.optional("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
-    if login.credentials().user.is_empty() {
+    section.name("PG_DB");
+    let login = Login::new(section.name("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
+    if login.credentials().user.is_empty() && section.optional("PG_USER").is_none() {
         section.missing("PG_USER");
     }
     let port = section.port("PG_PORT");
@@ -81,7 +82,11 @@ fn parse_sslmode(text: &str) -> Option<SslMode> {
 }
 
 fn parse_schema(text: &str) -> Option<String> {
-    let fits = !text.is_empty() && text.len() <= IDENTIFIER_BYTES_MAX && !text.starts_with("pg_") && !text.contains('\0');
+    let fits = !text.is_empty()
+        && !looks_like_an_address(text)
+        && text.len() <= IDENTIFIER_BYTES_MAX
+        && !text.starts_with("pg_")
+        && !text.contains('\0');
     fits.then(|| text.to_owned())
 }
 
