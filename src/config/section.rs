@@ -46,7 +46,7 @@ impl<'a> Section<'a> {
     }
 
     /// The variable's value, which is a name that will be shown: a whole connection string in its place is refused, its password unseen.
-    pub(super) fn name(&mut self, name: &str) -> Option<String> {
+    pub(super) fn plain(&mut self, name: &str) -> Option<String> {
         let value = self.optional(name)?;
         if looks_like_an_address(&value) {
             self.problem(format!("{name} is a connection string, expected a name"));

@@ -26,8 +26,8 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
     let host = section.required("PG_HOST");
     let host = section.parsed("PG_HOST", "a host, an address or the folder of a socket", parse_host).unwrap_or(host);
     let database = section.required("PG_DB");
-    section.name("PG_DB");
-    let login = Login::new(section.name("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
+    section.plain("PG_DB");
+    let login = Login::new(section.plain("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
     if login.credentials().user.is_empty() && section.optional("PG_USER").is_none() {
         section.missing("PG_USER");
     }
