@@ -73,6 +73,8 @@ pub struct TargetSettings {
     pub sslmode: SslMode,
     /// A PEM file of certificate authorities, in place of the system's.
     pub sslrootcert: Option<PathBuf>,
+    /// A PEM file of authorities besides the system's, where none are named: Amazon's for RDS, packed with the function.
+    pub packed_authorities: Option<PathBuf>,
     /// How long it may keep an answer back (`TARGET_IDLE_TIMEOUT`).
     pub idle_timeout: Duration,
     /// The schema of `runs` and of the staging tables (`STATE_SCHEMA`).
