@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::aws::Aws;
-use crate::config::{AwsSettings, Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
+use crate::config::{AwsSettings, Env, Settings, SourceSettings, TableConfig, TargetSettings};
 use crate::engine::{
     PlanJob, RunContext, Stop, TableJob, TestJob, Unreachable, count_columns, plan_tables, run_tables, test_connections, verify_tables,
 };
@@ -136,7 +136,7 @@ fn jobs(settings: &Settings, tables: &[TableConfig], run: &RunContext) -> Result
 }
 
 /// The target's section and each table's source's; every section that is incomplete is named, and then nothing is begun.
-fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSettings, Vec<SqlServerSettings>)> {
+fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSettings, Vec<SourceSettings>)> {
     let mut problems = Vec::new();
     let mut note = |error: &SyncError| {
         let sentence = error.to_string();
@@ -176,7 +176,7 @@ async fn info(settings: &Settings) -> InfoReport {
         pg_table: config.pg_table_text.clone(),
         column_count: config.columns.as_ref().map(Vec::len).or_else(|| counted.get(&config.name).copied()),
         db_type: config.db_type.clone(),
-        sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database),
+        sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database().map(str::to_owned)),
         batch_size: config.batch_size,
         refresh: config.options.refresh,
         last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Encrypt, LiveSecret, Settings, SqlServerSettings, SslMode, TargetSettings};
+use crate::config::{Encrypt, LiveSecret, Settings, SourceSettings, SqlServerSettings, SslMode, TargetSettings};
 use crate::error::{Result, SyncError};
 
 /// What was found, good and bad.
@@ -69,7 +69,19 @@ impl Found {
     }
 }
 
-fn source_line(source: &SqlServerSettings) -> String {
+fn source_line(source: &SourceSettings) -> String {
+    match source {
+        SourceSettings::SqlServer(source) => sql_server_line(source),
+    }
+}
+
+fn source_fields(source: &SourceSettings) -> Value {
+    match source {
+        SourceSettings::SqlServer(source) => sql_server_fields(source),
+    }
+}
+
+fn sql_server_line(source: &SqlServerSettings) -> String {
     let place =
         source.instance.as_ref().map_or_else(|| format!("{},{}", source.host, source.port), |name| format!("{}\\{name}", source.host));
     let database = source.database.as_ref().map(|database| format!(", database {database}")).unwrap_or_default();
@@ -79,7 +91,7 @@ fn source_line(source: &SqlServerSettings) -> String {
     format!("source         {}: {place} as {user}{database}, TLS {tls}, {certificate}\n", source.db_type)
 }
 
-fn source_fields(source: &SqlServerSettings) -> Value {
+fn sql_server_fields(source: &SqlServerSettings) -> Value {
     json!({
         "db_type": source.db_type,
         "host": seen(&source.host),

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod bind;
+mod changes;
 mod collect;
 pub(crate) mod error;
 pub(crate) mod expr;

@@ -6,6 +6,8 @@ pub(crate) const DAYS_TO_1900: i32 = 693_595;
 pub(crate) const LAST_DAY: i32 = 3_652_058;
 /// 100 ns in a day.
 pub(crate) const TICKS_PER_DAY: u64 = 864_000_000_000;
+/// 1/300 s in a day.
+pub(crate) const DAY_OF_300THS: u32 = 25_920_000;
 /// 100 ns in a second.
 pub(crate) const TICKS_PER_SECOND: u64 = 10_000_000;
 

@@ -9,6 +9,7 @@
 )]
 
 mod catalogue;
+mod changes;
 mod expressions;
 mod faults;
 mod freetds;
