@@ -9,7 +9,7 @@ use super::{Outcome, PastRun, TableHistory, TableReport};
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:82rem;margin:2rem auto;padding:0 1rem;color:#1c2530;background:#fff}\
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}.facts,.note{color:#5a6675;margin:.2rem 0 1.2rem}.note{font-size:.85rem;margin:.5rem 0}\
 .sums{display:flex;flex-wrap:wrap;gap:.6rem;margin:0 0 1.2rem}.sums div{border:1px solid #e3e7ec;border-radius:.4rem;padding:.4rem .9rem}\
-.sums b{display:block;font-size:1.15rem;font-variant-numeric:tabular-nums}.sums span{color:#5a6675;font-size:.85rem}\
+.sums strong{display:block;font-size:1.15rem;font-variant-numeric:tabular-nums}.sums span{color:#5a6675;font-size:.85rem}\
 table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #e3e7ec;vertical-align:middle}\
 th{color:#5a6675;font-weight:600;font-size:.85rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.scroll{overflow-x:auto}\
 .ok{color:#176b3a}.failed,.not_started{color:#b3261e}.skipped{color:#8a5a00}.badge{font-weight:600;white-space:nowrap}.zero{color:#a7b0ba}\
@@ -82,7 +82,7 @@ fn sums<'a>(tables: impl Iterator<Item = &'a TableReport>) -> Markup {
         ("sent to the target", bytes(sum(|table| table.bytes))),
     ];
     html! {
-        div.sums { @for (what, sum) in sums { div { b { (sum) } span { (what) } } } }
+        div.sums { @for (what, sum) in sums { div { strong { (sum) } span { (what) } } } }
     }
 }
 
