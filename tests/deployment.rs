@@ -1,5 +1,6 @@
 //! The template as a user meets it: deployed with `scripts/deploy` into a stand-in for AWS, which fires its schedule and runs its function.
 
+mod guides;
 mod made;
 
 use jiff::{Timestamp, ToSpan};
