@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{pointed, site};
 use crate::support::aws::{Aws, env};
-use crate::support::aws_stub::{Answer, Stub};
+use crate::support::aws_stub::{Answer, NoRoute, Stub};
 use crate::support::body::Body;
+use crate::support::lambda::Ending;
 use crate::support::postgres::PASSWORD;
 use crate::support::site::Site;
 use crate::support::source::{Fault, PASSWORD as SOURCE_PASSWORD};
@@ -210,6 +211,14 @@ async fn missing_denied_throttled_and_unreachable_are_told_apart() {
     }
     pointed(&mut site, &env("http://127.0.0.1:9"));
     assert_refused(&site, "AwsError", 1, &["cannot be reached", "VPC endpoint", "NAT gateway"]).await;
+    let no_route = NoRoute::new().await;
+    pointed(&mut site, &env(&no_route.endpoint));
+    let missing = ["Secrets Manager cannot be reached", "route to Secrets Manager in ap-northeast-1", "VPC endpoint", "security group"];
+    assert_refused(&site, "AwsError", 1, &missing).await;
+    let Ending::Error { error_type, message } = site.deploy().await.invoke(r#"{"trigger": "schedule"}"#, TIME).await else {
+        panic!("a scheduled failure is a function error");
+    };
+    assert!(error_type == "AwsError" && missing.iter().all(|part| message.contains(part)), "{message}");
     site.unset("AWS_ACCESS_KEY_ID").unset("AWS_SECRET_ACCESS_KEY").unset("AWS_SESSION_TOKEN");
     assert_refused(&site, "ConfigError", 2, &["no AWS credentials", "AWS_PROFILE"]).await;
     site.unset("AWS_REGION");
