@@ -5,15 +5,17 @@ mod settings;
 
 pub use conclude::{Concluded, Done};
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::aws::Aws;
-use crate::config::{AwsSettings, Env, Settings, SqlServerSettings, TableConfig, TargetSettings};
+use crate::config::{AwsSettings, Env, Settings, SourceSettings, TableConfig, TargetSettings};
 use crate::engine::{
     PlanJob, RunContext, Stop, TableJob, TestJob, Unreachable, count_columns, plan_tables, run_tables, test_connections, verify_tables,
 };
@@ -45,7 +47,9 @@ impl App {
     pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
         match stop.or_done(self.settings()).await {
             Ok(mut settings) => {
-                let report = Box::pin(self.run_with(&mut settings, request, stop, progress)).await;
+                let running = AssertUnwindSafe(Box::pin(self.run_with(&mut settings, request, stop, progress)));
+                // What a panic says may quote a value: nobody gets it, neither as a function error nor as an exit of the process.
+                let report = running.catch_unwind().await.unwrap_or_else(|_| Report::Failed(broke_down()));
                 Done { report, settings: Some(settings) }
             }
             Err(error) => Done { report: Report::Failed(error), settings: None },
@@ -104,6 +108,11 @@ impl App {
     }
 }
 
+fn broke_down() -> SyncError {
+    SyncError::new(ErrorKind::Internal, "the request broke down; every target is as its last finished table left it")
+        .with_cause("a task panicked, see the line before")
+}
+
 fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dyn Progress>) -> RunContext {
     RunContext {
         run_id: Uuid::now_v7(),
@@ -127,7 +136,7 @@ fn jobs(settings: &Settings, tables: &[TableConfig], run: &RunContext) -> Result
 }
 
 /// The target's section and each table's source's; every section that is incomplete is named, and then nothing is begun.
-fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSettings, Vec<SqlServerSettings>)> {
+fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSettings, Vec<SourceSettings>)> {
     let mut problems = Vec::new();
     let mut note = |error: &SyncError| {
         let sentence = error.to_string();
@@ -167,7 +176,7 @@ async fn info(settings: &Settings) -> InfoReport {
         pg_table: config.pg_table_text.clone(),
         column_count: config.columns.as_ref().map(Vec::len).or_else(|| counted.get(&config.name).copied()),
         db_type: config.db_type.clone(),
-        sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database),
+        sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database().map(str::to_owned)),
         batch_size: config.batch_size,
         refresh: config.options.refresh,
         last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),

@@ -17,6 +17,8 @@ const ROWS: i64 = 300;
 const DEAD: Duration = Duration::from_secs(30);
 /// Nothing else takes longer: a silence of one second, the clean-up after it, and a machine that has other things to do.
 const TIME_MAX: Duration = Duration::from_secs(25);
+/// How many places of a matrix may lie behind the last byte: the renewals of a lock pass only in runs of more than 3 s, and add to what is measured.
+const MISSED_MAX: usize = 2;
 /// Where trouble strikes, as ten-thousandths of what passes each way in a sound run: of the answers (login, catalogue, rows, the end), and of what is asked
 /// (login, catalogue, rows, publish).
 const SHARES: [(Direction, [u64; 10]); 2] = [
@@ -121,7 +123,7 @@ async fn an_answer_that_ends_after_a_whole_packet_is_not_taken_for_the_end() {
         let place = Place::Byte(Direction::ToClient, at.try_into().unwrap());
         grid.strike(table, (Trouble::Cut, place))
     });
-    stream::iter(striking).buffer_unordered(4).collect::<Vec<_>>().await;
+    assert!(stream::iter(striking).buffer_unordered(4).all(std::future::ready).await);
 }
 
 /// One link, one trouble, at every share of a run's bytes: each in a table of its own, side by side.
@@ -132,7 +134,8 @@ async fn matrix(link: Link, trouble: Trouble) {
     // Who waits for the kernel's own limits needs no processor meanwhile.
     let at_once = if trouble == Trouble::Drop { cells } else { 8 };
     let striking = places.into_iter().zip(1..).map(|(place, table)| grid.strike(table, (trouble, place)));
-    stream::iter(striking).buffer_unordered(at_once).collect::<Vec<_>>().await;
+    let missed = stream::iter(striking).buffer_unordered(at_once).filter(|struck| std::future::ready(!struck)).count().await;
+    assert!(missed <= MISSED_MAX, "{missed} of {cells} places were never reached");
     grid.site.db.settled().await;
     grid.site.sync().await;
     for table in 0..=cells {
@@ -168,8 +171,8 @@ impl Grid {
         SHARES.map(|(direction, _)| proxy.passed(direction))
     }
 
-    /// One run over a network that goes wrong.
-    async fn strike(&self, table: usize, trouble: (Trouble, Place)) {
+    /// One run over a network that goes wrong; whether it did.
+    async fn strike(&self, table: usize, trouble: (Trouble, Place)) -> bool {
         let cell = &format!("{:?}: {trouble:?}", self.link);
         self.change(table);
         let before = self.checksum(table).await;
@@ -179,20 +182,30 @@ impl Grid {
         let limit = if trouble.0 == Trouble::Stall { "3s" } else { "1h" };
         let limits = [("SOURCE_IDLE_TIMEOUT", limit), ("TARGET_IDLE_TIMEOUT", limit), ("MAX_RETRIES", "0")];
         let body = self.run(table, &proxy, &limits).await;
-        let took = proxy.struck().unwrap_or_else(|| panic!("{cell}: nothing went wrong: {body}")).elapsed();
+        let Some(struck) = proxy.struck() else {
+            assert_eq!(body.code, Some(0), "{cell}: {body}");
+            self.assert_all_rows(table, cell).await;
+            return false;
+        };
+        let took = struck.elapsed();
         assert!(took < if trouble.0 == Trouble::Drop { DEAD } else { TIME_MAX }, "{cell}: {took:?}: {body}");
         let answered = matches!(trouble.1, Place::After(_, Direction::ToClient, _));
         if body.code == Some(0) {
             self.assert_all_rows(table, cell).await;
-        } else if trouble.0 == Trouble::Drop && answered {
-            // Committed, and nobody can be asked: that is said.
-            self.assert_all_rows(table, cell).await;
-            assert!(body["warnings"].to_string().contains("whether its publish was committed is not known"), "{cell}: {body}");
+            return true;
+        }
+        assert_named(&body, &name(table), cell);
+        if body["warnings"].to_string().contains("whether its publish was committed is not known") {
+            assert_eq!(trouble.0, Trouble::Drop, "{cell}: what was committed is looked up where somebody can be asked: {body}");
+            // Asked to commit, and nobody can be asked whether it has.
+            if answered || self.checksum(table).await != before {
+                self.assert_all_rows(table, cell).await;
+            }
         } else {
-            assert!(!answered, "{cell}: what was committed is looked up: {body}");
-            assert_named(&body, &name(table), cell);
+            assert!(!answered, "{cell}: a COMMIT may have come through: {body}");
             assert_eq!(self.checksum(table).await, before, "{cell}: {body}");
         }
+        true
     }
 
     async fn run(&self, table: usize, proxy: &Proxy, more: &[(&str, &str)]) -> Body {

@@ -36,7 +36,11 @@ impl App {
             }
         }
         let max_age = settings.run.secret_max_age;
-        let fetched = join_all(names.iter().map(|name| self.aws.secret(name, max_age))).await;
+        let fetch = async |name: &SecretName| {
+            name.check()?;
+            self.aws.secret(name, max_age).await
+        };
+        let fetched = join_all(names.iter().map(fetch)).await;
         let mut problems = Vec::new();
         for (name, fetched) in names.into_iter().zip(fetched) {
             match fetched {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Encrypt, LiveSecret, Settings, SqlServerSettings, SslMode, TargetSettings};
+use crate::config::{Encrypt, LiveSecret, Settings, SourceSettings, SqlServerSettings, SslMode, TargetSettings};
 use crate::error::{Result, SyncError};
 
 /// What was found, good and bad.
@@ -36,8 +36,14 @@ pub(super) fn check(settings: Result<Settings>) -> Found {
     let mut secrets: Vec<_> = db_types.iter().filter_map(|db_type| settings.source_secret(db_type)).collect();
     secrets.extend(settings.target_secret());
     for name in secrets {
-        found.text.push_str(&format!("secret         {} fills {} (not fetched)\n", name.id, name.variable.replace("SECRET_ID", "*")));
-        settings.add_secret(LiveSecret::unseen(name));
+        match name.check() {
+            Ok(()) => {
+                let filled = name.variable.replace("SECRET_ID", "*");
+                found.text.push_str(&format!("secret         {} fills {filled} (not fetched)\n", name.id));
+                settings.add_secret(LiveSecret::unseen(name));
+            }
+            Err(error) => found.errors.push(error),
+        }
     }
     let mut sources = Vec::new();
     for db_type in &db_types {
@@ -63,7 +69,19 @@ impl Found {
     }
 }
 
-fn source_line(source: &SqlServerSettings) -> String {
+fn source_line(source: &SourceSettings) -> String {
+    match source {
+        SourceSettings::SqlServer(source) => sql_server_line(source),
+    }
+}
+
+fn source_fields(source: &SourceSettings) -> Value {
+    match source {
+        SourceSettings::SqlServer(source) => sql_server_fields(source),
+    }
+}
+
+fn sql_server_line(source: &SqlServerSettings) -> String {
     let place =
         source.instance.as_ref().map_or_else(|| format!("{},{}", source.host, source.port), |name| format!("{}\\{name}", source.host));
     let database = source.database.as_ref().map(|database| format!(", database {database}")).unwrap_or_default();
@@ -73,7 +91,7 @@ fn source_line(source: &SqlServerSettings) -> String {
     format!("source         {}: {place} as {user}{database}, TLS {tls}, {certificate}\n", source.db_type)
 }
 
-fn source_fields(source: &SqlServerSettings) -> Value {
+fn sql_server_fields(source: &SqlServerSettings) -> Value {
     json!({
         "db_type": source.db_type,
         "host": seen(&source.host),

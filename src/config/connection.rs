@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Login;
+use super::{Login, TableConfig};
 
 /// How a SQL Server connection is encrypted (`SQL_SERVER_<DB_TYPE>_ENCRYPT`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,46 @@ pub struct SqlServerSettings {
     pub ca_file: Option<PathBuf>,
 }
 
+/// Where a source is and how to log in: a section for each kind of server.
+#[derive(Debug, Clone)]
+pub enum SourceSettings {
+    /// SQL Server.
+    SqlServer(SqlServerSettings),
+}
+
+impl SourceSettings {
+    /// The name that `db_type` uses, as configured.
+    pub fn db_type(&self) -> &str {
+        match self {
+            Self::SqlServer(settings) => &settings.db_type,
+        }
+    }
+
+    /// Which server it is, whatever the section calls it: as told apart by [`MAX_PARALLEL_PER_SOURCE`](super::Parallel::per_source).
+    pub fn server(&self) -> String {
+        match self {
+            Self::SqlServer(SqlServerSettings { host, port, instance, .. }) => {
+                let host = host.to_ascii_lowercase();
+                instance.as_ref().map_or_else(|| format!("{host},{port}"), |instance| format!("{host}\\{instance}"))
+            }
+        }
+    }
+
+    /// The database that its own variables name.
+    pub fn database(&self) -> Option<&str> {
+        match self {
+            Self::SqlServer(settings) => settings.database.as_deref(),
+        }
+    }
+
+    /// The database to log in to for a table.
+    pub fn database_for<'a>(&'a self, table: &'a TableConfig) -> Option<&'a str> {
+        match self {
+            Self::SqlServer(settings) => settings.database.as_deref().or(table.sql_server_db.as_deref()),
+        }
+    }
+}
+
 /// libpq's `sslmode`, without `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslMode {
@@ -73,6 +113,8 @@ pub struct TargetSettings {
     pub sslmode: SslMode,
     /// A PEM file of certificate authorities, in place of the system's.
     pub sslrootcert: Option<PathBuf>,
+    /// A PEM file of authorities besides the system's, where none are named: Amazon's for RDS, packed with the function.
+    pub packed_authorities: Option<PathBuf>,
     /// How long it may keep an answer back (`TARGET_IDLE_TIMEOUT`).
     pub idle_timeout: Duration,
     /// The schema of `runs` and of the staging tables (`STATE_SCHEMA`).

@@ -15,7 +15,7 @@ mod target;
 mod tls;
 
 pub use aws::{AwsKeys, AwsSettings};
-pub use connection::{Encrypt, SqlServerSettings, SslMode, TargetSettings};
+pub use connection::{Encrypt, SourceSettings, SqlServerSettings, SslMode, TargetSettings};
 pub use env::{Env, arguments};
 pub use login::{Credentials, Login};
 pub use s3_url::S3Url;

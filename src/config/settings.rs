@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::section::Section;
-use super::{Env, LiveSecret, S3Url, SecretName, SqlServerSettings, TableConfigs, TargetSettings, source, target, tls};
+use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 
 const TARGET_SECRET: &str = "PG_SECRET_ID";
@@ -258,8 +258,8 @@ impl Settings {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
-    pub fn source(&self, db_type: &str) -> Result<SqlServerSettings> {
-        source::read(&self.env, db_type, self.secrets.get(&source::variable(db_type, "SECRET_ID")))
+    pub fn source(&self, db_type: &str) -> Result<SourceSettings> {
+        source::read(&self.env, db_type, self.secrets.get(&source::variable(db_type, "SECRET_ID"))).map(SourceSettings::SqlServer)
     }
 
     /// A warning for every variable of the target and of the sources `db_types` that turns encryption or verification off.

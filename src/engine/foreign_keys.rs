@@ -5,10 +5,10 @@
 use super::full_refresh::TableJob;
 use super::retry::Retries;
 use super::run_context::RunContext;
-use crate::config::{SqlServerSettings, TableConfig};
+use crate::config::{SourceSettings, TableConfig};
 use crate::error::{Result, SyncError};
 use crate::report::{Outcome, TableReport};
-use crate::sources::sqlserver::Connection;
+use crate::sources::Connection;
 use crate::table::{IDENTIFIER_BYTES_MAX, Refresh, SourceForeignKey, fold_identifiers};
 use crate::target::{NewForeignKey, Session};
 
@@ -83,7 +83,7 @@ async fn make_all(
 
 impl TableJob {
     async fn read_foreign_keys(&self) -> Result<(Vec<SourceForeignKey>, Vec<String>)> {
-        let database = self.source.database.as_deref().or(self.config.sql_server_db.as_deref());
+        let database = self.source.database_for(&self.config);
         let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
         connection.foreign_keys(&self.config.sql_table).await
     }
@@ -93,13 +93,13 @@ impl TableJob {
 #[derive(Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub(super) config: &'a TableConfig,
-    pub(super) source: &'a SqlServerSettings,
+    pub(super) source: &'a SourceSettings,
 }
 
 impl Owner<'_> {
     /// The database that a table of this source is in, as far as the configuration says.
     fn database_of<'a>(&'a self, config: &'a TableConfig) -> Option<&'a str> {
-        config.sql_table.database.as_deref().or(self.source.database.as_deref()).or(config.sql_server_db.as_deref())
+        config.sql_table.database.as_deref().or(self.source.database_for(config))
     }
 }
 

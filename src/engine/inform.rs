@@ -17,7 +17,7 @@ const APPLICATION: &str = "tablesync info";
 pub async fn count_columns(jobs: Vec<TestJob>, patience: Duration) -> HashMap<String, usize> {
     let mut by_source: IndexMap<(String, Option<String>), Vec<TestJob>> = IndexMap::new();
     for job in jobs {
-        by_source.entry((job.source.db_type.clone(), job.config.sql_server_db.clone())).or_default().push(job);
+        by_source.entry((job.source.db_type().to_owned(), job.config.sql_server_db.clone())).or_default().push(job);
     }
     let counted = Mutex::new(HashMap::new());
     let asking = by_source.into_values().map(|jobs| async {
@@ -27,7 +27,7 @@ pub async fn count_columns(jobs: Vec<TestJob>, patience: Duration) -> HashMap<St
             let described = connection.describe(&job.config.sql_table).await;
             sources.asked(&job.source, &job.config, &described);
             if let Ok(described) = described {
-                counted.lock().unwrap_or_else(PoisonError::into_inner).insert(job.config.name, described.description.columns.len());
+                counted.lock().unwrap_or_else(PoisonError::into_inner).insert(job.config.name, described.description().columns.len());
             }
         }
     });

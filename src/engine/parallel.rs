@@ -14,7 +14,7 @@ where
     W: Future<Output = R>,
 {
     // Two `db_type`s may be two databases of one server.
-    let server = |job: &TableJob| (job.source.host.to_ascii_lowercase(), job.source.port, job.source.instance.clone());
+    let server = |job: &TableJob| job.source.server();
     bounded(jobs, bounds, server, work).await
 }
 

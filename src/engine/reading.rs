@@ -2,7 +2,7 @@
 
 use crate::config::{QUARANTINE_LIMIT, TableConfig};
 use crate::error::Result;
-use crate::sources::sqlserver::{Connection, ReadOptions, ReadSummary, SelectColumn, Selection, SqlServerTable};
+use crate::sources::{Connection, DescribedTable, ReadOptions, ReadSummary, SelectColumn, Selection};
 use crate::table::{BadRow, BadText, Change};
 use crate::target::{PublishWay, Published};
 
@@ -15,7 +15,7 @@ const NAMED_MAX: usize = 5;
 /// What is read, once the plan is made.
 pub(super) struct Reading {
     pub(super) connection: Connection,
-    pub(super) described: SqlServerTable,
+    pub(super) described: DescribedTable,
     pub(super) selection: Selection,
     pub(super) options: ReadOptions,
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::config::{SqlServerSettings, TableConfig};
+use crate::config::{SourceSettings, TableConfig};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::sources::sqlserver::Connection;
+use crate::sources::Connection;
 
 /// A source connection as tables share it: by `db_type` and database.
 type Key = (String, Option<String>);
@@ -24,7 +24,7 @@ impl Sources {
     }
 
     /// The connection that serves a table.
-    pub(super) async fn connection(&mut self, settings: &SqlServerSettings, config: &TableConfig) -> Result<&mut Connection> {
+    pub(super) async fn connection(&mut self, settings: &SourceSettings, config: &TableConfig) -> Result<&mut Connection> {
         let key = key(settings, config);
         if !self.open.contains_key(&key) {
             let opened = Connection::open(settings, key.1.as_deref(), self.idle_timeout, self.application).await;
@@ -39,7 +39,7 @@ impl Sources {
 
     /// Looks at what a connection was asked: the server answered a missing table or permission and goes on; after any other error a connection may
     /// be out of step, and the next table gets a new one. Where none could be opened, that stays so.
-    pub(super) fn asked<T>(&mut self, settings: &SqlServerSettings, config: &TableConfig, answered: &Result<T>) {
+    pub(super) fn asked<T>(&mut self, settings: &SourceSettings, config: &TableConfig, answered: &Result<T>) {
         let key = key(settings, config);
         let out_of_step = answered.as_ref().is_err_and(|error| error.kind() != ErrorKind::SourceSchema);
         if out_of_step && self.open.get(&key).is_some_and(Result::is_ok) {
@@ -48,9 +48,8 @@ impl Sources {
     }
 }
 
-fn key(settings: &SqlServerSettings, config: &TableConfig) -> Key {
-    let login = settings.database.clone().or_else(|| config.sql_server_db.clone());
-    (settings.db_type.clone(), login)
+fn key(settings: &SourceSettings, config: &TableConfig) -> Key {
+    (settings.db_type().to_owned(), settings.database_for(config).map(str::to_owned))
 }
 
 /// The same error for another table.

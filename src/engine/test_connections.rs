@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::Stop;
 use super::retry::explained;
 use super::sources::{Sources, again};
-use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
+use crate::config::{SourceSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{TableTest, TestReport};
 use crate::target::Session;
@@ -19,7 +19,7 @@ pub struct TestJob {
     /// The table.
     pub config: TableConfig,
     /// Its source.
-    pub source: SqlServerSettings,
+    pub source: SourceSettings,
 }
 
 /// Tests the jobs in order; after a stop, what is left is not started.

@@ -60,7 +60,7 @@ fn read_by_the_code() -> Vec<String> {
             of_sources.extend(quoted_after(&text, before, is_variable));
         }
         for before in ["(\"", ",\"", "=\""] {
-            read.extend(quoted_after(&text, before, |name| is_variable(name) && name.contains('_')));
+            read.extend(quoted_after(&text, before, |name| is_variable(name) && name.contains('_') && !name.starts_with('_')));
         }
         read.extend(quoted_after(&text, ".parsed(\"", is_variable));
     }

@@ -11,20 +11,20 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::SslMode;
+use crate::config::{SslMode, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::tls::{Unverified, subject};
 
-/// A connector that verifies as much as `sslmode` says, against `rootcert` or the system's authorities.
+/// A connector that verifies as much as the settings' `sslmode` says, against `sslrootcert`, or the system's authorities and those packed with the function.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the authorities cannot be read.
-pub(super) fn connector(sslmode: SslMode, rootcert: Option<&Path>) -> Result<MakeRustlsConnect> {
+pub(super) fn connector(settings: &TargetSettings) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match sslmode {
+    let verifier: Arc<dyn ServerCertVerifier> = match settings.sslmode {
         SslMode::Disable | SslMode::Prefer | SslMode::Require => Arc::new(Unverified(provider.clone())),
-        SslMode::VerifyCa => Arc::new(Verified { chain: chain_verifier(rootcert, provider.clone())?, any_host: true }),
-        SslMode::VerifyFull => Arc::new(Verified { chain: chain_verifier(rootcert, provider.clone())?, any_host: false }),
+        SslMode::VerifyCa => Arc::new(Verified { chain: chain_verifier(settings, provider.clone())?, any_host: true }),
+        SslMode::VerifyFull => Arc::new(Verified { chain: chain_verifier(settings, provider.clone())?, any_host: false }),
     };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -35,25 +35,28 @@ pub(super) fn connector(sslmode: SslMode, rootcert: Option<&Path>) -> Result<Mak
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn chain_verifier(rootcert: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
+fn chain_verifier(settings: &TargetSettings, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
     let mut roots = RootCertStore::empty();
-    match rootcert {
+    match &settings.sslrootcert {
         Some(path) => {
-            let unreadable =
-                |error: rustls_pki_types::pem::Error| tls_error(format!("PG_SSLROOTCERT {} cannot be read: {error}", path.display()));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                roots
-                    .add(certificate.map_err(unreadable)?)
-                    .map_err(|error| tls_error(format!("PG_SSLROOTCERT {}: {error}", path.display())))?;
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|error| tls_error(format!("PG_SSLROOTCERT {}: {error}", path.display())))?;
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let packed = settings.packed_authorities.as_deref().map(certificates).transpose()?;
+            roots.add_parsable_certificates(packed.into_iter().flatten());
         }
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| tls_error(format!("no certificate authority to verify PostgreSQL's certificate with: {error}")))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    read.map_err(|error| tls_error(format!("the certificate authorities in {} cannot be read: {error}", path.display())))
 }
 
 fn tls_error(sentence: String) -> SyncError {

@@ -13,6 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How long a delay lasts.
 pub(crate) const DELAY: Duration = Duration::from_millis(400);
+/// For how long the system of a proxy whose packets are lost still sends what nobody has acknowledged.
+const RESENT_FOR: Duration = Duration::from_secs(1);
 /// How many bytes are sliced.
 const SLICED_BYTES: usize = 2_000;
 
@@ -133,6 +135,12 @@ impl Proxy {
     /// are sound.
     pub(crate) fn plan(&self, trouble: Option<(Trouble, Place)>) {
         let mut shared = self.shared.lock().unwrap();
+        for (client, server) in &shared.stalled {
+            // Said at once: a farewell would wait behind what nobody acknowledges.
+            for end in [client, server] {
+                close_by_reset(end);
+            }
+        }
         *shared = Shared { planned: trouble, dark: shared.dark.clone(), ..Shared::default() };
     }
 
@@ -157,6 +165,11 @@ fn lose_packets<'s>(socket: impl Into<SockRef<'s>>) {
     /// `BPF_RET | BPF_K`: so many bytes of a packet are kept.
     const RETURN: u16 = 0x06;
     socket.into().attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)]).unwrap();
+}
+
+/// When it is closed the other side hears RST.
+fn close_by_reset(socket: &TcpStream) {
+    SockRef::from(socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// One connection, from its beginning to its end.
@@ -185,14 +198,15 @@ async fn carry(mut client: TcpStream, server: u16, shared: Arc<Mutex<Shared>>) {
             }
         }
         Some(Trouble::Reset) => {
-            for end in [client, server] {
-                SockRef::from(&end).set_linger(Some(Duration::ZERO)).unwrap();
+            for end in [&client, &server] {
+                close_by_reset(end);
             }
         }
         Some(Trouble::Drop) => {
             dark.cancel();
-            // What was sent is acknowledged by then: a system that is gone does not send it again.
+            // What was sent is acknowledged by then, or nearly: a system that is gone sends nothing again.
             tokio::time::sleep(Duration::from_millis(100)).await;
+            SockRef::from(&client).set_tcp_user_timeout(Some(RESENT_FOR)).unwrap();
             lose_packets(&client);
             lose_packets(&server);
             shared.lock().unwrap_or_else(PoisonError::into_inner).stalled.push((client, server));

@@ -55,7 +55,7 @@ macro_rules! with_options {
             $($(#[$own])* pub(super) $field: $type,)*
             /// Rows between progress reports; default 10000.
             pub(super) batch_size: Option<u64>,
-            /// How the contents are replaced: `auto` (default), `merge`, `replace`, `truncate`.
+            /// How the contents are replaced: `auto` (default), `merge`, `replace`, `truncate`, `swap`.
             pub(super) refresh: Option<Refresh>,
             /// `true` makes a missing target table from the source's metadata; default `false`.
             pub(super) create_tables: Option<bool>,

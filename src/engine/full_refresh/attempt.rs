@@ -15,7 +15,7 @@ use crate::engine::retry::Retries;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::Phase;
-use crate::sources::sqlserver::{Connection, ReadSummary, SqlServerTable};
+use crate::sources::{Connection, DescribedTable, ReadSummary};
 use crate::table::{SourceDescription, TargetTable};
 use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
 
@@ -30,7 +30,7 @@ impl TableJob {
             .or_done(session.patience().wait(session.describe_for(&self.config.pg_table, self.config.options.refresh)))
             .await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
-        let plan = self.plan(session, &described.description, standing.as_ref(), so_far).await?;
+        let plan = self.plan(session, described.description(), standing.as_ref(), so_far).await?;
         so_far.refresh = Some(plan.publication.way.name());
         so_far.refresh_reason = Some(plan.reason.clone());
         so_far.warnings.extend(plan.warnings.iter().cloned());
@@ -56,8 +56,8 @@ impl TableJob {
         Ok(published)
     }
 
-    pub(super) async fn describe_source(&self) -> Result<(Connection, SqlServerTable)> {
-        let database = self.source.database.as_deref().or(self.config.sql_server_db.as_deref());
+    pub(super) async fn describe_source(&self) -> Result<(Connection, DescribedTable)> {
+        let database = self.source.database_for(&self.config);
         let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
         connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
         let described = connection.describe(&self.config.sql_table).await?;
@@ -84,16 +84,16 @@ impl TableJob {
     pub(super) async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
         let Some(before) = &so_far.seen else { return Ok(()) };
         let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
-        so_far.warnings.extend(unchanged_by(&self.config, before, &after.description)?);
+        so_far.warnings.extend(unchanged_by(&self.config, before, after.description())?);
         Ok(())
     }
 
     /// Reads what a table that is to be made takes over from the source.
-    pub(super) async fn define(&self, connection: &mut Connection, described: &mut SqlServerTable, missing: bool) -> Result<()> {
+    pub(super) async fn define(&self, connection: &mut Connection, described: &mut DescribedTable, missing: bool) -> Result<()> {
         let options = &self.config.options;
         if missing && options.create_tables {
             let defining = Box::pin(connection.define(&self.config.sql_table, options.create_indexes));
-            described.description.definition = self.run.stop.or_done(defining).await?;
+            described.define(self.run.stop.or_done(defining).await?);
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl TableJob {
         pump(&mut load, move |sink| read.run(sink), &progress).await
     }
 
-    fn reading(&self, connection: Connection, described: SqlServerTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {
+    fn reading(&self, connection: Connection, described: DescribedTable, plan: &SyncPlan, text_as_bytes: bool) -> Reading {
         let selection = selection(&self.config, plan);
         Reading { connection, described, selection, options: read_options(&self.config, text_as_bytes) }
     }

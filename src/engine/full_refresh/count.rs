@@ -29,7 +29,7 @@ impl TableJob {
             let describing = session.describe_for(&self.config.pg_table, self.config.options.refresh);
             let standing = patience.wait(describing).await?;
             self.define(&mut connection, &mut described, standing.is_none()).await?;
-            let plan = self.plan(&session, &described.description, standing.as_ref(), so_far).await?;
+            let plan = self.plan(&session, described.description(), standing.as_ref(), so_far).await?;
             let at_source = connection.count(&self.config.sql_table).await?;
             let in_target = patience.wait(session.count(&self.config.pg_table)).await?;
             Ok((plan, at_source, in_target))

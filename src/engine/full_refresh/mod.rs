@@ -18,10 +18,10 @@ use self::so_far::SoFar;
 use super::StopReason;
 use super::retry::Retries;
 use super::run_context::RunContext;
-use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
+use crate::config::{SourceSettings, TableConfig, TargetSettings};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Outcome, Phase, ProgressEvent, RowCounts, TableReport};
-use crate::sources::sqlserver::wants_text_as_bytes;
+use crate::sources::wants_text_as_bytes;
 use crate::target::{Lease, Published, RunRow, Session};
 
 /// Everything one table's refresh needs; nothing of another table.
@@ -30,7 +30,7 @@ pub struct TableJob {
     /// The table's configuration.
     pub config: TableConfig,
     /// Its source.
-    pub source: SqlServerSettings,
+    pub source: SourceSettings,
     /// The target.
     pub target: TargetSettings,
     /// What belongs to the whole run.

@@ -6,7 +6,7 @@ use crate::config::TableConfig;
 use crate::engine::reading::change_warnings;
 use crate::error::SyncError;
 use crate::report::RowCounts;
-use crate::sources::sqlserver::ReadSummary;
+use crate::sources::ReadSummary;
 use crate::table::{BadRow, SeenTable, TargetTable};
 use crate::target::{Blocker, Lease, Loaded};
 

@@ -16,10 +16,10 @@ use super::Stop;
 use super::planning::{Known, find_drift, plan_through};
 use super::retry::explained;
 use super::sources::{Sources, again};
-use crate::config::{SqlServerSettings, TableConfig, TargetSettings};
+use crate::config::{SourceSettings, TableConfig, TargetSettings};
 use crate::error::{Result, SyncError};
 use crate::report::{Foreseen, PlanReport, TablePlan};
-use crate::sources::sqlserver::SqlServerTable;
+use crate::sources::DescribedTable;
 use crate::target::Session;
 
 const APPLICATION: &str = "tablesync plan";
@@ -29,7 +29,7 @@ pub struct PlanJob {
     /// The table.
     pub config: TableConfig,
     /// Its source.
-    pub source: SqlServerSettings,
+    pub source: SourceSettings,
     /// All configured tables.
     pub configured: Arc<[TableConfig]>,
 }
@@ -77,7 +77,7 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
     let session = session.as_ref().map_err(again)?;
     let patience = session.patience();
     let seen = patience.wait(session.seen_table(&config.name)).await?;
-    let known = Known { config, source: &described.description, target: standing.as_ref(), seen: seen.as_ref() };
+    let known = Known { config, source: described.description(), target: standing.as_ref(), seen: seen.as_ref() };
     let drift = find_drift(known, false);
     let refused = drift.check(config).err();
     let plan = match plan_through(known, &drift, false) {
@@ -87,19 +87,19 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
     };
     let dependents = patience.wait(session.dependents(&config.pg_table)).await?;
     let last = patience.wait(session.last_success(&config.name)).await?;
-    let asked = Asked { config, source: &described.description, target: standing.as_ref(), dependents: &dependents, drift: &drift, last };
+    let asked = Asked { config, source: described.description(), target: standing.as_ref(), dependents: &dependents, drift: &drift, last };
     let mut foreseen = foresee(&asked, &plan);
     foresee_foreign_keys(session, sources, job, &mut foreseen).await;
     Ok((foreseen, refused))
 }
 
-async fn describe(sources: &mut Sources, job: &PlanJob, missing: bool) -> Result<SqlServerTable> {
+async fn describe(sources: &mut Sources, job: &PlanJob, missing: bool) -> Result<DescribedTable> {
     let config = &job.config;
     let connection = sources.connection(&job.source, config).await?;
     connection.check_isolation(config.options.isolation, config.sql_table.database.as_deref()).await?;
     let mut described = connection.describe(&config.sql_table).await?;
     if missing && config.options.create_tables {
-        described.description.definition = connection.define(&config.sql_table, config.options.create_indexes).await?;
+        described.define(connection.define(&config.sql_table, config.options.create_indexes).await?);
     }
     Ok(described)
 }

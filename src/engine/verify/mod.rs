@@ -28,7 +28,7 @@ use crate::engine::broke_down::broke_down;
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Comparison, Outcome, ProgressEvent, RowCounts, TableReport, TableVerification, Verified, VerifyReport};
 use crate::request::Sampling;
-use crate::sources::sqlserver::wants_text_as_bytes;
+use crate::sources::wants_text_as_bytes;
 
 /// How long the target is asked to give a read up.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);

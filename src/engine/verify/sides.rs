@@ -12,7 +12,7 @@ use crate::engine::full_refresh::TableJob;
 use crate::engine::plan::{PlannedColumn, masked_warning, pair};
 use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::sources::sqlserver::{Connection, SelectColumn, Selection, SqlServerTable};
+use crate::sources::{Connection, DescribedTable, SelectColumn, Selection};
 use crate::table::{KeyRanges, SubMicrosecond};
 use crate::target::Session;
 
@@ -23,7 +23,7 @@ const BUFFERS: usize = 4;
 pub(super) struct Sides<'a> {
     job: &'a TableJob,
     session: Session,
-    described: SqlServerTable,
+    described: DescribedTable,
     /// The columns that are compared.
     pub(super) columns: Vec<PlannedColumn>,
     /// Positions of the key in `columns`.
@@ -48,18 +48,18 @@ impl<'a> Sides<'a> {
             return Err(SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", job.config.pg_table))
                 .with_remedy("Sync the table first"));
         };
-        let (columns, key) = pair(&job.config, &described.description, &target)?;
+        let (columns, key) = pair(&job.config, described.description(), &target)?;
         Ok(Self { job, session, described, columns, key, connection: Some(connection), text_as_bytes: false, put_aside: 0 })
     }
 
     /// The source's row count, an estimate.
     pub(super) fn rows_estimate(&self) -> Option<u64> {
-        self.described.description.rows_estimate
+        self.described.description().rows_estimate
     }
 
     /// Which columns the login sees masked.
     pub(super) fn masked_warning(&self) -> Option<String> {
-        masked_warning(&self.described.description, &self.columns)
+        masked_warning(self.described.description(), &self.columns)
     }
 
     /// How the leading column of the key can be divided into ranges; none where source and target may order it differently.
@@ -67,7 +67,7 @@ impl<'a> Sides<'a> {
         let Some((position, column)) = self.key.first().and_then(|first| Some((*first, self.columns.get(*first)?))) else {
             return Ok(None);
         };
-        let source = self.described.description.columns.iter().find(|source| source.name == column.source);
+        let source = self.described.description().columns.iter().find(|source| source.name == column.source);
         let ends = self.session.ends(&self.job.config.pg_table, &column.target, column.encoding);
         // Rounding may carry a moment into the next day, and so into another range than the source sees it in.
         let rounded =
@@ -134,7 +134,7 @@ impl<'a> Sides<'a> {
 
 async fn connect(job: &TableJob) -> Result<Connection> {
     let config = &job.config;
-    let database = job.source.database.as_deref().or(config.sql_server_db.as_deref());
+    let database = job.source.database_for(config);
     let mut connection = Connection::open(&job.source, database, job.run.source_idle_timeout, &application(job)).await?;
     connection.isolate(config.options.isolation, config.sql_table.database.as_deref()).await?;
     Ok(connection)

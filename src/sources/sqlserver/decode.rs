@@ -6,16 +6,16 @@ use jiff::tz::TimeZone;
 use tiberius::{ColumnData, Row};
 
 use super::cell::write_cell;
-use super::read::ReadOptions;
 use super::shown::{display, json, key_text};
 use super::text::{TextForm, without_nul};
 use crate::copy::{CellError, Encoding, RowWriter};
 use crate::error::{ErrorKind, SyncError};
+use crate::sources::ReadOptions;
 use crate::table::{BadRow, BadText, Change, SubMicrosecond};
 
 /// How one column's values are written, and what was changed in them so far.
 #[derive(Debug, Clone)]
-pub struct ColumnDecoder {
+pub(super) struct ColumnDecoder {
     /// The column's name, for messages.
     pub name: String,
     /// The form it is written in.
@@ -49,7 +49,7 @@ pub(super) struct BadCell {
 
 /// Built once per table; writes every row.
 #[derive(Debug, Clone)]
-pub struct RowDecoder {
+pub(super) struct RowDecoder {
     columns: Vec<ColumnDecoder>,
     key: Vec<usize>,
     policies: Policies,
@@ -66,7 +66,7 @@ pub(super) type ReadAgain = (usize, Vec<u8>);
 
 impl RowDecoder {
     /// A decoder of rows with these columns, of which those at the positions `key` identify a row.
-    pub fn new(columns: Vec<ColumnDecoder>, key: Vec<usize>, options: &ReadOptions, text_as_bytes: bool) -> Self {
+    pub(super) fn new(columns: Vec<ColumnDecoder>, key: Vec<usize>, options: &ReadOptions, text_as_bytes: bool) -> Self {
         // PostgreSQL has at most 1,600 columns in a table.
         let fields = i16::try_from(columns.len()).unwrap_or(i16::MAX);
         let policies =

@@ -21,7 +21,5 @@ mod text;
 mod types;
 
 pub use client::Connection;
-pub use decode::{ColumnDecoder, RowDecoder};
-pub use read::{ReadOptions, ReadSummary, wants_text_as_bytes};
-pub use select::{SelectColumn, Selection};
+pub use read::wants_text_as_bytes;
 pub use types::SqlServerTable;

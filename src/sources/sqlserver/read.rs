@@ -10,42 +10,13 @@ use super::client::Connection;
 use super::decode::{BadCell, ColumnDecoder, RowDecoder};
 use super::error::{source_error, undecodable};
 use super::read_again::{ReadingAgain, Unsure};
-use super::select::Selection;
 use super::text::TextForm;
 use super::types::SqlServerTable;
 use crate::copy::{BUFFER_BYTES, Batch, BatchSink, CellError};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
-use crate::table::{BadRow, BadText, Change, OnBadRow, SubMicrosecond};
-
-/// What becomes of values and rows that the target cannot hold.
-#[derive(Debug, Clone, Default)]
-pub struct ReadOptions {
-    /// The seventh fractional digit of times.
-    pub on_submicrosecond: SubMicrosecond,
-    /// U+0000 in text.
-    pub on_nul: BadText,
-    /// Lone surrogates, and bytes that the code page does not know.
-    pub on_bad_unicode: BadText,
-    /// Rows.
-    pub on_bad_row: OnBadRow,
-    /// The most rows that are put aside.
-    pub quarantine_limit: u64,
-    /// Whether messages show a hash in place of a key.
-    pub hash_keys: bool,
-    /// Whether all text is read as its bytes and decoded here: slower, and sure.
-    pub text_as_bytes: bool,
-}
-
-/// What a read came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReadSummary {
-    /// Rows, confirmed by the server's own count; those put aside among them.
-    pub rows: u64,
-    /// Columns whose values were changed as configured, how, and how many values.
-    pub changed: Vec<(String, Change, u64)>,
-    /// The rows put aside.
-    pub bad_rows: Vec<BadRow>,
-}
+use crate::sources::reading::nobody_listens;
+use crate::sources::{ReadOptions, ReadSummary, SelectColumn, Selection};
+use crate::table::BadText;
 
 impl Connection {
     /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection: after an error it is out of step.
@@ -136,7 +107,7 @@ impl Rows<'_> {
 }
 
 fn decoders(selection: &Selection, described: &SqlServerTable) -> Vec<ColumnDecoder> {
-    let decoder = |column: &super::select::SelectColumn| ColumnDecoder {
+    let decoder = |column: &SelectColumn| ColumnDecoder {
         name: column.label(),
         encoding: column.encoding,
         required: column.required,
@@ -151,8 +122,7 @@ fn decoders(selection: &Selection, described: &SqlServerTable) -> Vec<ColumnDeco
 impl SqlServerTable {
     /// Whether the text is better decoded here from the start: the driver ends the stream at a broken character of a code page, and some are expected.
     fn is_decoded_here(&self, selection: &Selection, on_bad_unicode: BadText) -> bool {
-        let in_code_page =
-            |column: &super::select::SelectColumn| self.text(column).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)));
+        let in_code_page = |column: &SelectColumn| self.text(column).is_some_and(|text| matches!(text.form, TextForm::CodePage(_)));
         match on_bad_unicode {
             BadText::Fail => false,
             BadText::Strip | BadText::Replace => selection.columns.iter().any(in_code_page),
@@ -193,8 +163,4 @@ fn confirm(rows: u64, counted: Option<i64>, server: &str) -> Result<()> {
     let sentence = format!("the stream from SQL Server {server} ended after {rows} rows, and the server reports {reported}");
     let short = if counted.is_none() { Some(Passing::ConnectionLost) } else { None };
     Err(SyncError::new(ErrorKind::SourceRead, sentence).with_passing(short))
-}
-
-fn nobody_listens() -> SyncError {
-    SyncError::new(ErrorKind::Stopped, "the target takes no more rows")
 }

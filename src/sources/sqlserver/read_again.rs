@@ -5,9 +5,9 @@ use tiberius::{ColumnData, Row, ToSql};
 use super::cell::is_null;
 use super::client::{Connection, Origin};
 use super::decode::ReadAgain;
-use super::select::Selection;
 use super::text::TextForm;
 use super::types::SqlServerTable;
+use crate::sources::Selection;
 use crate::table::{BadText, TsqlIdent};
 
 /// So many values are read again one by one; where there are more, reading the whole table as bytes is quicker.

@@ -1,14 +1,11 @@
 //! The SELECT list, column by column from the catalogue: what the driver cannot decode exactly is converted on the server.
 
-use std::sync::Arc;
-
-use jiff::tz::TimeZone;
-
 use super::range;
 use super::text::TextForm;
 use super::types::{SqlServerTable, TextColumn};
 use crate::copy::Encoding;
-use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable, TsqlIdent};
+use crate::sources::{SelectColumn, Selection};
+use crate::table::{ColumnPart, Isolation, TsqlIdent};
 
 /// How the value of one column is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,19 +87,6 @@ fn with_srid(column: &str, wkb: String, encoding: Encoding) -> String {
     if encoding == Encoding::Ewkb { format!("CAST({column}.STSrid AS varbinary(4)) + {wkb}") } else { wkb }
 }
 
-/// One column to read: its name in the catalogue, and the form it is written in.
-#[derive(Debug, Clone)]
-pub struct SelectColumn {
-    /// The name.
-    pub name: String,
-    /// What of it.
-    pub part: ColumnPart,
-    /// The form.
-    pub encoding: Encoding,
-    /// Whether the target column takes no NULL.
-    pub required: bool,
-}
-
 impl SelectColumn {
     /// The bytes of the column's text, as they are stored or as the server converts them.
     fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
@@ -114,11 +98,6 @@ impl SelectColumn {
         format!("CAST({value} AS {}) AS {column}", text.bytes_type)
     }
 
-    /// What messages call it, and the server's result.
-    pub(super) fn label(&self) -> String {
-        format!("{}{}", self.name, self.part.suffix())
-    }
-
     pub(super) fn expression(&self, form: SelectForm) -> String {
         let column = TsqlIdent(&self.name).to_string();
         let expression = match self.part {
@@ -128,23 +107,6 @@ impl SelectColumn {
         };
         if expression == column { column } else { format!("{expression} AS {}", TsqlIdent(&self.label())) }
     }
-}
-
-/// What to read of a table.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// The table.
-    pub table: SourceTable,
-    /// Its columns, in COPY order.
-    pub columns: Vec<SelectColumn>,
-    /// Positions in `columns` of the key, for messages.
-    pub key: Vec<usize>,
-    /// How the read is isolated.
-    pub isolation: Isolation,
-    /// Where times without a zone were written, where that is configured.
-    pub time_zone: Option<TimeZone>,
-    /// Which rows; none means all.
-    pub ranges: Option<Arc<KeyRanges>>,
 }
 
 impl Selection {

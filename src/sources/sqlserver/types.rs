@@ -1,7 +1,8 @@
 //! SQL Server's types: from a catalogue row to what the values are and how they are selected.
 
-use super::select::{SelectColumn, SelectForm};
+use super::select::SelectForm;
 use super::text::TextForm;
+use crate::sources::SelectColumn;
 use crate::table::{ColumnPart, SourceColumn, SourceDescription, ValueKind};
 
 /// One row of `sys.columns`, as read.

@@ -96,7 +96,7 @@ impl Session {
     }
 
     async fn log_in(settings: &TargetSettings, credentials: &Credentials, application: &str) -> Result<Self> {
-        let tls = tls::connector(settings.sslmode, settings.sslrootcert.as_deref())?;
+        let tls = tls::connector(settings)?;
         let server = format!("{}:{}", settings.host, settings.port);
         let limit = CONNECT_TIMEOUT.min(settings.idle_timeout);
         let silent = |_| {
