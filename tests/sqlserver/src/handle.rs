@@ -57,6 +57,14 @@ impl TableHandle {
         change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
     }
 
+    /// A change of the columns, which waits on the server until no transaction has written the table, and is error 1222 here.
+    pub(crate) fn redefine<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let mut world = self.shared.world_mut();
+        let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        database.live.unlocked(self.object_id)?;
+        change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
+    }
+
     /// Sets the table's fault, or clears it.
     pub fn fault(&self, fault: Option<Fault>) {
         self.set_fault(fault, None);
@@ -79,10 +87,11 @@ impl TableHandle {
         Transaction::begin(&self.shared, &self.database).ok_or_else(|| SqlError::unknown_database(&self.database))
     }
 
-    /// Inserts a row, and commits; a rowversion column is given NULL.
+    /// Inserts a row, and commits. A rowversion column is given NULL; a value that is given all the same is planted as it is.
     pub fn insert(&self, values: Vec<Value>) -> Result<(), SqlError> {
         self.write(|table, by| {
-            let row = table.fit_new(values, by.live, by.transaction)?;
+            let planted = table.version_column().is_some_and(|at| values.get(at).is_some_and(|value| !value.is_null()));
+            let row = if planted { table.fit(values)? } else { table.fit_new(values, by.live, by.transaction)? };
             by.note(table, Operation::Insert, &row)?;
             table.stored().push(row);
             if !table.key.is_empty() {

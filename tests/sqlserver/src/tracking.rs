@@ -37,7 +37,7 @@ impl TableHandle {
                     "Change tracking must be enabled on database '{}' before it can be enabled on table '{}'.",
                     self.database, table.name
                 );
-                SqlError::new(4996, 16, message)
+                SqlError::new(1718, 16, message)
             })?;
             if table.key.is_empty() {
                 let message = format!(
@@ -46,6 +46,9 @@ impl TableHandle {
                     table.name
                 );
                 return Err(SqlError::new(4997, 16, message));
+            }
+            if table.tracking.is_some() {
+                return Err(SqlError::new(4996, 16, format!("Change tracking is already enabled for table '{}'.", table.name)));
             }
             table.tracking = Some(TableTracking::new(version));
             Ok(())
@@ -64,6 +67,7 @@ impl TableHandle {
     pub fn truncate(&self) -> Result<(), SqlError> {
         let mut world = self.shared.world_mut();
         let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        database.live.unlocked(self.object_id)?;
         let version = database.tracking.as_mut().map(|tracking| {
             tracking.version += 1;
             tracking.version

@@ -1,5 +1,6 @@
 //! A writer's transaction as a test holds it open. Its rows are seen by itself alone until it commits: readers get the last committed rows, as
-//! under READ_COMMITTED_SNAPSHOT. Nobody waits for a lock: whoever meets another's row gets error 1222, as with LOCK_TIMEOUT 0.
+//! under READ_COMMITTED_SNAPSHOT, whatever `sys.databases` says of it. Nobody waits for a lock: whoever meets another's row gets error 1222, as with
+//! LOCK_TIMEOUT 0.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

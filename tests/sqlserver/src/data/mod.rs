@@ -22,6 +22,7 @@ use definition::{ForeignKeyDef, IndexDef};
 use generated::Generated;
 use live::Live;
 use tracking::{TableTracking, Tracking};
+pub(crate) use write::place_of;
 
 /// A row in memory.
 pub(crate) type Row = Vec<Value>;
@@ -291,11 +292,17 @@ impl Column {
             let (ty, collation) = variant_base(base).ok_or_else(unknown)?;
             return Ok(Value::variant(base, Column::new(&self.name, ty, collation, false).fit((**inner).clone())?));
         }
-        // Raw bytes of narrow text and exact times are taken as they are.
+        // Raw bytes of narrow text are taken as they are.
         let natural = value.natural_type().unwrap_or(self.ty);
         let (from, from_collation) = match &value {
             _ if self.ty == SqlType::Variant => (natural, collation::DEFAULT),
             Value::Int(_) => (SqlType::BigInt, collation::DEFAULT),
+            Value::DateTime(..)
+            | Value::SmallDateTime(..)
+            | Value::DateTime2(..)
+            | Value::DateTimeOffset(..)
+            | Value::Date(_)
+            | Value::Time(_) => (natural, collation::DEFAULT),
             Value::Bit(_) | Value::Real(_) | Value::Float(_) | Value::Decimal(..) => (natural, collation::DEFAULT),
             Value::Wide(_) => (crate::types::NVARCHAR_MAX, collation::DEFAULT),
             Value::Narrow(_) => (SqlType::VarChar(Length::Max), self.collation),

@@ -7,11 +7,22 @@ use super::tracking::{Done, Operation};
 use super::{Database, Row, Rows, Table};
 use crate::sql::error::SqlError;
 use crate::types::SqlType;
+use crate::types::collation::Collation;
 use crate::types::compare::{compare, sort_key};
 use crate::types::value::Value;
 
 /// Stands in a row until it has its rowversion.
 const UNSTAMPED: [u8; 8] = [0; 8];
+
+/// A value of its column's type as text in which values are equal where their collation says so.
+pub(crate) fn place_of(value: &Value, collation: &Collation) -> String {
+    match value {
+        Value::Wide(units) => format!("{:?}", sort_key(units, collation).collect::<Vec<_>>()),
+        Value::Narrow(bytes) => format!("{:?}", sort_key(&collation.decode(bytes), collation).collect::<Vec<_>>()),
+        Value::DateTimeOffset(days, ticks, _) => format!("{days} {ticks}"),
+        other => format!("{other:?}"),
+    }
+}
 
 impl Table {
     /// Where the rowversion is.
@@ -97,15 +108,7 @@ impl Table {
 
     /// The key as text, in which keys are equal where their collation says so.
     pub(crate) fn place(&self, row: &[Value]) -> String {
-        let parts = self.key.iter().map(|&at| match &row[at] {
-            Value::Wide(units) => format!("{:?}", sort_key(units, self.columns[at].collation).collect::<Vec<_>>()),
-            Value::Narrow(bytes) => {
-                let collation = self.columns[at].collation;
-                format!("{:?}", sort_key(&collation.decode(bytes), collation).collect::<Vec<_>>())
-            }
-            Value::DateTimeOffset(days, ticks, _) => format!("{days} {ticks}"),
-            other => format!("{other:?}"),
-        });
+        let parts = self.key.iter().map(|&at| place_of(&row[at], self.columns[at].collation));
         parts.collect::<Vec<_>>().join(",")
     }
 

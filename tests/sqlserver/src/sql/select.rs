@@ -13,10 +13,11 @@ use sqlparser::ast::{
 
 use super::bind::{Binder, Visible};
 use super::changes;
-use super::collect::{grouped, joined, sort, totals};
+use super::collect::{grouped, sort, totals};
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node};
 use super::functions::Session;
+use super::join::joined;
 use super::range::{follows_key, key_range};
 use super::refuse;
 use super::settle::UNTYPED;

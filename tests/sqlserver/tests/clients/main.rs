@@ -13,6 +13,7 @@ mod changes;
 mod expressions;
 mod faults;
 mod freetds;
+mod histories;
 mod memory;
 mod planted;
 mod pymssql;
