@@ -5,10 +5,12 @@ mod settings;
 
 pub use conclude::{Concluded, Done};
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -45,7 +47,9 @@ impl App {
     pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
         match stop.or_done(self.settings()).await {
             Ok(mut settings) => {
-                let report = Box::pin(self.run_with(&mut settings, request, stop, progress)).await;
+                let running = AssertUnwindSafe(Box::pin(self.run_with(&mut settings, request, stop, progress)));
+                // What a panic says may quote a value: nobody gets it, neither as a function error nor as an exit of the process.
+                let report = running.catch_unwind().await.unwrap_or_else(|_| Report::Failed(broke_down()));
                 Done { report, settings: Some(settings) }
             }
             Err(error) => Done { report: Report::Failed(error), settings: None },
@@ -102,6 +106,11 @@ impl App {
             Mode::Info => Report::Info(info(settings).await),
         }
     }
+}
+
+fn broke_down() -> SyncError {
+    SyncError::new(ErrorKind::Internal, "the request broke down; every target is as its last finished table left it")
+        .with_cause("a task panicked, see the line before")
 }
 
 fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dyn Progress>) -> RunContext {

@@ -238,7 +238,8 @@ impl Stack {
         calls
     }
 
-    async fn physical_id(&self, logical_id: &str) -> String {
+    /// What a resource of the stack is called in AWS.
+    pub(crate) async fn physical_id(&self, logical_id: &str) -> String {
         let resource = ["cloudformation", "describe-stack-resource", "--stack-name", &self.name, "--logical-resource-id", logical_id];
         self.aws(&resource).await["StackResourceDetail"]["PhysicalResourceId"].as_str().unwrap().to_owned()
     }

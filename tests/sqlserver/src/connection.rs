@@ -119,7 +119,8 @@ where
     tokens::put_change(&mut body, 4, &size.to_string(), "4096");
     tokens::put_done(&mut body, tokens::DONE, 0, 0, 0);
     answer(&mut stream, &body).await?;
-    let session = Session { world, database, account, application: login.application, spid, transactions: 0, last_rows: 0 };
+    let rows = world.clone();
+    let session = Session { world, rows, database, account, application: login.application, spid, transactions: 0, last_rows: 0 };
     Client::new(stream, session, size, shared).run().await
 }
 

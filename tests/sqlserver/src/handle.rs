@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::data::live::Live;
+use crate::data::tracking::{Done, Operation};
 use crate::data::{Row, Rows, Table};
 use crate::faults::{Fault, Faults};
 use crate::server::Shared;
 use crate::sql::error::SqlError;
+use crate::transaction::Transaction;
 use crate::types::value::Value;
 
 /// A table of a running server.
@@ -14,6 +17,28 @@ pub struct TableHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) database: String,
     pub(crate) object_id: i32,
+}
+
+/// A change of rows under way.
+struct Writing<'a> {
+    live: &'a Live,
+    transaction: u64,
+    done: Vec<Done>,
+}
+
+impl Writing<'_> {
+    /// Locks a row against open transactions, and notes what is done to it. Where there is no key there is neither.
+    fn note(&mut self, table: &Table, operation: Operation, row: &[Value]) -> Result<(), SqlError> {
+        if table.key.is_empty() {
+            return Ok(());
+        }
+        let done = table.done(operation, row);
+        self.live.lock(self.transaction, table.object_id, &done.place)?;
+        if table.tracking.is_some() {
+            self.done.push(done);
+        }
+        Ok(())
+    }
 }
 
 impl TableHandle {
@@ -29,6 +54,14 @@ impl TableHandle {
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
         let mut world = self.shared.world_mut();
         let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
+    }
+
+    /// A change of the columns, which waits on the server until no transaction has written the table, and is error 1222 here.
+    pub(crate) fn redefine<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let mut world = self.shared.world_mut();
+        let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        database.live.unlocked(self.object_id)?;
         change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
     }
 
@@ -49,10 +82,17 @@ impl TableHandle {
         });
     }
 
-    /// Inserts a row.
+    /// Begins a transaction of this table's database.
+    pub fn begin(&self) -> Result<Transaction, SqlError> {
+        Transaction::begin(&self.shared, &self.database).ok_or_else(|| SqlError::unknown_database(&self.database))
+    }
+
+    /// Inserts a row, and commits. A rowversion column is given NULL; a value that is given all the same is planted as it is.
     pub fn insert(&self, values: Vec<Value>) -> Result<(), SqlError> {
-        self.change(|table| {
-            let row = table.fit(values)?;
+        self.write(|table, by| {
+            let planted = table.version_column().is_some_and(|at| values.get(at).is_some_and(|value| !value.is_null()));
+            let row = if planted { table.fit(values)? } else { table.fit_new(values, by.live, by.transaction)? };
+            by.note(table, Operation::Insert, &row)?;
             table.stored().push(row);
             if !table.key.is_empty() {
                 table.sort();
@@ -61,28 +101,52 @@ impl TableHandle {
         })
     }
 
-    /// Sets a column in the rows that `matches` picks; says how many.
+    /// Sets a column in the rows that `matches` picks, and commits; says how many.
     pub fn update(&self, column: &str, value: Value, matches: impl Fn(&[Value]) -> bool) -> Result<usize, SqlError> {
-        self.change(|table| {
-            let at = table.position(column).ok_or_else(|| SqlError::unknown_column(column))?;
-            let fitted = table.columns[at].fit(value)?;
-            let mut count = 0;
-            for row in table.stored().iter_mut().filter(|row| matches(row)) {
-                row[at] = fitted.clone();
-                count += 1;
+        self.write(|table, by| {
+            let set = table.fit_set(&[(column, value)])?;
+            let is_key = set.iter().any(|(at, _)| table.key.contains(at));
+            let mut changed = Vec::new();
+            for (at, row) in table.stored().iter().enumerate().filter(|(_, row)| matches(row)) {
+                changed.push((at, row.clone()));
             }
+            for (_, row) in &mut changed {
+                by.note(table, if is_key { Operation::Delete } else { Operation::Update }, row)?;
+                table.set(row, &set, by.live, by.transaction);
+                if is_key {
+                    by.note(table, Operation::Insert, row)?;
+                }
+            }
+            let (count, rows) = (changed.len(), table.stored());
+            changed.into_iter().for_each(|(at, row)| rows[at] = row);
             Ok(count)
         })
     }
 
-    /// Deletes the rows that `matches` picks; says how many.
+    /// Deletes the rows that `matches` picks, and commits; says how many.
     pub fn delete(&self, matches: impl Fn(&[Value]) -> bool) -> Result<usize, SqlError> {
-        self.change(|table| {
-            let rows = table.stored();
-            let before = rows.len();
-            rows.retain(|row| !matches(row));
-            Ok(before - rows.len())
+        self.write(|table, by| {
+            let (gone, kept): (Vec<Row>, Vec<Row>) = table.stored().iter().cloned().partition(|row| matches(row));
+            gone.iter().try_for_each(|row| by.note(table, Operation::Delete, row))?;
+            *table.stored() = kept;
+            Ok(gone.len())
         })
+    }
+
+    /// A change of rows that commits at once.
+    fn write<T>(&self, change: impl FnOnce(&mut Table, &mut Writing<'_>) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let mut world = self.shared.world_mut();
+        let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        let live = Arc::clone(&database.live);
+        let mut by = Writing { live: &live, transaction: live.begin(), done: Vec::new() };
+        let table = database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"));
+        let outcome = table.and_then(|table| change(table, &mut by));
+        let (transaction, done) = (by.transaction, by.done);
+        if outcome.is_ok() {
+            database.track(done.into_iter().map(|done| (self.object_id, done)).collect());
+        }
+        live.end(transaction);
+        outcome
     }
 
     /// All rows, as they are now.

@@ -5,11 +5,12 @@
 //!
 //! `wire` is bytes, `types` is values, `data` is tables, `catalog` the system
 //! views, `sql` statements and expressions; `connection` logs a client in,
-//! `session` answers it and `sending` streams the rows; `server`, `handle`
-//! and `drift` are what a test holds.
+//! `session` answers it and `sending` streams the rows; `server`, `handle`,
+//! `transaction`, `tracking`, `clock` and `drift` are what a test holds.
 
 mod account;
 mod catalog;
+mod clock;
 mod connection;
 mod data;
 mod drift;
@@ -22,14 +23,18 @@ mod server;
 mod session;
 mod sql;
 mod tls;
+mod tracking;
+mod transaction;
 mod types;
 mod wire;
 
+pub use clock::Clock;
 pub use data::builder::TableDef;
 pub use data::definition::{ForeignKeyDef, IndexDef};
 pub use faults::{Change, Fault, LoginFault};
 pub use handle::TableHandle;
 pub use server::{Builder, StandIn, Stats, TlsMode};
 pub use sql::error::SqlError;
+pub use transaction::Transaction;
 pub use types::spatial::Spatial;
 pub use types::value::Value;

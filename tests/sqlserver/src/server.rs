@@ -8,12 +8,14 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::account::Account;
+use crate::clock::Clock;
 use crate::data::builder::TableDef;
 use crate::data::{World, sample};
 use crate::faults::{LoginFault, LoginFaults};
 use crate::handle::TableHandle;
 use crate::sql::error::SqlError;
 use crate::tls::Certificates;
+use crate::transaction::Transaction;
 use crate::types::collation;
 
 /// What encryption the server offers.
@@ -201,7 +203,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// A running server; it stops when dropped.
 pub struct StandIn {
     port: u16,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     accepting: JoinHandle<()>,
 }
 
@@ -310,6 +312,21 @@ impl StandIn {
         let table = def.build()?;
         world.ensure_database(&database, collation).add(table);
         Ok(())
+    }
+
+    /// The server's clock.
+    pub fn clock(&self) -> Clock {
+        self.shared.world().clock
+    }
+
+    /// Begins a transaction in a database; `None` where there is no such database.
+    pub fn begin(&self, database: &str) -> Option<Transaction> {
+        Transaction::begin(&self.shared, database)
+    }
+
+    /// Lets a database's rowversions go on from here, if they have not come so far: for a generated table that has such a column.
+    pub fn reach_rowversion(&self, database: &str, last: u64) {
+        self.shared.world().database(database).into_iter().for_each(|database| database.live.reach(last));
     }
 
     /// A table, by its names; `None` when there is none.

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::data::World;
 use crate::rpc::{self, Call};
 use crate::server::Shared;
 use crate::sql::batch::{self, Statement};
@@ -57,6 +58,9 @@ pub(crate) struct Client<S> {
     pub(crate) sent: u64,
     pub(crate) metadata_only: bool,
     no_count: bool,
+    /// Whether transactions are snapshots, and what the open one sees.
+    snapshots: bool,
+    snapshot: Option<World>,
     pub(crate) prepared: Vec<(i32, String, String)>,
     pub(crate) done_token: u8,
 }
@@ -90,6 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
             sent: 0,
             metadata_only: false,
             no_count: false,
+            snapshots: false,
+            snapshot: None,
             prepared: Vec::new(),
             done_token: tokens::DONE,
         }
@@ -98,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     /// Answers requests until the client leaves.
     pub(crate) async fn run(mut self) -> io::Result<()> {
         while let Some((kind, message)) = self.requests.recv().await {
-            self.session.world = self.shared.world();
+            self.look(false);
             self.sent = 0;
             let outcome = match kind {
                 packet::SQL_BATCH => self.sql_batch(&message).await,
@@ -200,6 +206,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
         Ok(())
     }
 
+    /// Looks at the server anew, as every statement does. A snapshot transaction goes on seeing the rows that the first of its statements saw
+    /// that read any.
+    fn look(&mut self, reads: bool) {
+        self.session.world = self.shared.world();
+        if !self.snapshots || self.session.transactions == 0 {
+            self.snapshot = None;
+            self.session.rows = self.session.world.clone();
+        } else if reads || self.snapshot.is_some() {
+            self.session.rows = self.snapshot.get_or_insert_with(|| self.session.world.clone()).clone();
+        }
+    }
+
     /// Runs all statements of a text.
     async fn statements(&mut self, text: &str, parameters: &[Parameter]) -> Result<(), Stop> {
         self.shared.log_statement(text);
@@ -224,6 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     async fn statement(&mut self, statement: Statement, parameters: &[Parameter], more: bool) -> Result<(), Stop> {
         let mut statement = statement;
         loop {
+            self.look(matches!(statement, Statement::Query(_) | Statement::If(..)));
             match statement {
                 Statement::If(condition, then, otherwise) => {
                     if self.constant(&condition, parameters)?.truth(&[])? == Some(true) {
@@ -251,6 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
                     match options::read(&words)? {
                         Setting::MetadataOnly(on) => self.metadata_only = on,
                         Setting::NoCount(on) => self.no_count = on,
+                        Setting::Snapshot(on) => self.snapshots = on,
                         Setting::Accepted => {}
                     }
                     break;

@@ -2,11 +2,10 @@
 
 mod constraints;
 mod objects;
+mod tracking;
 pub(crate) mod types;
 
-use std::sync::Arc;
-
-use crate::data::{Column, Database, Row, Rows, Table, World};
+use crate::data::{Column, Database, Row, Table, World};
 use crate::types::value::Value;
 use crate::types::{SqlType, collation};
 
@@ -16,25 +15,14 @@ pub(crate) fn view(world: &World, database: &Database, schema: &str, name: &str)
     let (columns, rows) = match schema.to_ascii_lowercase().as_str() {
         "sys" if name == "databases" => objects::databases(world),
         "sys" if name == "types" => types::types(database),
+        "sys" if name == "change_tracking_databases" => tracking::databases(world),
+        "sys" if name == "change_tracking_tables" => tracking::tables(database),
         "sys" => objects::sys(database, &name)?,
         "information_schema" => objects::information_schema(database, &name)?,
         _ => return None,
     };
-    Some(Table {
-        object_id: -1,
-        schema: schema.to_owned(),
-        name,
-        is_view: true,
-        columns: columns.split(", ").filter_map(column).collect(),
-        key: Vec::new(),
-        key_name: None,
-        indexes: Vec::new(),
-        foreign_keys: Vec::new(),
-        comment: None,
-        next_column_id: 0,
-        rows: Rows::Stored(Arc::new(rows)),
-        faults: Arc::default(),
-    })
+    let columns = columns.split(", ").filter_map(column).collect();
+    Some(Table { is_view: true, ..Table::computed(schema, &name, columns, rows) })
 }
 
 /// `name type`, with `?` after the type where it may be NULL.

@@ -27,21 +27,7 @@ impl TableDef {
             database: database.to_owned(),
             collation: collation::DEFAULT,
             mistake: None,
-            table: Table {
-                object_id: 0,
-                schema: schema.to_owned(),
-                name: name.to_owned(),
-                is_view: false,
-                columns: Vec::new(),
-                key: Vec::new(),
-                key_name: None,
-                indexes: Vec::new(),
-                foreign_keys: Vec::new(),
-                comment: None,
-                next_column_id: 1,
-                rows: Rows::Stored(Arc::default()),
-                faults: Arc::default(),
-            },
+            table: Table::computed(schema, name, Vec::new(), Vec::new()),
             key: Vec::new(),
             given: Vec::new(),
         }
@@ -118,7 +104,7 @@ impl TableDef {
         self
     }
 
-    /// Adds a row; its values are converted to the columns' types.
+    /// Adds a row; its values are converted to the columns' types. A NULL in a NOT NULL rowversion column is given the next rowversion.
     pub fn row(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.given.push(values.into_iter().collect());
         self
@@ -148,7 +134,7 @@ impl TableDef {
             table.key.push(table.position(name).ok_or_else(|| format!("table {}: no key column {name}", table.name))?);
         }
         for row in self.given {
-            let row = table.fit(row).map_err(|error| format!("table {}: {}", table.name, error.message))?;
+            let row = table.fit_first(row).map_err(|error| format!("table {}: {}", table.name, error.message))?;
             table.stored().push(row);
         }
         if matches!(table.rows, Rows::Stored(_)) && !table.key.is_empty() {

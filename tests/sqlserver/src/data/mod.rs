@@ -4,10 +4,14 @@ pub(crate) mod builder;
 pub(crate) mod definition;
 mod described;
 pub(crate) mod generated;
+pub(crate) mod live;
 pub(crate) mod sample;
+pub(crate) mod tracking;
+mod write;
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::sql::error::SqlError;
 use crate::types::cast::{Conversion, cast};
@@ -16,6 +20,9 @@ use crate::types::value::{Value, variant_base};
 use crate::types::{Length, SqlType};
 use definition::{ForeignKeyDef, IndexDef};
 use generated::Generated;
+use live::Live;
+use tracking::{TableTracking, Tracking};
+pub(crate) use write::place_of;
 
 /// A row in memory.
 pub(crate) type Row = Vec<Value>;
@@ -26,6 +33,7 @@ pub(crate) struct World {
     pub(crate) databases: Vec<Database>,
     /// What a login may not read: its name and the object's, `sys.foreign_keys`.
     pub(crate) denied: Vec<(String, String)>,
+    pub(crate) clock: Clock,
 }
 
 /// One database.
@@ -36,6 +44,8 @@ pub(crate) struct Database {
     pub(crate) collation: &'static Collation,
     pub(crate) tables: Vec<Arc<Table>>,
     pub(crate) next_object_id: i32,
+    pub(crate) live: Arc<Live>,
+    pub(crate) tracking: Option<Tracking>,
 }
 
 /// A table or a view.
@@ -54,6 +64,7 @@ pub(crate) struct Table {
     pub(crate) comment: Option<String>,
     pub(crate) next_column_id: i32,
     pub(crate) rows: Rows,
+    pub(crate) tracking: Option<TableTracking>,
     pub(crate) faults: Arc<Faults>,
 }
 
@@ -132,6 +143,8 @@ impl World {
                 collation,
                 tables: Vec::new(),
                 next_object_id: 245_575_913,
+                live: Arc::default(),
+                tracking: None,
             });
             self.databases.len() - 1
         });
@@ -153,6 +166,7 @@ impl Database {
         table.object_id = self.next_object_id;
         // The ids between belong to the table's constraints.
         self.next_object_id += 4096;
+        table.stamp_first(&self.live);
         self.tables.push(Arc::new(table));
     }
 
@@ -169,6 +183,32 @@ impl Database {
 }
 
 impl Table {
+    /// A table that is nowhere stored: a view's or a function's rows.
+    pub(crate) fn computed(schema: &str, name: &str, columns: Vec<Column>, rows: Vec<Row>) -> Table {
+        Table {
+            object_id: -1,
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            is_view: false,
+            columns,
+            key: Vec::new(),
+            key_name: None,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            comment: None,
+            next_column_id: 1,
+            rows: Rows::Stored(Arc::new(rows)),
+            tracking: None,
+            faults: Arc::default(),
+        }
+    }
+
+    /// Whether both have the same columns.
+    pub(crate) fn is_like(&self, other: &Table) -> bool {
+        let same = |(one, other): (&Column, &Column)| one.id == other.id && one.name == other.name && one.ty == other.ty;
+        self.columns.len() == other.columns.len() && self.columns.iter().zip(&other.columns).all(same)
+    }
+
     /// Adds a column under the next id.
     pub(crate) fn add_column(&mut self, mut column: Column) {
         column.id = self.next_column_id;
@@ -252,11 +292,17 @@ impl Column {
             let (ty, collation) = variant_base(base).ok_or_else(unknown)?;
             return Ok(Value::variant(base, Column::new(&self.name, ty, collation, false).fit((**inner).clone())?));
         }
-        // Raw bytes of narrow text and exact times are taken as they are.
+        // Raw bytes of narrow text are taken as they are.
         let natural = value.natural_type().unwrap_or(self.ty);
         let (from, from_collation) = match &value {
             _ if self.ty == SqlType::Variant => (natural, collation::DEFAULT),
             Value::Int(_) => (SqlType::BigInt, collation::DEFAULT),
+            Value::DateTime(..)
+            | Value::SmallDateTime(..)
+            | Value::DateTime2(..)
+            | Value::DateTimeOffset(..)
+            | Value::Date(_)
+            | Value::Time(_) => (natural, collation::DEFAULT),
             Value::Bit(_) | Value::Real(_) | Value::Float(_) | Value::Decimal(..) => (natural, collation::DEFAULT),
             Value::Wide(_) => (crate::types::NVARCHAR_MAX, collation::DEFAULT),
             Value::Narrow(_) => (SqlType::VarChar(Length::Max), self.collation),

@@ -4,7 +4,7 @@
 use sqlparser::ast::{Expr as Ast, Query as Parsed};
 use sqlparser::dialect::MsSqlDialect;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer};
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::error::SqlError;
 
@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize()
         .map_err(|error| SqlError::new(105, 15, format!("Unclosed quotation mark after the character string '{}'.", error.message)))?;
-    let mut reader = Reader { parser: Parser::new(&dialect).with_tokens(without_options(tokens)?) };
+    let mut reader = Reader { parser: Parser::new(&dialect).with_tokens(without_changes(without_options(tokens)?)?) };
     let mut statements = Vec::new();
     loop {
         match reader.parser.peek_token().token {
@@ -71,6 +71,23 @@ fn without_options(tokens: Vec<Token>) -> Result<Vec<Token>, SqlError> {
             }
         } else {
             kept.push(token);
+        }
+    }
+    Ok(kept)
+}
+
+/// Drops the CHANGES of `CHANGETABLE(CHANGES ...)`, which the parser does not know; its other form, VERSION, is not done here.
+fn without_changes(tokens: Vec<Token>) -> Result<Vec<Token>, SqlError> {
+    let mut kept: Vec<Token> = Vec::new();
+    for token in tokens {
+        match kept.as_slice() {
+            [.., function, Token::LParen] if is_word(function, "CHANGETABLE") => {
+                if !is_word(&token, "CHANGES") {
+                    return Err(SqlError::syntax(&token.to_string()));
+                }
+                kept.push(Token::Whitespace(Whitespace::Space));
+            }
+            _ => kept.push(token),
         }
     }
     Ok(kept)

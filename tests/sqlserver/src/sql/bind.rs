@@ -6,6 +6,7 @@ use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator,
 };
 
+use super::dates;
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node, Operator};
 use super::functions::{self, Session};
@@ -237,6 +238,15 @@ impl Binder<'_> {
             _ => left.kind.collation,
         };
         let ty = comparable_type(left.kind.ty, right.kind.ty);
+        for side in [left.kind.ty, right.kind.ty] {
+            if ty == SqlType::RowVersion && matches!(side, SqlType::NVarChar(_) | SqlType::NChar(_) | SqlType::SysName) {
+                let message = format!(
+                    "Implicit conversion from data type {} to timestamp is not allowed. Use the CONVERT function to run this query.",
+                    side.name()
+                );
+                return Err(SqlError::new(257, 16, message));
+            }
+        }
         let (left, right) = (left.into_collated(ty, collation)?, right.into_collated(ty, collation)?);
         Ok(truth(Node::Compare(accepts, Box::new(left), Box::new(right))))
     }
@@ -292,24 +302,19 @@ impl Binder<'_> {
             };
         }
         if let (
-            "datepart",
-            [FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(word))), FunctionArg::Unnamed(FunctionArgExpr::Expr(value))],
+            "datepart" | "dateadd" | "datediff" | "datediff_big",
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(word))), rest @ ..],
         ) = (name.as_str(), list)
         {
-            return methods::date_part(&word.value, self.bind(value)?);
+            let values = self.values(rest)?;
+            let wrong =
+                || SqlError::new(174, 15, format!("The {name} function requires {} argument(s).", if name == "datepart" { 2 } else { 3 }));
+            return dates::call(&name, &word.value, values).unwrap_or_else(|| Err(wrong()));
         }
         if matches!(name.as_str(), "count" | "count_big" | "sum" | "min" | "max") {
             return self.aggregate(name, list);
         }
-        let mut arguments = Vec::new();
-        for argument in list {
-            match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
-                    arguments.push(self.bind(expr)?);
-                }
-                other => return Err(SqlError::syntax(&other.to_string())),
-            }
-        }
+        let arguments = self.values(list)?;
         if matches!(name.as_str(), "coalesce" | "isnull") && !arguments.is_empty() {
             let ty = if name == "isnull" && arguments[0].kind.ty != UNTYPED {
                 arguments[0].kind.ty
@@ -323,6 +328,15 @@ impl Binder<'_> {
         }
         functions::call(&name, &arguments, self.session)
             .unwrap_or_else(|| Err(SqlError::new(195, 15, format!("'{}' is not a recognized built-in function name.", function.name))))
+    }
+
+    /// Plain arguments.
+    fn values(&mut self, list: &[FunctionArg]) -> Result<Vec<Expr>, SqlError> {
+        let bound = list.iter().map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.bind(expr),
+            other => Err(SqlError::syntax(&other.to_string())),
+        });
+        bound.collect()
     }
 
     fn aggregate(&mut self, name: String, list: &[FunctionArg]) -> Result<Expr, SqlError> {

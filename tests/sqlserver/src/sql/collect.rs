@@ -1,4 +1,4 @@
-//! Results that are collected before they are sent: joins, groups, sorted rows. All of them are small.
+//! Results that are collected before they are sent: groups and sorted rows. All of them are small.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -6,55 +6,10 @@ use std::collections::HashMap;
 use super::bind::Aggregate;
 use super::error::SqlError;
 use super::expr::{Expr, Node};
-use super::functions::Session;
 use super::range::key_range;
-use super::select::{Join, Source, binder};
 use crate::data::{Row, Table};
 use crate::types::compare::compare;
 use crate::types::value::Value;
-use crate::wire::decode::Parameter;
-
-pub(super) fn joined(
-    sources: &[Source],
-    joins: &[Join],
-    filter: Option<&Expr>,
-    session: &Session,
-    parameters: &[Parameter],
-) -> Result<Vec<Row>, SqlError> {
-    let Some(first) = sources.first() else {
-        return Ok(vec![Vec::new()]);
-    };
-    let mut rows: Vec<Row> = (0..first.table.rows.len()).map(|at| first.table.rows.row(at)).collect();
-    for (at, (outer, on)) in joins.iter().enumerate() {
-        let on = on.as_ref().map(|on| binder(session, parameters, &sources[..at + 2]).bind(on)).transpose()?;
-        let right = &sources[at + 1].table;
-        let others: Vec<Row> = (0..right.rows.len()).map(|at| right.rows.row(at)).collect();
-        let mut next = Vec::new();
-        for left in rows {
-            let before = next.len();
-            for other in &others {
-                let both: Row = left.iter().chain(other).cloned().collect();
-                if on.as_ref().map_or(Ok(Some(true)), |on| on.truth(&both))? == Some(true) {
-                    next.push(both);
-                }
-            }
-            if *outer && next.len() == before {
-                next.push(left.into_iter().chain(right.columns.iter().map(|_| Value::Null)).collect());
-            }
-        }
-        rows = next;
-    }
-    let Some(filter) = filter else {
-        return Ok(rows);
-    };
-    let mut kept = Vec::new();
-    for row in rows {
-        if filter.truth(&row)? == Some(true) {
-            kept.push(row);
-        }
-    }
-    Ok(kept)
-}
 
 pub(super) fn grouped(rows: Vec<Row>, groups: &[Expr], aggregates: &[Aggregate]) -> Result<Vec<Row>, SqlError> {
     let mut places: HashMap<String, usize> = HashMap::new();

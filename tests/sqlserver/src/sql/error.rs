@@ -27,6 +27,15 @@ impl SqlError {
         SqlError::new(208, 16, format!("Invalid object name '{name}'."))
     }
 
+    pub(crate) fn changed_under_snapshot(database: &str) -> Self {
+        let message = format!(
+            "Snapshot isolation transaction failed in database '{database}' because the object accessed by the statement has been modified by \
+             a DDL statement in another concurrent transaction since the start of this transaction. It is disallowed because the metadata is \
+             not versioned. A concurrent update to metadata can lead to inconsistency if mixed with snapshot isolation."
+        );
+        SqlError::new(3961, 16, message)
+    }
+
     pub(crate) fn unknown_column(name: &str) -> Self {
         SqlError::new(207, 16, format!("Invalid column name '{name}'."))
     }

@@ -13,7 +13,10 @@ use crate::types::{Length, SqlType, date};
 /// What functions may ask about the session.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
+    /// Everything as it is now.
     pub(crate) world: World,
+    /// Where rows are read: the same, or what a snapshot transaction sees.
+    pub(crate) rows: World,
     pub(crate) database: String,
     pub(crate) account: Account,
     pub(crate) application: String,
@@ -23,6 +26,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Whether the login is denied a permission, by its name.
+    pub(crate) fn is_denied(&self, permission: &str) -> bool {
+        self.world
+            .denied
+            .iter()
+            .any(|(user, denied)| user.eq_ignore_ascii_case(&self.account.user) && denied.eq_ignore_ascii_case(permission))
+    }
+
     /// Error 229 where the login is denied a table or view.
     pub(crate) fn may_select(&self, database: &str, schema: &str, name: &str) -> Result<(), SqlError> {
         let object = format!("{schema}.{name}");
@@ -52,6 +63,7 @@ pub(crate) fn global(name: &str, session: &Session) -> Option<Expr> {
         "@@trancount" => int(session.transactions),
         "@@rowcount" => int(session.last_rows),
         "@@error" => int(0),
+        "@@dbts" => Expr::constant(session.world.database(&session.database)?.live.last(), SqlType::VarBinary(Length::Up(8))),
         "@@language" => text("us_english"),
         "@@max_precision" => Expr::constant(Value::Int(38), SqlType::TinyInt),
         "@@microsoftversion" => int(0x0D00_13A2),
@@ -109,6 +121,11 @@ pub(crate) fn call(name: &str, arguments: &[Expr], session: &Session) -> Option<
                 int_function(move |id| tables.iter().find(|t| i64::from(t.object_id) == id).map_or(Value::Null, |t| Value::text(&t.name))),
             )
         }
+        ("change_tracking_min_valid_version", 1) => {
+            let (session, argument) = (session.clone(), arguments[0].clone().into_type(SqlType::Int));
+            let apply = int_function(move |id| super::changes::min_valid_version(&session, id));
+            return Some(argument.and_then(|argument| wrap(SqlType::BigInt, apply, &[argument])));
+        }
         (_, 0) => return constant(name, session).map(Ok),
         _ => return of_values(name, arguments, session),
     };
@@ -118,19 +135,30 @@ pub(crate) fn call(name: &str, arguments: &[Expr], session: &Session) -> Option<
 /// Functions without arguments.
 fn constant(name: &str, session: &Session) -> Option<Expr> {
     let name_of = |text: &str| Expr::constant(Value::text(text), NAME);
-    let (days, ticks) = date::now();
+    let clock = &session.world.clock;
+    let datetime = |(days, ticks): (i32, u64)| {
+        let rounded = date::ticks_to_300ths(ticks);
+        let (days, rounded) = if rounded >= date::DAY_OF_300THS { (days + 1, 0) } else { (days, rounded) };
+        Expr::constant(Value::DateTime(days - date::DAYS_TO_1900, rounded), SqlType::DateTime)
+    };
     Some(match name {
         "suser_sname" | "suser_name" | "original_login" | "system_user" => name_of(&session.account.user),
         "user_name" | "current_user" => name_of("dbo"),
         "app_name" => name_of(&session.application),
         "host_name" => name_of("client"),
-        "getdate" | "getutcdate" | "current_timestamp" => {
-            let ticks = date::ticks_to_300ths(ticks).min(25_919_999);
-            Expr::constant(Value::DateTime(days - date::DAYS_TO_1900, ticks), SqlType::DateTime)
+        "getdate" | "current_timestamp" => datetime(clock.now_local()),
+        "getutcdate" => datetime(clock.now()),
+        "sysutcdatetime" => Expr::constant(clock.utc(), SqlType::DateTime2(7)),
+        "sysdatetime" => Expr::constant(clock.local(), SqlType::DateTime2(7)),
+        "sysdatetimeoffset" => {
+            let (days, ticks, zone) = clock.now_offset();
+            Expr::constant(Value::DateTimeOffset(days, ticks, zone), SqlType::DateTimeOffset(7))
         }
-        "sysutcdatetime" | "sysdatetime" => Expr::constant(Value::DateTime2(days, ticks), SqlType::DateTime2(7)),
-        "sysdatetimeoffset" => Expr::constant(Value::DateTimeOffset(days, ticks, 0), SqlType::DateTimeOffset(7)),
-        "min_active_rowversion" => Expr::constant(Value::Binary(vec![0, 0, 0, 0, 0, 0, 0x07, 0xD1]), SqlType::Binary(8)),
+        "min_active_rowversion" => Expr::constant(session.world.database(&session.database)?.live.min_active(), SqlType::Binary(8)),
+        "change_tracking_current_version" => {
+            let tracking = session.rows.database(&session.database).and_then(|database| database.tracking.as_ref());
+            Expr::constant(tracking.map_or(Value::Null, |tracking| Value::Int(tracking.version)), SqlType::BigInt)
+        }
         _ => return None,
     })
 }

@@ -38,6 +38,8 @@ pub(crate) enum Setting {
     Accepted,
     /// Whether queries answer with their columns alone.
     MetadataOnly(bool),
+    /// The isolation level: whether it is SNAPSHOT. The others differ in locks alone.
+    Snapshot(bool),
     /// Whether the ends of results say no counts.
     NoCount(bool),
 }
@@ -49,7 +51,7 @@ pub(crate) fn read(words: &[String]) -> Result<Setting, SqlError> {
     match words.as_slice() {
         ["TRANSACTION", "ISOLATION", "LEVEL", level @ ..] => {
             if LEVELS.contains(&level.join(" ").as_str()) {
-                Ok(Setting::Accepted)
+                Ok(Setting::Snapshot(*level == ["SNAPSHOT"]))
             } else {
                 Err(near(level))
             }
@@ -103,17 +105,11 @@ mod tests {
 
     #[test]
     fn what_clients_send_is_accepted() {
-        for text in [
-            "ARITHABORT ON",
-            "ansi_nulls, quoted_identifier on",
-            "TEXTSIZE 2147483647",
-            "LOCK_TIMEOUT - 1",
-            "DATEFORMAT ymd",
-            "TRANSACTION ISOLATION LEVEL SNAPSHOT",
-            "transaction isolation level read uncommitted",
-        ] {
+        for text in ["ARITHABORT ON", "ansi_nulls, quoted_identifier on", "TEXTSIZE 2147483647", "LOCK_TIMEOUT - 1", "DATEFORMAT ymd"] {
             assert_eq!(set(text), Ok(Setting::Accepted), "{text}");
         }
+        assert_eq!(set("TRANSACTION ISOLATION LEVEL SNAPSHOT"), Ok(Setting::Snapshot(true)));
+        assert_eq!(set("transaction isolation level read uncommitted"), Ok(Setting::Snapshot(false)));
         assert_eq!(set("FMTONLY ON"), Ok(Setting::MetadataOnly(true)));
         assert_eq!(set("NOCOUNT OFF"), Ok(Setting::NoCount(false)));
     }

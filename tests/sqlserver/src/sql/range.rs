@@ -61,7 +61,7 @@ fn in_key_order(comparison: &Expr, table: &Table, key: usize) -> bool {
     !column.ty.has_collation() || matches!(&comparison.node, Node::Compare(_, left, _) if left.kind.collation == column.collation)
 }
 
-fn split(expr: Expr, into: &mut Vec<Expr>) {
+pub(super) fn split(expr: Expr, into: &mut Vec<Expr>) {
     match expr.node {
         Node::And(left, right) => {
             split(*left, into);

@@ -11,7 +11,7 @@ use sqlparser::parser::Parser;
 
 use super::error::SqlError;
 
-/// Hints that change nothing here: there are no locks and no indexes to choose.
+/// Hints that change nothing here: there are no indexes to choose, and readers neither wait for a writer nor see what it has not committed.
 const TABLE_HINTS: [&str; 10] = [
     "NOLOCK",
     "READUNCOMMITTED",
@@ -101,7 +101,8 @@ pub(super) fn table(factor: &TableFactor) -> Result<(), SqlError> {
             return Err(SqlError::new(321, 15, format!("\"{hint}\" is not a recognized table hints option.")));
         }
     }
-    let more = args.is_some()
+    let is_changes = args.is_some() && super::changes::is_changes(name) && with_hints.is_empty();
+    let more = (args.is_some() && !is_changes)
         || version.is_some()
         || *with_ordinality
         || !partitions.is_empty()

@@ -12,10 +12,12 @@ use sqlparser::ast::{
 };
 
 use super::bind::{Binder, Visible};
-use super::collect::{grouped, joined, sort, totals};
+use super::changes;
+use super::collect::{grouped, sort, totals};
 use super::error::SqlError;
 use super::expr::{Expr, Kind, Node};
 use super::functions::Session;
+use super::join::joined;
 use super::range::{follows_key, key_range};
 use super::refuse;
 use super::settle::UNTYPED;
@@ -66,7 +68,7 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
         return Err(SqlError::syntax(&parsed.body.to_string()));
     };
     refuse::query(parsed, select)?;
-    let (sources, joins) = sources(select, session)?;
+    let (sources, joins) = sources(select, session, parameters)?;
     let mut binder = binder(session, parameters, &sources);
     let filter = select.selection.as_ref().map(|filter| binder.bind(filter)).transpose()?;
     if let GroupByExpr::Expressions(groups, _) = &select.group_by {
@@ -135,13 +137,13 @@ fn described(name: String, kind: Kind) -> ResultColumn {
 }
 
 /// The tables of FROM, and for each one after the first its join: whether outer, and the condition.
-fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>), SqlError> {
+fn sources(select: &Select, session: &Session, parameters: &[Parameter]) -> Result<(Vec<Source>, Vec<Join>), SqlError> {
     let (mut sources, mut joins) = (Vec::new(), Vec::new());
     for from in &select.from {
         if !sources.is_empty() {
             joins.push((false, None));
         }
-        sources.push(source(&from.relation, session)?);
+        sources.push(source(&from.relation, session, parameters)?);
         for join in &from.joins {
             let (outer, constraint) = match &join.join_operator {
                 JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => {
@@ -155,25 +157,30 @@ fn sources(select: &Select, session: &Session) -> Result<(Vec<Source>, Vec<Join>
                 JoinConstraint::None if matches!(join.join_operator, JoinOperator::CrossJoin(_)) => None,
                 _ => return Err(SqlError::syntax("JOIN")),
             };
-            sources.push(source(&join.relation, session)?);
+            sources.push(source(&join.relation, session, parameters)?);
             joins.push((outer, on));
         }
     }
     Ok((sources, joins))
 }
 
-fn source(factor: &TableFactor, session: &Session) -> Result<Source, SqlError> {
+fn source(factor: &TableFactor, session: &Session, parameters: &[Parameter]) -> Result<Source, SqlError> {
     refuse::table(factor)?;
-    let TableFactor::Table { name, alias, .. } = factor else {
+    let TableFactor::Table { name, alias, args, .. } = factor else {
         return Err(SqlError::syntax(&factor.to_string()));
     };
+    if let Some(arguments) = args {
+        let alias = alias.as_ref().map(|alias| alias.name.value.clone());
+        let alias = alias.ok_or_else(|| SqlError::new(22104, 16, "A table returned by the CHANGETABLE function must be aliased."))?;
+        return Ok(Source { alias, table: Arc::new(changes::rows(arguments, session, parameters)?) });
+    }
     let table = table(name, session)?;
     let alias = alias.as_ref().map_or_else(|| table.name.clone(), |alias| alias.name.value.clone());
     Ok(Source { alias, table })
 }
 
 /// Finds a table or a catalogue view by a name of one to three parts.
-fn table(name: &ObjectName, session: &Session) -> Result<Arc<Table>, SqlError> {
+pub(super) fn table(name: &ObjectName, session: &Session) -> Result<Arc<Table>, SqlError> {
     let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
     let shown = parts.join(".");
     let (database, schema, table) = match parts.as_slice() {
@@ -188,7 +195,12 @@ fn table(name: &ObjectName, session: &Session) -> Result<Arc<Table>, SqlError> {
     if let Some(view) = crate::catalog::view(&session.world, home, schema, table) {
         return Ok(Arc::new(view));
     }
-    home.table(schema, table).cloned().ok_or_else(|| SqlError::unknown_object(&shown))
+    let live = home.table(schema, table).ok_or_else(|| SqlError::unknown_object(&shown))?;
+    let seen = session.rows.database(database).and_then(|home| home.tables.iter().find(|table| table.object_id == live.object_id));
+    match seen {
+        Some(seen) if seen.is_like(live) => Ok(Arc::clone(seen)),
+        _ => Err(SqlError::changed_under_snapshot(&home.name)),
+    }
 }
 
 fn project(select: &Select, binder: &mut Binder<'_>) -> Result<(Vec<String>, Vec<Expr>), SqlError> {

@@ -1,7 +1,9 @@
 //! CAST and CONVERT between scalar types, with SQL Server's overflows and refusals.
 
 use super::collation::{self, Collation};
-use super::date::{DAYS_TO_1900, LAST_DAY, TICKS_PER_DAY, TICKS_PER_SECOND, round_ticks, ticks_from_300ths, ticks_to_300ths};
+use super::date::{
+    DAY_OF_300THS, DAYS_TO_1753, DAYS_TO_1900, LAST_DAY, TICKS_PER_DAY, TICKS_PER_SECOND, exact_ticks, round_ticks, ticks_to_300ths,
+};
 use super::parse::{self, Moment};
 use super::value::{Value, variant_base};
 use super::{Length, SqlType, format, hierarchy};
@@ -139,6 +141,7 @@ fn to_binary(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
     let bytes = match value {
         Value::Binary(bytes) => bytes.clone(),
         Value::Spatial(shape) => shape.raw.clone(),
+        Value::Wide(_) if how.to == SqlType::RowVersion => return Err(SqlError::not_allowed(how.from.name(), how.to.name())),
         Value::Narrow(_) | Value::Wide(_) if matches!(how.style, Some(1 | 2)) => {
             let text = text_of(value, how).unwrap_or_default();
             let digits = if how.style == Some(1) { text.strip_prefix("0x").unwrap_or("?") } else { &text };
@@ -153,7 +156,8 @@ fn to_binary(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         _ => return Err(SqlError::not_allowed(how.from.name(), how.to.name())),
     };
     // A number into a longer binary is padded on the left.
-    if let (SqlType::Binary(n), Value::Int(_)) = (how.to, value) {
+    let fixed = if how.to == SqlType::RowVersion { SqlType::Binary(8) } else { how.to };
+    if let (SqlType::Binary(n), Value::Int(_)) = (fixed, value) {
         let mut padded = vec![0; usize::from(n).saturating_sub(bytes.len())];
         padded.extend_from_slice(&bytes[bytes.len().saturating_sub(n.into())..]);
         return Ok(Value::Binary(padded));
@@ -310,8 +314,8 @@ fn to_time(value: &Value, how: &Conversion) -> Result<Value, SqlError> {
         }
         SqlType::DateTime => {
             let rounded = ticks_to_300ths(ticks);
-            let (day, rounded) = if rounded >= 25_920_000 { (day + 1, 0) } else { (day, rounded) };
-            if !(639_905..=LAST_DAY).contains(&day) {
+            let (day, rounded) = if rounded >= DAY_OF_300THS { (day + 1, 0) } else { (day, rounded) };
+            if !(DAYS_TO_1753..=LAST_DAY).contains(&day) {
                 return Err(out_of_range());
             }
             Ok(Value::DateTime(day - DAYS_TO_1900, rounded))
@@ -330,17 +334,33 @@ fn moment_of(value: &Value, how: &Conversion) -> Result<Moment, SqlError> {
     Ok(match value {
         Value::Date(days) => (Some(*days), 0, None),
         Value::Time(ticks) => (None, *ticks, None),
-        Value::DateTime(days, ticks) => (Some(days + DAYS_TO_1900), ticks_from_300ths(*ticks), None),
+        // Under compatibility level 130 the thirds of a datetime are not rounded to milliseconds first.
+        Value::DateTime(days, ticks) => (Some(days + DAYS_TO_1900), exact_ticks(*ticks), None),
         Value::SmallDateTime(days, minutes) => (Some(i32::from(*days) + DAYS_TO_1900), u64::from(*minutes) * 60 * TICKS_PER_SECOND, None),
         Value::DateTime2(days, ticks) => (Some(*days), *ticks, None),
         Value::DateTimeOffset(days, ticks, minutes) => {
             let (day, local) = parse::utc(*days, *ticks, -*minutes);
             (Some(day), local, Some(*minutes))
         }
-        Value::Int(days) => (Some(*days as i32 + DAYS_TO_1900), 0, None),
+        Value::Int(days) if is_old(how.to) => (Some(*days as i32 + DAYS_TO_1900), 0, None),
         _ => {
             let text = text_of(value, how).ok_or_else(|| SqlError::not_allowed(how.from.name(), how.to.name()))?;
-            parse::moment(&text).ok_or_else(SqlError::date_conversion)?
+            let moment = parse::moment(&text).ok_or_else(SqlError::date_conversion)?;
+            if is_old(how.to) && !fits_old(&text, &moment) {
+                return Err(SqlError::date_conversion());
+            }
+            moment
         }
     })
+}
+
+/// datetime and smalldatetime, which are stricter about text and laxer about numbers than the types that came later.
+fn is_old(ty: SqlType) -> bool {
+    matches!(ty, SqlType::DateTime | SqlType::SmallDateTime)
+}
+
+/// Three digits after the point at most, and no offset.
+fn fits_old(text: &str, (_, _, offset): &Moment) -> bool {
+    let digits = text.rsplit_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    digits <= 3 && (offset.is_none() || text.trim_end().ends_with('Z'))
 }

@@ -1,11 +1,15 @@
 //! Calendar arithmetic on day numbers.
 
+/// Days from 0001-01-01 to 1753-01-01, the first day of a datetime.
+pub(crate) const DAYS_TO_1753: i32 = 639_905;
 /// Days from 0001-01-01 to 1900-01-01.
 pub(crate) const DAYS_TO_1900: i32 = 693_595;
 /// The last day, 9999-12-31.
 pub(crate) const LAST_DAY: i32 = 3_652_058;
 /// 100 ns in a day.
 pub(crate) const TICKS_PER_DAY: u64 = 864_000_000_000;
+/// 1/300 s in a day.
+pub(crate) const DAY_OF_300THS: u32 = 25_920_000;
 /// 100 ns in a second.
 pub(crate) const TICKS_PER_SECOND: u64 = 10_000_000;
 
@@ -55,6 +59,11 @@ pub(crate) fn round_ticks(ticks: u64, scale: u8) -> u64 {
 /// 100 ns ticks as 1/300 s, rounded; may reach a whole day.
 pub(crate) fn ticks_to_300ths(ticks: u64) -> u32 {
     ((ticks * 3 + 50_000) / 100_000) as u32
+}
+
+/// 1/300 s as 100 ns ticks, rounded once: what conversions to a finer type use since SQL Server 2016.
+pub(crate) fn exact_ticks(ticks: u32) -> u64 {
+    (u64::from(ticks) * 100_000 + 1) / 3
 }
 
 /// 1/300 s as 100 ns ticks of the millisecond that SQL Server shows (.000, .003, .007).

@@ -69,11 +69,11 @@ fn parse_clock(text: &str) -> Option<u64> {
         None => ("0", ""),
     };
     let second: u64 = second.parse().ok()?;
-    if hour > 23 || minute > 59 || second > 59 || fraction.len() > 9 {
+    if hour > 23 || minute > 59 || second > 59 || fraction.len() > 7 {
         return None;
     }
-    let fraction = format!("{fraction:0<9}").parse::<u64>().ok()?;
-    Some(((hour * 60 + minute) * 60 + second) * TICKS_PER_SECOND + (fraction + 50) / 100)
+    let fraction = format!("{fraction:0<7}").parse::<u64>().ok()?;
+    Some(((hour * 60 + minute) * 60 + second) * TICKS_PER_SECOND + fraction)
 }
 
 /// A moment as days and ticks in UTC; the time may have rounded up to the next day.

@@ -207,7 +207,7 @@ async fn what_is_computed_reads_the_same_through_freetds() {
 
 /// A parameter of exactly this type.
 #[derive(Debug)]
-struct Typed(ColumnData<'static>);
+pub(crate) struct Typed(pub(crate) ColumnData<'static>);
 
 impl tiberius::ToSql for Typed {
     fn to_sql(&self) -> ColumnData<'_> {
@@ -290,4 +290,79 @@ async fn keys_of_other_types_are_found_and_ordered_as_the_server_does() {
     );
     let number = tiberius::numeric::Numeric::new_with_scale(550, 2);
     assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids WHERE m >= @P1 ORDER BY m DESC", &[&number]).await, ["950/2", "550/2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_convert_without_losing_more_than_the_server_does() {
+    let table = TableDef::new("McTM", "dbo", "Times").required("id", "int").column("d", "datetime").column("d2", "datetime2(7)");
+    let table = table
+        .column("d3", "datetime2(3)")
+        .key(&["id"])
+        .row([Value::Int(1), Value::DateTime(45_290, 1), Value::DateTime2(738_885, 30_000), Value::DateTime2(738_885, 30_001)])
+        .row([Value::Int(2), Value::DateTime2(738_885, 66_667), Value::DateTime2(738_885, 33_333), Value::DateTime2(738_885, 34_999)])
+        .row([Value::Int(3), Value::Null, Value::DateTime2(738_885, 33_334), Value::DateTime2(738_885, 35_000)]);
+    let (_server, mut client) = serve(table).await;
+    let typed = |ticks: u64| {
+        let (date, time) = (tiberius::time::Date::new(738_885), tiberius::time::Time::new(ticks, 7));
+        Typed(ColumnData::DateTime2(Some(tiberius::time::DateTime2::new(date, time))))
+    };
+    for (sql, expected) in [
+        // Since SQL Server 2016 the thirds of a datetime count: .003 is .0033333.
+        ("CAST([d] AS datetime2(7)) = CAST('2024-01-01T00:00:00.0033333' AS datetime2(7))", "1"),
+        ("[d] > CAST('2024-01-01 00:00:00.003' AS datetime2(3))", "1,2"),
+        ("[d] > CONVERT(datetime2(7), N'2024-01-01T00:00:00.0033333', 126)", "2"),
+        ("[d] = CAST('2024-01-01T00:00:00.003' AS datetime)", "1"),
+        ("[d] = CONVERT(datetime, '20240101 00:00:00.007', 121)", "2"),
+        ("[d2] = [d]", ""),
+        ("[d2] > CAST('2024-01-01 00:00:00.0033333' AS datetime2(7))", "3"),
+        ("[d3] = CAST('2024-01-01 00:00:00.003' AS datetime2(3))", "1,2"),
+        ("[d3] = '2024-01-01 00:00:00.004'", "3"),
+        ("([d2] > '2024-01-01 00:00:00.003' OR ([d2] = '2024-01-01 00:00:00.003' AND [id] > 1))", "2,3"),
+        ("[d] IS NULL", "3"),
+        ("[d2] > DATEADD(nanosecond, 100, CAST('2024-01-01 00:00:00.0033332' AS datetime2(7)))", "3"),
+        ("DATEADD(millisecond, 4, [d]) = CAST('2024-01-01 00:00:00.007' AS datetime)", "1"),
+        ("DATEPART(ms, [d]) = 6", "2"),
+    ] {
+        let read = column(&mut client, &format!("SELECT TOP (10) id FROM dbo.Times WHERE {sql} ORDER BY [d2], [id]"), &[]).await;
+        let mut read: Vec<&str> = read.iter().map(String::as_str).collect();
+        read.sort_unstable();
+        assert_eq!(read.join(","), expected, "{sql}");
+    }
+    let window = "SELECT id FROM dbo.Times WHERE [d2] > @P1 AND [d2] <= @P2 ORDER BY [d2], [id]";
+    assert_eq!(column(&mut client, window, &[&typed(30_000), &typed(33_333)]).await, ["2"]);
+    let counts =
+        "SELECT COUNT_BIG(*), COUNT_BIG([d]), SUM(CASE WHEN [d] IS NULL THEN 1 ELSE 0 END), COUNT_BIG(*) - COUNT_BIG([d]) FROM dbo.Times";
+    assert_eq!(rows(&mut client, counts, &[]).await.unwrap(), [["3", "2", "1", "1"].map(|text| Some(text.to_owned()))]);
+    assert_eq!(
+        column(&mut client, "SELECT CONVERT(varchar(30), MAX([d2]), 126) FROM dbo.Times", &[]).await,
+        ["2024-01-01T00:00:00.0033334"]
+    );
+    for (number, sql) in [
+        (241, "CAST('2024-01-01 00:00:00.0033' AS datetime)"),
+        (241, "CAST('2024-01-01 00:00:00+01:00' AS datetime)"),
+        (241, "CAST('2024-01-01 00:00:00.12345678' AS datetime2)"),
+        (529, "CAST(1 AS datetime2)"),
+        (9810, "DATEADD(hour, 1, CAST('2024-01-01' AS date))"),
+        (9810, "DATEADD(ns, 1, CAST('2024-01-01' AS datetime))"),
+        (8115, "DATEADD(second, 3000000000, SYSUTCDATETIME())"),
+        (517, "DATEADD(day, 1, CAST('9999-12-31' AS datetime2))"),
+        (535, "DATEDIFF(nanosecond, CAST('2024-01-01' AS date), SYSUTCDATETIME())"),
+        (155, "DATEADD(fortnight, 1, SYSUTCDATETIME())"),
+        (174, "DATEADD(day, 1)"),
+    ] {
+        let error = rows(&mut client, &format!("SELECT {sql}"), &[]).await.err();
+        assert_eq!(error.and_then(|error| error.code()), Some(number), "{sql}");
+    }
+    for (sql, expected) in [
+        ("DATEADD(second, -300, CAST('2024-01-01 00:00:00.1234567' AS datetime2(7)))", "2023-12-31 23:55:00.1234567"),
+        ("DATEADD(month, 1, CAST('2006-08-31' AS datetime2(0)))", "2006-09-30 00:00:00"),
+        ("DATEADD(year, -1, CAST('2024-02-29T12:00:00+02:00' AS datetimeoffset(0)))", "2023-02-28 12:00:00 +02:00"),
+        ("DATEADD(minute, 1, CAST('23:59:30' AS time(0)))", "00:00:30"),
+        ("DATEDIFF(year, '2005-12-31 23:59:59.9999999', '2006-01-01 00:00:00.0000000')", "1"),
+        ("DATEDIFF(week, CAST('2023-12-30' AS date), CAST('2023-12-31' AS date))", "1"),
+        ("DATEDIFF_BIG(nanosecond, CAST('0001-01-01' AS datetime2), CAST('0001-01-01 00:00:00.0000001' AS datetime2))", "100"),
+        ("DATEPART(quarter, CAST('2024-08-01' AS date))", "3"),
+    ] {
+        assert_eq!(column(&mut client, &format!("SELECT CONVERT(varchar(40), {sql}, 121)"), &[]).await, [expected], "{sql}");
+    }
 }

@@ -9,9 +9,11 @@
 )]
 
 mod catalogue;
+mod changes;
 mod expressions;
 mod faults;
 mod freetds;
+mod histories;
 mod memory;
 mod planted;
 mod pymssql;
