@@ -116,8 +116,6 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
             "The rows break a constraint of the target: correct them at the source, or the constraint",
         ),
     ];
-    remedies
-        .iter()
-        .find(|(codes, ..)| codes.contains(code))
-        .map_or((ErrorKind::TargetWrite, None), |(_, kind, remedy)| (*kind, Some(remedy)))
+    let otherwise = if is_of_a_value(code) { ErrorKind::BadValue } else { ErrorKind::TargetWrite };
+    remedies.iter().find(|(codes, ..)| codes.contains(code)).map_or((otherwise, None), |(_, kind, remedy)| (*kind, Some(remedy)))
 }
