@@ -58,7 +58,7 @@ async fn a_source_that_ends_the_session_or_fails_half_way_leaves_the_target_as_i
     let error = body.error_of("broken");
     assert!(error.contains("22012"), "division by zero after 899 rows: {error}");
     assert_eq!(site.to.value("SELECT to_regclass('broken') IS NULL").await, "t");
-    site.from.execute("DROP VIEW broken; CREATE VIEW broken AS SELECT id, CASE WHEN id = 900 THEN pg_terminate_backend(pg_backend_pid()) END AS t FROM rows").await;
+    site.from.execute("SET ROLE sync; DROP VIEW broken; CREATE VIEW broken AS SELECT id, CASE WHEN id = 900 THEN pg_terminate_backend(pg_backend_pid()) END AS t FROM rows").await;
     let body = site.set("MAX_RETRIES", "0").json(&["multi_sync"]).await;
     assert!(body.error_of("broken").contains("57P01"), "{body}");
     assert_eq!(site.to.value("SELECT to_regclass('broken') IS NULL").await, "t");
