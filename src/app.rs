@@ -5,10 +5,12 @@ mod settings;
 
 pub use conclude::{Concluded, Done};
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -45,7 +47,9 @@ impl App {
     pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
         match stop.or_done(self.settings_for(request.mode)).await {
             Ok(mut settings) => {
-                let report = Box::pin(self.run_with(&mut settings, request, stop, progress)).await;
+                let running = AssertUnwindSafe(Box::pin(self.run_with(&mut settings, request, stop, progress)));
+                // What a panic says may quote a value: nobody gets it, neither as a function error nor as an exit of the process.
+                let report = running.catch_unwind().await.unwrap_or_else(|_| Report::Failed(broke_down()));
                 Done { report, settings: Some(settings) }
             }
             Err(error) => Done { report: Report::Failed(error), settings: None },
@@ -104,6 +108,11 @@ impl App {
     }
 }
 
+fn broke_down() -> SyncError {
+    SyncError::new(ErrorKind::Internal, "the request broke down; every target is as its last finished table left it")
+        .with_cause("a task panicked, see the line before")
+}
+
 fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dyn Progress>) -> RunContext {
     RunContext {
         run_id: Uuid::now_v7(),
@@ -138,6 +147,12 @@ fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSet
     };
     let sources: Vec<_> = tables.iter().filter_map(|config| settings.source(&config.db_type).inspect_err(&mut note).ok()).collect();
     let target = settings.target().inspect_err(&mut note).ok();
+    for (config, source) in tables.iter().zip(&sources).filter(|_| sources.len() == tables.len()) {
+        if target.as_ref().is_some_and(|target| source.holds(&config.sql_table, target, &config.pg_table)) {
+            let sentence = format!("table {}: its source and its target are the same table, {}", config.name, config.pg_table);
+            note(&SyncError::new(ErrorKind::Config, sentence).with_remedy("Correct the DSN, sql_table or pg_table"));
+        }
+    }
     match target {
         Some(target) if problems.is_empty() => Ok((target, sources)),
         _ => Err(SyncError::new(ErrorKind::Config, problems.join("; "))),
