@@ -21,7 +21,7 @@ use crate::engine::{
 };
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
-use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo};
+use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TableWatermark};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
 
@@ -165,15 +165,15 @@ async fn info(settings: &Settings) -> InfoReport {
     let job = |config: &TableConfig| Some(TestJob { config: config.clone(), source: settings.source(&config.db_type).ok()? });
     let counting = count_columns(asked.filter_map(job).collect(), INFO_TIMEOUT);
     let (last, counted) = tokio::join!(timeout(INFO_TIMEOUT, last_runs(settings)), counting);
-    let last = match last {
-        Ok(Ok(last)) => last,
+    let (last, watermarks) = match last {
+        Ok(Ok(known)) => known,
         Ok(Err(error)) => {
             tracing::warn!("the target could not be asked for the last runs: {error}");
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
         Err(_) => {
             tracing::warn!("the target did not answer within {} s", INFO_TIMEOUT.as_secs());
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
     };
     let describe = |config: &TableConfig| TableInfo {
@@ -185,8 +185,9 @@ async fn info(settings: &Settings) -> InfoReport {
         db_type: config.db_type.clone(),
         sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database().map(str::to_owned)),
         batch_size: config.batch_size,
-        refresh: config.options.refresh,
+        refresh: if config.options.incremental.is_some() { "incremental" } else { config.options.refresh.name() },
         last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),
+        watermark: watermarks.iter().find(|(table, _)| *table == config.name).map(|(_, reached)| reached.clone()),
     };
     InfoReport {
         default_sync_order: settings.tables.default_sync_order.clone(),
@@ -194,6 +195,11 @@ async fn info(settings: &Settings) -> InfoReport {
     }
 }
 
-async fn last_runs(settings: &Settings) -> Result<Vec<(String, LastSync)>> {
-    Session::open(&settings.target()?, "tablesync info").await?.last_runs().await
+/// The last runs of all tables, and the watermarks of those that get only what is new.
+async fn last_runs(settings: &Settings) -> Result<(Vec<(String, LastSync)>, Vec<(String, TableWatermark)>)> {
+    let session = Session::open(&settings.target()?, "tablesync info").await?;
+    let last = session.last_runs().await?;
+    let incremental = settings.tables.tables.values().any(|config| config.options.incremental.is_some());
+    let watermarks = if incremental { session.watermarks().await.unwrap_or_default() } else { Vec::new() };
+    Ok((last, watermarks))
 }

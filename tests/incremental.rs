@@ -37,6 +37,10 @@ async fn a_second_run_brings_only_what_is_new() {
     let meta = "SELECT concat_ws(' ', table_name, watermark, watermark_kind, key, rows, run_id IS NOT NULL, updated_at > now() - interval '1 min') FROM sync_meta";
     assert_eq!(site.db.value(meta).await, "events 2026-02-05T13:00:00 timestamp 2 t t");
     assert_eq!(ids(&site).await, "1,2,3,4,5");
+    let info = site.json(&["info"]).await;
+    let watermark = &info["table_details"][0]["watermark"];
+    assert_eq!((&watermark["watermark"], &watermark["broken_off"]), (&json!("2026-02-05T13:00:00"), &json!(false)), "{info}");
+    assert!(watermark["lag_seconds"].as_f64().unwrap() < 600.0, "{info}");
     let range =
         "WHERE [Changed] > CAST('2026-02-05T12:55:00' AS datetime2(7)) AND [Changed] <= CAST('2026-02-05T13:00:00' AS datetime2(7))";
     assert!(site.source.has_seen(&format!("FROM [dbo].[Events] {range}")), "one range that can be sought");

@@ -79,6 +79,10 @@ Variables (also read from ./.env, which never overrides a set variable):
   SECRET_MAX_AGE                   how long a secret is not fetched again (15m)
   METRICS                          emf: metrics on standard error, in CloudWatch's embedded
                                    format (off; in Lambda emf, on standard output)
+  incremental_sync, of its own list of tables (SOURCE_DSN to TARGET_DSN):
+  CONFIG_PATH                      the list, JSON (./config.json); without it the tables with
+                                   \"sync\" of the table configuration
+  BATCH_SIZE                       rows between two progress reports (1000)
   AWS, where a secret or an address in S3 is named:
   AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
   AWS_ENDPOINT_URL                 as its SDK reads them
