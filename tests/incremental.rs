@@ -6,6 +6,8 @@ mod kinds;
 mod model;
 mod postgres;
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use crate::support::body::Body;
@@ -174,6 +176,10 @@ async fn incremental_tables_take_part_among_full_ones() {
     assert_eq!((body.counts("events"), body.counts("all_events")), ([1, 1, 0, 0, 0], [4, 1, 0, 0, 3]), "{body}");
     let only = incremental(&site, &[]).await;
     assert_eq!(only["table_results"].as_object().unwrap().len(), 1, "incremental_sync runs those alone: {only}");
+    let mut function = site.deploy().await;
+    let invoked = Body::in_envelope(&function.invoke(r#"{"mode": "incremental_sync", "reset": "events"}"#, Duration::from_secs(60)).await);
+    assert_eq!((invoked.status, invoked.counts("events")), (Some(200), [4, 0, 0, 0, 4]), "{invoked}");
+    function.shut_down().await;
     let refused = site.json(&["incremental_sync", "--tables", "all_events"]).await;
     assert_eq!((refused.code, &refused["available_tables"]), (Some(2), &json!(["events"])), "{refused}");
 }

@@ -30,6 +30,49 @@ async fn a_row_version_in_an_open_transaction_holds_the_watermark_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn versions_of_another_database_are_not_taken_for_the_tables() {
+    let table = Planted::new("Stock", &[("Id", "int"), ("Pieces", "int"), ("Ver", "rowversion")], 1);
+    let mut site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "kind": "rowversion"}})).await;
+    site.config["tables"]["stock"]["sql_table"] = json!("McTM.dbo.Stock");
+    site.source.table("Stock").insert(row(1, 10)).unwrap();
+    site.set("SQL_SERVER_MCTM_DB", "VoipDB");
+    let refused = site.json(&["incremental_sync"]).await;
+    assert!(refused.error_of("stock").contains("is in database McTM, and the login chose VoipDB"), "{refused}");
+    site.set("SQL_SERVER_MCTM_DB", "McTM");
+    assert_eq!(incremental(&site, &[]).await.counts("stock"), [1, 1, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
+    let kinds: [(&str, fn(u8) -> Value); 9] = [
+        ("int", |n| Value::Int(i64::from(n) - 100)),
+        ("bigint", |n| Value::Int((i64::from(n) - 100) << 40)),
+        ("decimal(10,2)", |n| Value::Decimal(i128::from(n) - 100, 2)),
+        ("nvarchar(20)", |n| Value::text(&format!("O'Neil {n:03} 客"))),
+        ("varchar(20)", |n| Value::text(&format!("O'Neil {n:03}"))),
+        ("uniqueidentifier", |n| Value::Guid([n; 16])),
+        ("date", |n| Value::Date(DAY + i32::from(n))),
+        ("datetime2(7)", |n| Value::DateTime2(DAY, u64::from(n))),
+        ("varbinary(8)", |n| Value::Binary(vec![1, n])),
+    ];
+    let table = |(at, (sql_type, value)): (usize, (&'static str, fn(u8) -> Value))| {
+        let rows = (0..210).map(|n| vec![value(n), Value::DateTime2(DAY, NOON)]).collect();
+        Planted::new(&format!("Keyed{at}"), &[("Id", sql_type), ("Changed", "datetime2(7)")], 1).rows(rows)
+    };
+    let tables = kinds.into_iter().enumerate().map(table).collect();
+    let site = Site::planted(tables, json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}})).await;
+    site.source.clock().set(DAY, NOON + 600 * SECOND);
+    let body = incremental(&site, &[]).await;
+    for at in 0..kinds.len() {
+        let name = format!("keyed{at}");
+        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{}", kinds[at].0);
+        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{}", kinds[at].0);
+        let steps = site.source.times_seen(&format!("FROM [dbo].[Keyed{at}] WHERE [Changed] >= "));
+        assert!(steps >= 2, "{}: it went in steps", kinds[at].0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn change_tracking_brings_inserts_updates_and_deletes() {
     let site = tracked().await;
     let stock = site.source.table("Stock");
