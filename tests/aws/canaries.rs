@@ -234,5 +234,11 @@ async fn no_secret_comes_back_out_of_an_event_or_a_configuration_that_does_not_k
     }
     site.config = json!("{\"tables\": {\"customer\": {\"password\": \"canary-file\",,}}}");
     heard.run("a broken configuration", site.run(&["multi_sync"]).await);
+    for text in ["PG_PASSWORD='canary-env\n", "PG_PASSWORD=canary env $(\n", "canary-env\n"] {
+        fs::write(site.dir().join(".env"), text).unwrap();
+        let refused = site.run(&["multi_sync", "--json"]).await;
+        assert_eq!(refused.code, Some(2), "{text}: {refused:?}");
+        heard.run("a broken .env", refused);
+    }
     heard.is_silent();
 }
