@@ -146,6 +146,12 @@ fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSet
     };
     let sources: Vec<_> = tables.iter().filter_map(|config| settings.source(&config.db_type).inspect_err(&mut note).ok()).collect();
     let target = settings.target().inspect_err(&mut note).ok();
+    for (config, source) in tables.iter().zip(&sources).filter(|_| sources.len() == tables.len()) {
+        if target.as_ref().is_some_and(|target| source.holds(&config.sql_table, target, &config.pg_table)) {
+            let sentence = format!("table {}: its source and its target are the same table, {}", config.name, config.pg_table);
+            note(&SyncError::new(ErrorKind::Config, sentence).with_remedy("Correct the DSN, sql_table or pg_table"));
+        }
+    }
     match target {
         Some(target) if problems.is_empty() => Ok((target, sources)),
         _ => Err(SyncError::new(ErrorKind::Config, problems.join("; "))),

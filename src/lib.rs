@@ -12,7 +12,7 @@
 //! | 5 | [`engine`]: plan, run, full refresh, pump |
 //! | 4 | [`sources`], [`target`]: the two ends |
 //! | 3 | [`report`]: what happened |
-//! | 2 | [`request`]: what was asked; [`aws`]: secrets and objects |
+//! | 2 | [`request`]: what was asked; [`aws`]: secrets and objects; [`postgres`]: what both ends share of it |
 //! | 1 | [`copy`], [`config`]: the format, the settings |
 //! | 0 | [`table`], [`error`], [`tls`], [`failpoint`]: the vocabulary; certificates; where tests break in |
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod failpoint;
 pub mod lambda;
+pub mod postgres;
 #[cfg(test)]
 mod reference;
 pub mod report;

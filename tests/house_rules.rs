@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: &[&[&str]] = &[
     &["error", "failpoint", "table", "tls"],
     &["config", "copy"],
-    &["aws", "request"],
+    &["aws", "postgres", "request"],
     &["report"],
     &["sources", "target"],
     &["engine"],
@@ -18,7 +18,7 @@ const LEVELS: &[&[&str]] = &[
 /// Crates, and the only places that may name them.
 const FENCES: &[(&str, &[&str])] = &[
     ("tiberius", &["src/sources/sqlserver/"]),
-    ("tokio_postgres", &["src/target/", "src/sources/postgres/"]),
+    ("tokio_postgres", &["src/postgres/", "src/sources/postgres/", "src/target/"]),
     ("clap", &["src/cli/", "src/bin/tablesync.rs"]),
     ("lambda_runtime", &["src/lambda/", "src/bin/tablesync-lambda.rs"]),
     ("std::env", &["src/config/env.rs"]),

@@ -28,6 +28,7 @@ mod overlap;
 mod packaging;
 mod plan;
 mod pooling;
+mod postgres_source;
 mod properties;
 mod refused;
 mod retries;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Encrypt, LiveSecret, Settings, SourceSettings, SqlServerSettings, SslMode, TargetSettings};
+use crate::config::{Encrypt, LiveSecret, PostgresSettings, Settings, SourceSettings, SqlServerSettings, SslMode, TargetSettings};
 use crate::error::{Result, SyncError};
 
 /// What was found, good and bad.
@@ -72,12 +72,18 @@ impl Found {
 fn source_line(source: &SourceSettings) -> String {
     match source {
         SourceSettings::SqlServer(source) => sql_server_line(source),
+        SourceSettings::Postgres { db_type, server } => format!("source         {db_type}: {}\n", postgres_line(server)),
     }
 }
 
 fn source_fields(source: &SourceSettings) -> Value {
     match source {
         SourceSettings::SqlServer(source) => sql_server_fields(source),
+        SourceSettings::Postgres { db_type, server } => {
+            let mut fields = json!({"db_type": db_type});
+            fields.as_object_mut().into_iter().for_each(|fields| fields.extend(postgres_fields(server)));
+            fields
+        }
     }
 }
 
@@ -106,24 +112,36 @@ fn sql_server_fields(source: &SqlServerSettings) -> Value {
 }
 
 fn target_line(target: &TargetSettings) -> String {
-    let TargetSettings { host, port, database, login, .. } = target;
+    format!("target         {}, state schema {}\n", postgres_line(&target.server), target.state_schema)
+}
+
+fn postgres_line(server: &PostgresSettings) -> String {
+    let PostgresSettings { host, port, database, login, .. } = server;
     let credentials = login.credentials();
     let (user, password) = (&credentials.user, if credentials.has_password() { "" } else { ", no password" });
-    let (sslmode, schema) = (sslmode_name(target.sslmode), &target.state_schema);
-    format!("target         {host}:{port} as {user}{password}, database {database}, sslmode {sslmode}, state schema {schema}\n")
+    format!("{host}:{port} as {user}{password}, database {database}, sslmode {}", sslmode_name(server.sslmode))
 }
 
 fn target_fields(target: &TargetSettings) -> Value {
-    json!({
-        "host": seen(&target.host),
-        "port": target.port,
-        "database": seen(&target.database),
-        "user": seen(&target.login.credentials().user),
-        "password_set": target.login.credentials().has_password(),
-        "sslmode": sslmode_name(target.sslmode),
-        "sslrootcert": target.sslrootcert,
-        "state_schema": target.state_schema,
-    })
+    let mut fields = postgres_fields(&target.server);
+    fields.insert("state_schema".to_owned(), json!(target.state_schema));
+    Value::Object(fields)
+}
+
+fn postgres_fields(server: &PostgresSettings) -> Map<String, Value> {
+    let fields = json!({
+        "host": seen(&server.host),
+        "port": server.port,
+        "database": seen(&server.database),
+        "user": seen(&server.login.credentials().user),
+        "password_set": server.login.credentials().has_password(),
+        "sslmode": sslmode_name(server.sslmode),
+        "sslrootcert": server.sslrootcert,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 /// A field's value, none where a secret has it.

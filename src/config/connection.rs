@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Login, TableConfig};
+use super::target::is_local;
+use super::{Login, PostgresSettings, TableConfig};
+use crate::table::{SourceTable, TargetTable};
 
 /// How a SQL Server connection is encrypted (`SQL_SERVER_<DB_TYPE>_ENCRYPT`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,13 @@ pub struct SqlServerSettings {
 pub enum SourceSettings {
     /// SQL Server.
     SqlServer(SqlServerSettings),
+    /// PostgreSQL.
+    Postgres {
+        /// The name that `db_type` uses, as configured (`mctm`).
+        db_type: String,
+        /// The server and the login.
+        server: PostgresSettings,
+    },
 }
 
 impl SourceSettings {
@@ -55,6 +64,7 @@ impl SourceSettings {
     pub fn db_type(&self) -> &str {
         match self {
             Self::SqlServer(settings) => &settings.db_type,
+            Self::Postgres { db_type, .. } => db_type,
         }
     }
 
@@ -65,6 +75,7 @@ impl SourceSettings {
                 let host = host.to_ascii_lowercase();
                 instance.as_ref().map_or_else(|| format!("{host},{port}"), |instance| format!("{host}\\{instance}"))
             }
+            Self::Postgres { server, .. } => format!("postgres {}", server.server().to_ascii_lowercase()),
         }
     }
 
@@ -72,6 +83,20 @@ impl SourceSettings {
     pub fn database(&self) -> Option<&str> {
         match self {
             Self::SqlServer(settings) => settings.database.as_deref(),
+            Self::Postgres { server, .. } => Some(&server.database),
+        }
+    }
+
+    /// Whether a table of this source is one of `target`, as far as the configuration says.
+    pub fn holds(&self, table: &SourceTable, target: &TargetSettings, target_table: &TargetTable) -> bool {
+        // All names of this machine are one.
+        let host = |server: &PostgresSettings| if is_local(&server.host) { String::new() } else { server.host.to_ascii_lowercase() };
+        let place = |server: &PostgresSettings| (host(server), server.port, server.database.clone());
+        match self {
+            Self::SqlServer(_) => false,
+            Self::Postgres { server, .. } => {
+                place(server) == place(&target.server) && (&table.schema, &table.table) == (&target_table.schema, &target_table.table)
+            }
         }
     }
 
@@ -79,6 +104,7 @@ impl SourceSettings {
     pub fn database_for<'a>(&'a self, table: &'a TableConfig) -> Option<&'a str> {
         match self {
             Self::SqlServer(settings) => settings.database.as_deref().or(table.sql_server_db.as_deref()),
+            Self::Postgres { server, .. } => Some(&server.database),
         }
     }
 }
@@ -98,23 +124,11 @@ pub enum SslMode {
     VerifyFull,
 }
 
-/// Where the PostgreSQL target is and how to log in.
+/// Where the PostgreSQL target is, how to log in, and what belongs to no other PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct TargetSettings {
-    /// Host name, address, or the directory of a Unix socket (begins with `/`).
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// The database.
-    pub database: String,
-    /// The role and its password, where one is needed.
-    pub login: Login,
-    /// How TLS is used and verified.
-    pub sslmode: SslMode,
-    /// A PEM file of certificate authorities, in place of the system's.
-    pub sslrootcert: Option<PathBuf>,
-    /// A PEM file of authorities besides the system's, where none are named: Amazon's for RDS, packed with the function.
-    pub packed_authorities: Option<PathBuf>,
+    /// The server and the login.
+    pub server: PostgresSettings,
     /// How long it may keep an answer back (`TARGET_IDLE_TIMEOUT`).
     pub idle_timeout: Duration,
     /// The schema of `runs` and of the staging tables (`STATE_SCHEMA`).

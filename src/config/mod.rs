@@ -2,9 +2,11 @@
 
 mod aws;
 mod connection;
+mod dsn;
 mod env;
 mod file;
 mod login;
+mod postgres;
 mod s3_url;
 mod secret;
 mod section;
@@ -18,6 +20,7 @@ pub use aws::{AwsKeys, AwsSettings};
 pub use connection::{Encrypt, SourceSettings, SqlServerSettings, SslMode, TargetSettings};
 pub use env::{Env, arguments};
 pub use login::{Credentials, Login};
+pub use postgres::{NamedBy, PostgresSettings};
 pub use s3_url::S3Url;
 pub use secret::{DatabaseSecret, Fetch, LiveSecret, SecretName, SecretVersion};
 pub use section::parse_duration;

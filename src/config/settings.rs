@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::postgres::{SOURCE_DSN, TARGET_DSN};
 use super::section::Section;
-use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, source, target, tls};
+use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, postgres, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::table::SourceTable;
 
 const TARGET_SECRET: &str = "PG_SECRET_ID";
 /// More often than this is no patience but a loop.
@@ -222,7 +224,14 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn parse(env: Env, path: PathBuf, text: &str) -> Result<Self> {
         let run = RunSettings::read(&env)?;
-        let tables = TableConfigs::parse(text, &path)?;
+        let mut tables = TableConfigs::parse(text, &path)?;
+        for table in tables.tables.values_mut().filter(|table| postgres::is_source(&env, &table.db_type)) {
+            table.sql_table = SourceTable::of_postgres(&table.sql_table_text).map_err(|problem| {
+                let field = format!("{}: tables.{}.sql_table", path.display(), table.name);
+                SyncError::new(ErrorKind::Config, format!("{field}: {problem}"))
+                    .with_remedy(format!("A table of the PostgreSQL source {:?} is named schema.table", table.db_type))
+            })?;
+        }
         Ok(Self { path, version: None, tables, run, env, secrets: HashMap::new() })
     }
 
@@ -233,7 +242,14 @@ impl Settings {
 
     /// The secret that the section of `db_type` names.
     pub fn source_secret(&self, db_type: &str) -> Option<SecretName> {
-        self.secret_name(source::variable(db_type, "SECRET_ID"))
+        self.secret_name(self.source_secret_variable(db_type))
+    }
+
+    fn source_secret_variable(&self, db_type: &str) -> String {
+        match postgres::is_source(&self.env, db_type) {
+            true => postgres::pg_name(db_type, "SECRET_ID"),
+            false => source::variable(db_type, "SECRET_ID"),
+        }
     }
 
     fn secret_name(&self, variable: String) -> Option<SecretName> {
@@ -246,12 +262,36 @@ impl Settings {
         self.secrets.insert(secret.name().variable.clone(), Arc::new(secret));
     }
 
-    /// The target's section.
+    /// The target's section: `PG_*`, and where no PG_HOST is set, `TARGET_DSN`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
+        let named = ["PG_HOST", TARGET_SECRET].iter().any(|variable| self.env.get(variable).is_some());
+        if !named && self.env.get(TARGET_DSN).is_some() {
+            return target::read_dsn(&self.env);
+        }
         target::read(&self.env, self.secrets.get(TARGET_SECRET))
+    }
+
+    /// The target of `TARGET_DSN`, and where it is not set, that of [`Settings::target`].
+    ///
+    /// # Errors
+    /// As [`Settings::target`].
+    pub fn dsn_target(&self) -> Result<TargetSettings> {
+        if self.env.get(TARGET_DSN).is_some() { target::read_dsn(&self.env) } else { self.target() }
+    }
+
+    /// The source of `SOURCE_DSN`; none where it is not set.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming what is wrong.
+    pub fn dsn_source(&self) -> Result<Option<SourceSettings>> {
+        if self.env.get(SOURCE_DSN).is_none() {
+            return Ok(None);
+        }
+        let server = postgres::read(&self.env, SOURCE_DSN, "source", None)?;
+        Ok(Some(SourceSettings::Postgres { db_type: "source".to_owned(), server }))
     }
 
     /// The section of the source that `db_type` names.
@@ -259,7 +299,17 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn source(&self, db_type: &str) -> Result<SourceSettings> {
-        source::read(&self.env, db_type, self.secrets.get(&source::variable(db_type, "SECRET_ID"))).map(SourceSettings::SqlServer)
+        let secret = self.secrets.get(&self.source_secret_variable(db_type));
+        if !postgres::is_source(&self.env, db_type) {
+            return source::read(&self.env, db_type, secret).map(SourceSettings::SqlServer);
+        }
+        let (dsn, host) = (postgres::pg_name(db_type, "DSN"), source::variable(db_type, "HOST"));
+        if self.env.get(&host).is_some() {
+            let sentence = format!("source {db_type:?}: {dsn} makes it PostgreSQL, and {host} SQL Server");
+            return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("Unset one of them"));
+        }
+        let server = postgres::read(&self.env, &dsn, &format!("source {db_type:?}"), secret)?;
+        Ok(SourceSettings::Postgres { db_type: db_type.to_owned(), server })
     }
 
     /// A warning for every variable of the target and of the sources `db_types` that turns encryption or verification off.

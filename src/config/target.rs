@@ -1,13 +1,14 @@
-//! Reads the target's section: `PG_*`, `TARGET_IDLE_TIMEOUT` and `STATE_SCHEMA`.
+//! Reads the target's section: `PG_*` or `TARGET_DSN`, `TARGET_IDLE_TIMEOUT` and `STATE_SCHEMA`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::postgres::{self, TARGET_DSN};
 use super::secret::LiveSecret;
 use super::section::{Section, looks_like_an_address};
 use super::source::is_loopback;
-use super::{Env, Login, SslMode, TargetSettings};
+use super::{Env, Login, NamedBy, PostgresSettings, SslMode, TargetSettings};
 use crate::error::Result;
 use crate::table::IDENTIFIER_BYTES_MAX;
 
@@ -18,6 +19,7 @@ const PACKED_AUTHORITIES: &str = "rds-global-bundle.pem";
 /// A statement on a large table is silent for long, and a server that is gone is noticed by keepalives.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// The target that `PG_*` name.
 pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<TargetSettings> {
     let mut section = Section::new(env);
     if let Some(secret) = secret {
@@ -34,28 +36,45 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
     let port = section.port("PG_PORT");
     let sslmode = section.parsed("PG_SSLMODE", "disable, prefer, require, verify-ca or verify-full", parse_sslmode);
     let sslrootcert = section.file("PG_SSLROOTCERT");
+    let (state_schema, idle_timeout) = own(&mut section);
+    // Whoever names an authority wants it asked, on loopback too.
+    let unverified = is_local(&host) && sslrootcert.is_none();
+    let server = PostgresSettings {
+        named_by: NamedBy::PgVariables,
+        port: port.unwrap_or(PORT),
+        sslmode: sslmode.unwrap_or(if unverified { SslMode::Prefer } else { SslMode::VerifyFull }),
+        packed_authorities: packed_authorities(env).filter(|_| sslrootcert.is_none()),
+        sslrootcert,
+        connect_timeout: None,
+        application_name: None,
+        options: None,
+        host,
+        database,
+        login,
+    };
+    section.finish("target").map(|()| TargetSettings { server, idle_timeout, state_schema })
+}
+
+/// The target that `TARGET_DSN` names.
+pub(super) fn read_dsn(env: &Env) -> Result<TargetSettings> {
+    let mut section = Section::new(env);
+    let (state_schema, idle_timeout) = own(&mut section);
+    section.finish("target")?;
+    postgres::read(env, TARGET_DSN, "target", None).map(|server| TargetSettings { server, idle_timeout, state_schema })
+}
+
+/// What belongs to no other PostgreSQL: the schema of the state, and how long the target may be silent.
+fn own(section: &mut Section<'_>) -> (String, Duration) {
     let state_schema = section.parsed("STATE_SCHEMA", "a schema name of at most 63 bytes that does not begin with pg_", parse_schema);
     let idle_timeout = section.duration("TARGET_IDLE_TIMEOUT").unwrap_or(IDLE_TIMEOUT);
     if idle_timeout.is_zero() {
         section.problem("TARGET_IDLE_TIMEOUT is zero, expected a duration above it".to_owned());
     }
-    // Whoever names an authority wants it asked, on loopback too.
-    let unverified = is_local(&host) && sslrootcert.is_none();
-    let settings = TargetSettings {
-        port: port.unwrap_or(PORT),
-        sslmode: sslmode.unwrap_or(if unverified { SslMode::Prefer } else { SslMode::VerifyFull }),
-        packed_authorities: packed_authorities(env).filter(|_| sslrootcert.is_none()),
-        sslrootcert,
-        idle_timeout,
-        state_schema: state_schema.unwrap_or_else(|| STATE_SCHEMA.to_owned()),
-        host,
-        database,
-        login,
-    };
-    section.finish("target").map(|()| settings)
+    (state_schema.unwrap_or_else(|| STATE_SCHEMA.to_owned()), idle_timeout)
 }
 
-fn packed_authorities(env: &Env) -> Option<PathBuf> {
+/// Amazon's authorities, where they are packed with the function.
+pub(super) fn packed_authorities(env: &Env) -> Option<PathBuf> {
     env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(PACKED_AUTHORITIES)).filter(|path| path.is_file())
 }
 
@@ -104,19 +123,19 @@ mod tests {
     fn every_missing_variable_is_named_in_one_error_and_the_password_may_be_unset() {
         let error = read(&Env::default(), None).unwrap_err().to_string();
         assert!(error.starts_with("target: PG_HOST, PG_DB, PG_USER are not set"), "{error}");
-        assert!(!with(&[("PG_PASSWORD", "")]).unwrap().login.credentials().has_password());
+        assert!(!with(&[("PG_PASSWORD", "")]).unwrap().server.login.credentials().has_password());
     }
 
     #[test]
     fn tls_is_verified_in_full_except_on_this_machine() {
         let remote = with(&[]).unwrap();
-        assert_eq!((remote.sslmode, remote.port, remote.state_schema.as_str()), (SslMode::VerifyFull, 5432, "tablesync"));
+        assert_eq!((remote.server.sslmode, remote.server.port, remote.state_schema.as_str()), (SslMode::VerifyFull, 5432, "tablesync"));
         for host in ["localhost", "127.0.0.1", "::1", "/var/run/postgresql"] {
-            assert_eq!(with(&[("PG_HOST", host)]).unwrap().sslmode, SslMode::Prefer, "{host}");
+            assert_eq!(with(&[("PG_HOST", host)]).unwrap().server.sslmode, SslMode::Prefer, "{host}");
         }
         let named = with(&[("PG_HOST", "localhost"), ("PG_SSLROOTCERT", "Cargo.toml")]).unwrap();
-        assert_eq!(named.sslmode, SslMode::VerifyFull, "a named authority is asked");
-        assert_eq!(with(&[("PG_SSLMODE", "require")]).unwrap().sslmode, SslMode::Require);
+        assert_eq!(named.server.sslmode, SslMode::VerifyFull, "a named authority is asked");
+        assert_eq!(with(&[("PG_SSLMODE", "require")]).unwrap().server.sslmode, SslMode::Require);
     }
 
     #[test]
@@ -141,7 +160,7 @@ mod tests {
         let says = DatabaseSecret::parse(r#"{"username":"sync","password":"canary","port":5433}"#).unwrap();
         let secret = Arc::new(LiveSecret::new(name, says, Arc::new(|_| Box::pin(async { Ok(None) }))));
         let managed = read(&Env::from_iter([("PG_HOST", "h"), ("PG_DB", "d")]), Some(&secret)).unwrap();
-        assert_eq!((managed.port, managed.login.credentials().user.as_str()), (5433, "sync"));
+        assert_eq!((managed.server.port, managed.server.login.credentials().user.as_str()), (5433, "sync"));
         let error = read(&Env::from_iter([("PG_PORT", "1")]), Some(&secret)).unwrap_err().to_string();
         let expected = "target: PG_HOST, PG_DB are not set. The secret prod/pg (PG_SECRET_ID) has no host, dbname: add that to it, or set the variable";
         assert_eq!(error, expected);

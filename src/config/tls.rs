@@ -1,6 +1,7 @@
 //! Says aloud when a variable turns encryption or the check of a certificate off.
 
 use super::Env;
+use super::postgres::{self, TARGET_DSN, is_source};
 use super::source::variable;
 
 /// One warning per variable that turns something off; the defaults on loopback are not worth one.
@@ -8,6 +9,14 @@ pub(super) fn warnings<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str
     let mut warnings = Vec::new();
     let mut seen = Vec::new();
     for db_type in db_types {
+        if is_source(env, db_type) {
+            let dsn = postgres::pg_name(db_type, "DSN");
+            if !seen.contains(&dsn) {
+                warnings.extend(postgres::warning(env, &dsn, &format!("source {db_type:?}")));
+                seen.push(dsn);
+            }
+            continue;
+        }
         let [encrypt, trust] = ["ENCRYPT", "TRUST_CERT"].map(|what| variable(db_type, what));
         if seen.contains(&encrypt) {
             continue;
@@ -23,6 +32,9 @@ pub(super) fn warnings<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str
             warnings.push(format!("{trust}: the certificate of source {db_type:?} is not verified"));
         }
         seen.push(encrypt);
+    }
+    if env.get("PG_HOST").is_none() {
+        warnings.extend(postgres::warning(env, TARGET_DSN, "the target"));
     }
     let on_socket = env.get("PG_HOST").is_some_and(|host| host.starts_with('/'));
     match env.get("PG_SSLMODE").map(str::to_ascii_lowercase).as_deref() {

@@ -38,7 +38,7 @@ impl Canonical {
             Encoding::Date | Encoding::Time { .. } | Encoding::Timestamp { .. } | Encoding::TimestampTz { .. } => Canonical::AsIs,
             Encoding::Text { .. } | Encoding::Bytea | Encoding::Uuid | Encoding::Xml { .. } | Encoding::Json => Canonical::AsIs,
             Encoding::UuidOfText | Encoding::DateOfText | Encoding::TimestampTzOfLocal { .. } | Encoding::Int8OfBytes => Canonical::AsIs,
-            Encoding::Wkb | Encoding::Ewkb => Canonical::AsIs,
+            Encoding::Wkb | Encoding::Ewkb | Encoding::Native => Canonical::AsIs,
         }
     }
 

@@ -75,6 +75,8 @@ pub enum Encoding {
     Wkb,
     /// PostGIS's `geometry` and `geography`, from an SRID and the well-known binary of a shape.
     Ewkb,
+    /// A PostgreSQL type's own, as PostgreSQL sent it.
+    Native,
 }
 
 impl Encoding {
@@ -104,6 +106,7 @@ impl Encoding {
             Encoding::Int8OfBytes => "bigint",
             Encoding::Wkb => "bytea",
             Encoding::Ewkb => "geometry",
+            Encoding::Native => "PostgreSQL's own form",
         }
     }
 }

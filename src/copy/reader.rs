@@ -33,6 +33,12 @@ impl<'a> CopyRow<'a> {
         self.bytes
     }
 
+    /// How many fields there are, as COPY writes it before them.
+    pub fn count(&self) -> i16 {
+        // COPY has no more columns than fit.
+        i16::try_from(self.starts.len()).unwrap_or(i16::MAX)
+    }
+
     /// A field's bytes with their length before them.
     pub fn with_length(&self, index: usize) -> &'a [u8] {
         let end = self.starts.get(index + 1).copied().unwrap_or(self.bytes.len());

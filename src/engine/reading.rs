@@ -48,6 +48,7 @@ pub(super) fn selection(config: &TableConfig, plan: &SyncPlan) -> Selection {
     let select = |column: &PlannedColumn| SelectColumn {
         name: column.source.clone(),
         part: column.part,
+        cast: column.cast.clone(),
         encoding: column.encoding,
         required: required(column),
     };

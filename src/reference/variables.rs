@@ -47,7 +47,7 @@ fn variables() -> Vec<(String, String, String)> {
 
 /// Every text in the sources of the configuration that is a variable's name, but those that are refused.
 fn read_by_the_code() -> Vec<String> {
-    let (mut read, mut of_sources) = (Vec::new(), Vec::new());
+    let (mut read, mut of_sources, mut of_postgres) = (Vec::new(), Vec::new(), Vec::new());
     for text in sources("src/config").into_iter().chain([source("src/report/telemetry.rs")]) {
         let text = text
             .split("mod tests")
@@ -59,12 +59,14 @@ fn read_by_the_code() -> Vec<String> {
         for before in ["name(\"", "variable(db_type,\""] {
             of_sources.extend(quoted_after(&text, before, is_variable));
         }
+        of_postgres.extend(quoted_after(&text, "pg_name(db_type,\"", is_variable));
         for before in ["(\"", ",\"", "=\""] {
             read.extend(quoted_after(&text, before, |name| is_variable(name) && name.contains('_') && !name.starts_with('_')));
         }
         read.extend(quoted_after(&text, ".parsed(\"", is_variable));
     }
-    read.retain(|name| !NOT_OURS.contains(&name.as_str()) && !of_sources.contains(name));
+    read.retain(|name| !NOT_OURS.contains(&name.as_str()) && !of_sources.contains(name) && !of_postgres.contains(name));
     read.extend(of_sources.iter().map(|what| format!("SQL_SERVER_<DB_TYPE>_{what}")));
+    read.extend(of_postgres.iter().map(|what| format!("SOURCE_<DB_TYPE>_{what}")));
     read
 }

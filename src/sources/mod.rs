@@ -1,5 +1,6 @@
 //! Where rows come from: one face for the servers that can be a source. Each turns its rows into COPY buffers; none knows the target.
 
+pub mod postgres;
 mod reading;
 mod selection;
 pub mod sqlserver;
@@ -11,14 +12,16 @@ pub use self::selection::{SelectColumn, Selection};
 pub use self::sqlserver::wants_text_as_bytes;
 use crate::config::SourceSettings;
 use crate::copy::BatchSink;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{Isolation, SourceDefinition, SourceDescription, SourceForeignKey, SourceTable};
 
-/// A logged-in connection to a source. After an error or a dropped stream it is out of step with the server: drop it.
+/// A logged-in connection to a source, small enough to be moved about. After an error or a dropped stream it is out of step with the server: drop it.
 #[derive(Debug)]
 pub enum Connection {
     /// To SQL Server.
-    SqlServer(sqlserver::Connection),
+    SqlServer(Box<sqlserver::Connection>),
+    /// To PostgreSQL.
+    Postgres(Box<postgres::Connection>),
 }
 
 /// A table as its source's catalogue describes it: what the engine plans with, and what its own reader needs besides.
@@ -26,6 +29,8 @@ pub enum Connection {
 pub enum DescribedTable {
     /// Of SQL Server.
     SqlServer(sqlserver::SqlServerTable),
+    /// Of PostgreSQL, which needs no more.
+    Postgres(SourceDescription),
 }
 
 impl DescribedTable {
@@ -33,6 +38,7 @@ impl DescribedTable {
     pub fn description(&self) -> &SourceDescription {
         match self {
             Self::SqlServer(table) => &table.description,
+            Self::Postgres(description) => description,
         }
     }
 
@@ -40,6 +46,7 @@ impl DescribedTable {
     pub fn define(&mut self, definition: SourceDefinition) {
         match self {
             Self::SqlServer(table) => table.description.definition = definition,
+            Self::Postgres(description) => description.definition = definition,
         }
     }
 }
@@ -49,12 +56,17 @@ impl Connection {
     /// mid-answer is an error.
     ///
     /// # Errors
-    /// [`ErrorKind::SourceConnect`](crate::error::ErrorKind::SourceConnect) and [`ErrorKind::SourceLogin`](crate::error::ErrorKind::SourceLogin), with
+    /// [`ErrorKind::SourceConnect`] and [`ErrorKind::SourceLogin`], with
     /// the variables that would help.
     pub async fn open(settings: &SourceSettings, database: Option<&str>, idle_timeout: Duration, application: &str) -> Result<Self> {
         match settings {
             SourceSettings::SqlServer(settings) => {
-                sqlserver::Connection::open(settings, database, idle_timeout, application).await.map(Self::SqlServer)
+                let connection = sqlserver::Connection::open(settings, database, idle_timeout, application).await?;
+                Ok(Self::SqlServer(Box::new(connection)))
+            }
+            SourceSettings::Postgres { server, .. } => {
+                let connection = postgres::Connection::open(server, idle_timeout, application).await?;
+                Ok(Self::Postgres(Box::new(connection)))
             }
         }
     }
@@ -62,10 +74,12 @@ impl Connection {
     /// Sets how reads are isolated; `snapshot` is checked against what the database allows.
     ///
     /// # Errors
-    /// [`ErrorKind::SourceSchema`](crate::error::ErrorKind::SourceSchema) when the database does not allow it.
+    /// [`ErrorKind::SourceSchema`] when the database does not allow it.
     pub async fn isolate(&mut self, isolation: Isolation, database: Option<&str>) -> Result<()> {
         match self {
             Self::SqlServer(connection) => connection.isolate(isolation, database).await,
+            // Whatever is asked of it, it is asked in one snapshot.
+            Self::Postgres(_) => Ok(()),
         }
     }
 
@@ -76,16 +90,18 @@ impl Connection {
     pub async fn check_isolation(&mut self, isolation: Isolation, database: Option<&str>) -> Result<()> {
         match self {
             Self::SqlServer(connection) => connection.check_isolation(isolation, database).await,
+            Self::Postgres(_) => Ok(()),
         }
     }
 
     /// Reads what the catalogue says of `table`.
     ///
     /// # Errors
-    /// [`ErrorKind::SourceSchema`](crate::error::ErrorKind::SourceSchema) when there is no such table or view, or the login cannot see it.
+    /// [`ErrorKind::SourceSchema`] when there is no such table or view, or the login cannot see it.
     pub async fn describe(&mut self, table: &SourceTable) -> Result<DescribedTable> {
         match self {
             Self::SqlServer(connection) => connection.describe(table).await.map(DescribedTable::SqlServer),
+            Self::Postgres(connection) => connection.describe(table).await.map(DescribedTable::Postgres),
         }
     }
 
@@ -96,6 +112,7 @@ impl Connection {
     pub async fn define(&mut self, table: &SourceTable, indexes: bool) -> Result<SourceDefinition> {
         match self {
             Self::SqlServer(connection) => connection.define(table, indexes).await,
+            Self::Postgres(connection) => connection.define(table, indexes).await,
         }
     }
 
@@ -106,6 +123,7 @@ impl Connection {
     pub async fn foreign_keys(&mut self, table: &SourceTable) -> Result<(Vec<SourceForeignKey>, Vec<String>)> {
         match self {
             Self::SqlServer(connection) => connection.foreign_keys(table).await,
+            Self::Postgres(connection) => connection.foreign_keys(table).await,
         }
     }
 
@@ -116,15 +134,16 @@ impl Connection {
     pub async fn count(&mut self, table: &SourceTable) -> Result<u64> {
         match self {
             Self::SqlServer(connection) => connection.count(table).await,
+            Self::Postgres(connection) => connection.count(table).await,
         }
     }
 
     /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection: after an error it is out of step.
     ///
     /// # Errors
-    /// [`ErrorKind::SourceRead`](crate::error::ErrorKind::SourceRead) when the stream ends early or the server reports an error,
-    /// [`ErrorKind::BadValue`](crate::error::ErrorKind::BadValue) for a value that its column cannot hold or for more such rows than may be put aside,
-    /// [`ErrorKind::Stopped`](crate::error::ErrorKind::Stopped) when nobody takes the buffers any more. One that [`wants_text_as_bytes`] asks for another
+    /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error,
+    /// [`ErrorKind::BadValue`] for a value that its column cannot hold or for more such rows than may be put aside,
+    /// [`ErrorKind::Stopped`] when nobody takes the buffers any more. One that [`wants_text_as_bytes`] asks for another
     /// read from the beginning.
     pub async fn read(
         self,
@@ -133,7 +152,12 @@ impl Connection {
         options: &ReadOptions,
         sink: BatchSink,
     ) -> Result<ReadSummary> {
-        let (Self::SqlServer(connection), DescribedTable::SqlServer(table)) = (self, described);
-        connection.read(selection, table, options, sink).await
+        match (self, described) {
+            (Self::SqlServer(connection), DescribedTable::SqlServer(table)) => connection.read(selection, table, options, sink).await,
+            (Self::Postgres(connection), DescribedTable::Postgres(_)) => connection.read(selection, sink).await,
+            (Self::SqlServer(_), DescribedTable::Postgres(_)) | (Self::Postgres(_), DescribedTable::SqlServer(_)) => {
+                Err(SyncError::new(ErrorKind::Internal, format!("{} was described by another source", selection.table)))
+            }
+        }
     }
 }

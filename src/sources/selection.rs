@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::copy::Encoding;
-use crate::table::{ColumnPart, Isolation, KeyRanges, SourceTable};
+use crate::table::{ColumnPart, Isolation, KeyRanges, SourceCast, SourceTable};
 
 /// One column to read: its name in the catalogue, and the form it is written in.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct SelectColumn {
     pub name: String,
     /// What of it.
     pub part: ColumnPart,
+    /// What a PostgreSQL source does to its values before it sends them.
+    pub cast: Option<SourceCast>,
     /// The form.
     pub encoding: Encoding,
     /// Whether the target column takes no NULL.

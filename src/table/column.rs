@@ -3,7 +3,7 @@
 use super::{PgType, SourceDefinition};
 
 /// What a source column's values are, whatever the source calls its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueKind {
     /// True or false.
     Bool,
@@ -57,12 +57,14 @@ pub enum ValueKind {
     Json,
     /// A shape in a plane or on the globe, as well-known binary.
     Spatial,
+    /// Whatever a PostgreSQL type holds, in its own binary form.
+    Postgres(PgType),
 }
 
 impl ValueKind {
     /// The type that a created target column gets.
-    pub fn natural_type(self) -> PgType {
-        match self {
+    pub fn natural_type(&self) -> PgType {
+        match *self {
             ValueKind::Bool => PgType::Bool,
             ValueKind::UInt8 | ValueKind::Int16 => PgType::Int2,
             ValueKind::Int32 => PgType::Int4,
@@ -81,6 +83,7 @@ impl ValueKind {
             ValueKind::Uuid => PgType::Uuid,
             ValueKind::Xml => PgType::Xml,
             ValueKind::Json => PgType::Jsonb,
+            ValueKind::Postgres(ref pg_type) => pg_type.clone(),
         }
     }
 }

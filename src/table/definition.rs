@@ -70,8 +70,10 @@ pub struct SourceIndex {
     pub name: String,
     /// How it is built.
     pub form: IndexForm,
-    /// Whether no two rows have the same key; NULL counts as a value.
+    /// Whether no two rows have the same key.
     pub unique: bool,
+    /// Whether NULL counts as a value there.
+    pub nulls_equal: bool,
     /// Whether it stands behind a UNIQUE constraint.
     pub constraint: bool,
     /// Whether it is the primary key's.

@@ -1,6 +1,7 @@
 //! The vocabulary that sources, target and engine share: names and their quoting, columns, types. No I/O.
 
 mod bad_row;
+mod cast;
 mod choice;
 mod column;
 mod definition;
@@ -12,11 +13,12 @@ mod range;
 mod seen;
 
 pub use bad_row::BadRow;
+pub use cast::SourceCast;
 pub use choice::{BadText, Change, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 pub use column::{ColumnPart, SourceColumn, SourceDescription, TargetColumn, ValueKind};
 pub use definition::{ColumnDefinition, IndexForm, SourceDefinition, SourceForeignKey, SourceIdentity, SourceIndex};
 pub use fold::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, fold_identifiers};
-pub use name::{PgIdent, SourceTable, TargetTable, TsqlIdent, quoted_list};
+pub use name::{PgIdent, Quoting, SourceTable, TargetTable, TsqlIdent, quoted_list};
 pub use nearest::{did_you_mean, nearest};
 pub use pg_type::PgType;
 pub use range::{KeyRanges, RangeBounds, RangeKind};

@@ -49,23 +49,52 @@ pub fn quoted_list<'a>(prefix: &str, names: impl IntoIterator<Item = &'a str>) -
 
 /// A table of a source as the configuration names it: `table`, `schema.table` or `database.schema.table`, brackets optional.
 ///
-/// `Display` gives the quoted T-SQL form.
+/// `Display` gives the quoted form of the server that it is in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SourceTable {
     /// The database, when the name has three parts.
     pub database: Option<String>,
-    /// The schema; `dbo` where the name has one part.
+    /// The schema; where the name has one part, `dbo`, and in PostgreSQL `public`.
     pub schema: String,
     /// The table.
     pub table: String,
+    /// How its server quotes names.
+    pub quoting: Quoting,
+}
+
+/// How a source quotes names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quoting {
+    /// `[name]`, as SQL Server does.
+    Brackets,
+    /// `"name"`, as PostgreSQL does.
+    DoubleQuotes,
+}
+
+impl SourceTable {
+    /// A table of a PostgreSQL source, as the configuration names it: `table` or `schema.table`, case as written, `"quotes"` optional.
+    ///
+    /// # Errors
+    /// What is wrong with the name.
+    pub fn of_postgres(text: &str) -> Result<Self, String> {
+        let TargetTable { schema, table } = text.parse()?;
+        Ok(Self { database: None, schema, table, quoting: Quoting::DoubleQuotes })
+    }
 }
 
 impl fmt::Display for SourceTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (open, close) = match self.quoting {
+            Quoting::Brackets => ('[', ']'),
+            Quoting::DoubleQuotes => ('"', '"'),
+        };
         if let Some(database) = &self.database {
-            write!(f, "{}.", TsqlIdent(database))?;
+            write_quoted(f, database, open, close)?;
+            f.write_str(".")?;
         }
-        write!(f, "{}.{}", TsqlIdent(&self.schema), TsqlIdent(&self.table))
+        write_quoted(f, &self.schema, open, close)?;
+        f.write_str(".")?;
+        write_quoted(f, &self.table, open, close)
     }
 }
 
@@ -79,7 +108,7 @@ impl FromStr for SourceTable {
         let database = parts.pop();
         match parts.pop() {
             Some(_) => Err(format!("{text:?} has more than three parts")),
-            None => Ok(Self { database, schema, table }),
+            None => Ok(Self { database, schema, table, quoting: Quoting::Brackets }),
         }
     }
 }
@@ -163,6 +192,13 @@ mod tests {
         for wrong in ["", "a.b.c.d", "[a", "a..b", "[a]b"] {
             assert!(wrong.parse::<SourceTable>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_table_of_a_postgresql_source_is_named_as_postgresql_does() {
+        assert_eq!(SourceTable::of_postgres("assets").unwrap().to_string(), "\"public\".\"assets\"");
+        assert_eq!(SourceTable::of_postgres("Scout.\"a.b\"").unwrap().to_string(), "\"Scout\".\"a.b\"");
+        assert!(SourceTable::of_postgres("db.schema.table").is_err());
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl BlockerWatch {
                 Err(error) => return tracing::debug!(%error, "nobody looks on who blocks"),
             };
             loop {
-                match session.blockers(BLOCKING, &application).await {
+                match session.blockers(BLOCKING, settings.server.shown_as(&application)).await {
                     Ok(blockers) if blockers.is_empty() => {}
                     Ok(blockers) => *noted.lock().unwrap_or_else(PoisonError::into_inner) = blockers,
                     Err(error) => return tracing::debug!(%error, "nobody looks on any more who blocks"),

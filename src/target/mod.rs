@@ -20,7 +20,6 @@ mod sequence;
 mod session;
 mod staging;
 mod state;
-mod tls;
 
 pub use blockers::{Blocker, BlockerWatch};
 pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescription};

@@ -142,7 +142,7 @@ impl TableJob {
     }
 
     async fn attempt(&self, hands: &mut Hands, so_far: &mut SoFar) -> Result<End> {
-        let session = match self.take(hands, so_far).await? {
+        let session = match Box::pin(self.take(hands, so_far)).await? {
             Taken::Held(session) => session,
             Taken::HeldBy(held_by) => return Ok(End::HeldBy(held_by)),
             Taken::Published(rows) => return Ok(End::committed(rows, None)),

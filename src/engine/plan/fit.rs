@@ -2,10 +2,11 @@
 
 use super::PlannedColumn;
 use super::form::{Note, encoding, hint, note};
+use super::passage::{passage, said as said_of_cast};
 use super::wanted::Wanted;
 use crate::config::TableConfig;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{ColumnPart, PgType};
+use crate::table::{ColumnPart, PgType, ValueKind};
 use crate::target::TargetDescription;
 
 /// Pairs each wanted column with the target's column of its name; all that do not fit are named at once. With them come the warnings about those that are
@@ -58,13 +59,15 @@ fn missing(wanted: &Wanted<'_>) -> String {
 fn pair(config: &TableConfig, wanted: &Wanted<'_>, pg_type: &PgType, not_null: bool) -> Result<(PlannedColumn, Option<String>), String> {
     let (source, name) = (wanted.source, &wanted.target);
     let kind = wanted.kind.clone()?;
-    let Some(encoding) = encoding(kind, pg_type, config.options.source_time_zone.is_some()) else {
-        let hint = hint(kind, pg_type);
+    let zoned = config.options.source_time_zone.is_some();
+    let Some(encoding) = encoding(&kind, pg_type, zoned) else {
+        let hint = hint(&kind, pg_type);
         return Err(format!("{} ({}) does not fit the target's {name} ({pg_type}){hint}", source.name, source.declared));
     };
-    let note = match wanted.part {
-        ColumnPart::Value => note(source, kind, encoding, config.options.on_submicrosecond),
-        ColumnPart::Offset | ColumnPart::Srid => None,
+    let (cast, note) = match (wanted.part, &kind) {
+        (ColumnPart::Value, ValueKind::Postgres(from)) => passage(from, pg_type, zoned).map(|way| (way.cast, way.note)).unwrap_or_default(),
+        (ColumnPart::Value, _) => (None, note(source, &kind, encoding, config.options.on_submicrosecond)),
+        (ColumnPart::Offset | ColumnPart::Srid, _) => (None, None),
     };
     let (said, warning) = match note {
         None => (None, None),
@@ -78,7 +81,7 @@ fn pair(config: &TableConfig, wanted: &Wanted<'_>, pg_type: &PgType, not_null: b
         }
     };
     let at_source = match wanted.part {
-        ColumnPart::Value => source.converted.clone(),
+        ColumnPart::Value => source.converted.clone().or_else(|| cast.as_ref().map(said_of_cast)),
         ColumnPart::Offset => Some(format!("the offset of {}, in minutes", source.name)),
         ColumnPart::Srid => Some(format!("the SRID of {}", source.name)),
     };
@@ -86,6 +89,7 @@ fn pair(config: &TableConfig, wanted: &Wanted<'_>, pg_type: &PgType, not_null: b
     let planned = PlannedColumn {
         source: source.name.clone(),
         part: wanted.part,
+        cast,
         target: name.clone(),
         encoding,
         pg_type: pg_type.clone(),

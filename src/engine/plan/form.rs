@@ -1,6 +1,7 @@
 //! Which form a source column's values take in a target column: the natural one, a widening that loses nothing, or a narrower one that every value is
 //! held to. Anything else is refused.
 
+use super::passage::{encoding_of, passage};
 use crate::copy::Encoding;
 use crate::table::{PgType, SourceColumn, SubMicrosecond, ValueKind};
 
@@ -15,8 +16,8 @@ pub(super) enum Note {
 
 /// The form in which values of `kind` are written into a column of `pg_type`; none is a refusal. `zoned` says whether it is known where times without a
 /// zone were written.
-pub(super) fn encoding(kind: ValueKind, pg_type: &PgType, zoned: bool) -> Option<Encoding> {
-    match kind {
+pub(super) fn encoding(kind: &ValueKind, pg_type: &PgType, zoned: bool) -> Option<Encoding> {
+    match *kind {
         ValueKind::Bool | ValueKind::UInt8 | ValueKind::Int16 | ValueKind::Int32 | ValueKind::Int64 => number(kind, pg_type),
         ValueKind::Float32 | ValueKind::Float64 | ValueKind::Decimal { .. } => number(kind, pg_type),
         ValueKind::Date | ValueKind::Time | ValueKind::Timestamp { .. } | ValueKind::TimestampTz => moment(kind, pg_type, zoned),
@@ -39,29 +40,30 @@ pub(super) fn encoding(kind: ValueKind, pg_type: &PgType, zoned: bool) -> Option
             PgType::Spatial(_) => Some(Encoding::Ewkb),
             _ => None,
         },
+        ValueKind::Postgres(ref from) => passage(from, pg_type, zoned).map(|_| encoding_of(pg_type)),
     }
 }
 
-fn number(kind: ValueKind, pg_type: &PgType) -> Option<Encoding> {
+fn number(kind: &ValueKind, pg_type: &PgType) -> Option<Encoding> {
     // How many decimal digits every value of an integer type holds; a decimal without a scale fits where it has no more.
-    let whole = |digits: u8| matches!(kind, ValueKind::Decimal { precision, scale: 0 } if precision <= digits);
+    let whole = |digits: u8| matches!(kind, ValueKind::Decimal { precision, scale: 0 } if *precision <= digits);
     let small = matches!(kind, ValueKind::UInt8 | ValueKind::Int16);
     let float = matches!(kind, ValueKind::Float32 | ValueKind::Float64);
     let integer = small || matches!(kind, ValueKind::Bool | ValueKind::Int32 | ValueKind::Int64);
     match pg_type {
-        PgType::Bool if kind == ValueKind::Bool => Some(Encoding::Bool),
-        PgType::Int2 if small || kind == ValueKind::Bool || whole(4) => Some(Encoding::Int2),
-        PgType::Int4 if integer && kind != ValueKind::Int64 || whole(9) => Some(Encoding::Int4),
+        PgType::Bool if *kind == ValueKind::Bool => Some(Encoding::Bool),
+        PgType::Int2 if small || *kind == ValueKind::Bool || whole(4) => Some(Encoding::Int2),
+        PgType::Int4 if integer && *kind != ValueKind::Int64 || whole(9) => Some(Encoding::Int4),
         PgType::Int8 if integer || whole(18) => Some(Encoding::Int8),
         PgType::Numeric(limits) if !float => Some(Encoding::Numeric { limits: *limits }),
         // Integers that the mantissa holds.
-        PgType::Float4 if small || kind == ValueKind::Float32 => Some(Encoding::Float4),
-        PgType::Float8 if small || float || kind == ValueKind::Int32 => Some(Encoding::Float8),
+        PgType::Float4 if small || *kind == ValueKind::Float32 => Some(Encoding::Float4),
+        PgType::Float8 if small || float || *kind == ValueKind::Int32 => Some(Encoding::Float8),
         _ => None,
     }
 }
 
-fn moment(kind: ValueKind, pg_type: &PgType, zoned: bool) -> Option<Encoding> {
+fn moment(kind: &ValueKind, pg_type: &PgType, zoned: bool) -> Option<Encoding> {
     let seconds = |digits: &Option<u8>| digits.unwrap_or(6);
     match (kind, pg_type) {
         (ValueKind::Date, PgType::Date) => Some(Encoding::Date),
@@ -109,29 +111,35 @@ fn uuid(pg_type: &PgType) -> Option<Encoding> {
 }
 
 /// What would make a pair fit that does not, as a sentence's end.
-pub(super) fn hint(kind: ValueKind, pg_type: &PgType) -> &'static str {
+pub(super) fn hint(kind: &ValueKind, pg_type: &PgType) -> &'static str {
     match (kind, pg_type) {
-        (ValueKind::Timestamp { .. }, PgType::TimestampTz(_)) => ", unless source_time_zone says where it was written",
+        (ValueKind::Timestamp { .. } | ValueKind::Postgres(PgType::Timestamp(_)), PgType::TimestampTz(_)) => {
+            ", unless source_time_zone says where it was written"
+        }
         (ValueKind::RowVersion { .. }, PgType::Int8) => ", unless as_bigint is true",
         _ => "",
     }
 }
 
 /// What is to be said of a form.
-pub(super) fn note(source: &SourceColumn, kind: ValueKind, encoding: Encoding, policy: SubMicrosecond) -> Option<Note> {
+pub(super) fn note(source: &SourceColumn, kind: &ValueKind, encoding: Encoding, policy: SubMicrosecond) -> Option<Note> {
     let converted = |sentence: &str| Some(Note::Converted(sentence.to_owned()));
     let checked = |sentence: String| Some(Note::Checked(sentence));
     let length = |chars: u32| checked(format!("at most {chars} characters"));
+    if matches!(kind, ValueKind::Postgres(_)) {
+        // What is to be said of its passage is said there.
+        return None;
+    }
     match encoding {
         Encoding::Text { chars_max: Some(chars) } | Encoding::Xml { chars_max: Some(chars) } => length(chars),
         Encoding::Char { chars_max: chars } => match kind {
-            ValueKind::Text { chars_max: Some(most) } if most <= chars => {
+            ValueKind::Text { chars_max: Some(most) } if *most <= chars => {
                 converted("without the blanks at its end, which char does not count")
             }
             ValueKind::Uuid => converted("as text in lower case"),
             _ => checked(format!("at most {chars} characters, blanks at the end not counted")),
         },
-        Encoding::Text { chars_max: None } if kind == ValueKind::Uuid => converted("as text in lower case"),
+        Encoding::Text { chars_max: None } if *kind == ValueKind::Uuid => converted("as text in lower case"),
         Encoding::Numeric { limits: Some((precision, scale)) } if exceeds(kind, precision, scale) => {
             checked(format!("at most {precision} digits, {scale} of them after the point"))
         }
@@ -140,7 +148,7 @@ pub(super) fn note(source: &SourceColumn, kind: ValueKind, encoding: Encoding, p
             Some(Note::Checked(sentence)) => checked(sentence),
             _ => converted("as the instant that clocks in source_time_zone showed it at"),
         },
-        Encoding::Json | Encoding::Jsonb if kind != ValueKind::Json => checked("JSON".to_owned()),
+        Encoding::Json | Encoding::Jsonb if *kind != ValueKind::Json => checked("JSON".to_owned()),
         Encoding::UuidOfText => checked("the text of a uuid".to_owned()),
         Encoding::DateOfText => checked("a date, written YYYY-MM-DD".to_owned()),
         Encoding::Xml { chars_max: None } => converted("without an encoding in its declaration"),
@@ -148,14 +156,14 @@ pub(super) fn note(source: &SourceColumn, kind: ValueKind, encoding: Encoding, p
         Encoding::Ewkb => converted("with its SRID, as EWKB"),
         Encoding::Bool | Encoding::Int2 | Encoding::Int4 | Encoding::Int8 | Encoding::Float4 | Encoding::Float8 => None,
         Encoding::Numeric { .. } | Encoding::Date | Encoding::Text { .. } | Encoding::Bytea | Encoding::Uuid => None,
-        Encoding::Json | Encoding::Jsonb | Encoding::Wkb => None,
+        Encoding::Json | Encoding::Jsonb | Encoding::Wkb | Encoding::Native => None,
     }
 }
 
 /// Whether a value can have more digits before or after the point than the column.
-fn exceeds(kind: ValueKind, precision: u16, scale: u16) -> bool {
+fn exceeds(kind: &ValueKind, precision: u16, scale: u16) -> bool {
     let (digits, after_point) = match kind {
-        ValueKind::Decimal { precision, scale } => (u16::from(precision), u16::from(scale)),
+        ValueKind::Decimal { precision, scale } => (u16::from(*precision), u16::from(*scale)),
         ValueKind::Bool => (1, 0),
         ValueKind::UInt8 => (3, 0),
         ValueKind::Int16 => (5, 0),
@@ -204,7 +212,7 @@ mod tests {
             (ValueKind::Spatial, PgType::Spatial("geometry(Point,4326)".to_owned())),
         ];
         for (kind, pg_type) in accepted {
-            assert!(encoding(kind, &pg_type, false).is_some(), "{kind:?} into {pg_type}");
+            assert!(encoding(&kind, &pg_type, false).is_some(), "{kind:?} into {pg_type}");
         }
         let refused = [
             (ValueKind::Int64, PgType::Int4),
@@ -229,39 +237,39 @@ mod tests {
             (ValueKind::Spatial, PgType::Text),
         ];
         for (kind, pg_type) in refused {
-            assert!(encoding(kind, &pg_type, false).is_none(), "{kind:?} into {pg_type}");
+            assert!(encoding(&kind, &pg_type, false).is_none(), "{kind:?} into {pg_type}");
         }
         assert_eq!(
-            encoding(ValueKind::Timestamp { digits: None }, &PgType::TimestampTz(Some(3)), true),
+            encoding(&ValueKind::Timestamp { digits: None }, &PgType::TimestampTz(Some(3)), true),
             Some(Encoding::TimestampTzOfLocal { digits: 3 })
         );
-        assert_eq!(encoding(ValueKind::Date, &PgType::TimestampTz(None), true), None);
+        assert_eq!(encoding(&ValueKind::Date, &PgType::TimestampTz(None), true), None);
     }
 
     #[test]
     fn characters_are_counted_only_where_the_source_can_exceed_the_column() {
         let text = |chars_max| ValueKind::Text { chars_max };
         let varchar = PgType::Varchar(Some(20));
-        assert_eq!(encoding(text(Some(20)), &varchar, false), Some(Encoding::Text { chars_max: None }));
-        assert_eq!(encoding(text(Some(21)), &varchar, false), Some(Encoding::Text { chars_max: Some(20) }));
-        assert_eq!(encoding(text(None), &varchar, false), Some(Encoding::Text { chars_max: Some(20) }));
+        assert_eq!(encoding(&text(Some(20)), &varchar, false), Some(Encoding::Text { chars_max: None }));
+        assert_eq!(encoding(&text(Some(21)), &varchar, false), Some(Encoding::Text { chars_max: Some(20) }));
+        assert_eq!(encoding(&text(None), &varchar, false), Some(Encoding::Text { chars_max: Some(20) }));
     }
 
     #[test]
     fn a_narrower_column_is_said_to_be_checked_and_an_equal_one_is_not() {
         let decimal = |precision, scale| ValueKind::Decimal { precision, scale };
-        let said = |kind, pg_type: &PgType, second_digits| {
+        let said = |kind: ValueKind, pg_type: &PgType, second_digits| {
             let source = SourceColumn {
                 column_id: 1,
                 name: "c".to_owned(),
                 declared: String::new(),
-                kind: Ok(kind),
+                kind: Ok(kind.clone()),
                 nullable: true,
                 collation: None,
                 converted: None,
                 second_digits,
             };
-            note(&source, kind, encoding(kind, pg_type, true).unwrap(), SubMicrosecond::Truncate)
+            note(&source, &kind, encoding(&kind, pg_type, true).unwrap(), SubMicrosecond::Truncate)
         };
         let checked = |sentence: &str| Some(Note::Checked(sentence.to_owned()));
         let narrow = PgType::Numeric(Some((5, 2)));
@@ -272,9 +280,12 @@ mod tests {
         assert_eq!(said(ValueKind::UInt8, &narrow, None), None);
         assert_eq!(said(ValueKind::Text { chars_max: Some(9) }, &PgType::Varchar(Some(5)), None), checked("at most 5 characters"));
         let moment = ValueKind::Timestamp { digits: None };
-        assert_eq!(said(moment, &PgType::Timestamp(Some(3)), Some(3)), None);
-        assert_eq!(said(moment, &PgType::Timestamp(Some(3)), Some(7)), checked("at most 3 fractional digits of a second"));
-        assert_eq!(said(moment, &PgType::Timestamp(None), Some(7)), Some(Note::Converted("its seventh fractional digit cut".to_owned())));
+        assert_eq!(said(moment.clone(), &PgType::Timestamp(Some(3)), Some(3)), None);
+        assert_eq!(said(moment.clone(), &PgType::Timestamp(Some(3)), Some(7)), checked("at most 3 fractional digits of a second"));
+        assert_eq!(
+            said(moment.clone(), &PgType::Timestamp(None), Some(7)),
+            Some(Note::Converted("its seventh fractional digit cut".to_owned()))
+        );
         assert_eq!(said(moment, &PgType::Timestamp(None), Some(6)), None);
     }
 }

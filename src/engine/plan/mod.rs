@@ -4,6 +4,7 @@ mod added;
 mod create;
 mod fit;
 mod form;
+mod passage;
 mod reason;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use self::wanted::wanted_columns;
 use crate::config::TableConfig;
 use crate::copy::Encoding;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{ColumnPart, Isolation, PgType, Refresh, SourceColumn, SourceDescription, TargetColumn, fold_identifiers};
+use crate::table::{ColumnPart, Isolation, PgType, Refresh, SourceCast, SourceColumn, SourceDescription, TargetColumn, fold_identifiers};
 use crate::target::{Guards, Publication, PublishWay, TargetDescription};
 
 /// One column's way from source to target.
@@ -26,6 +27,8 @@ pub struct PlannedColumn {
     pub source: String,
     /// What of it.
     pub part: ColumnPart,
+    /// What a PostgreSQL source does to its values before it sends them.
+    pub cast: Option<SourceCast>,
     /// Its name in the target.
     pub target: String,
     /// The form it is written in.

@@ -2,7 +2,7 @@
 
 use crate::engine::plan::PlannedColumn;
 use crate::report::{Basis, Expected, LastSuccess};
-use crate::table::{ColumnPart, SourceColumn, SourceDescription, ValueKind};
+use crate::table::{ColumnPart, PgType, SourceColumn, SourceDescription, ValueKind};
 
 /// What a text or a run of bytes is taken to be long on average, where its type allows more.
 const USUAL_BYTES: u64 = 32;
@@ -32,13 +32,13 @@ fn usual_bytes(source: &SourceDescription, column: &PlannedColumn) -> u64 {
     match (column.part, described.map(|described| &described.kind)) {
         (ColumnPart::Offset, _) => 2,
         (ColumnPart::Srid, _) => 4,
-        (ColumnPart::Value, Some(Ok(kind))) => of_kind(*kind),
+        (ColumnPart::Value, Some(Ok(kind))) => of_kind(kind),
         (ColumnPart::Value, Some(Err(_)) | None) => USUAL_BYTES,
     }
 }
 
-fn of_kind(kind: ValueKind) -> u64 {
-    match kind {
+fn of_kind(kind: &ValueKind) -> u64 {
+    match *kind {
         ValueKind::Bool => 1,
         ValueKind::UInt8 | ValueKind::Int16 => 2,
         ValueKind::Int32 | ValueKind::Float32 | ValueKind::Date => 4,
@@ -54,5 +54,20 @@ fn of_kind(kind: ValueKind) -> u64 {
         ValueKind::Text { chars_max: Some(chars) } => u64::from(chars).min(USUAL_BYTES),
         ValueKind::Bytes => USUAL_BYTES,
         ValueKind::Text { chars_max: None } | ValueKind::Xml | ValueKind::Json | ValueKind::Spatial => USUAL_BYTES_UNLIMITED,
+        ValueKind::Postgres(ref pg_type) => of_type(pg_type),
+    }
+}
+
+fn of_type(pg_type: &PgType) -> u64 {
+    match pg_type {
+        PgType::Bool => 1,
+        PgType::Int2 => 2,
+        PgType::Int4 | PgType::Float4 | PgType::Date => 4,
+        PgType::Int8 | PgType::Float8 | PgType::Time(_) | PgType::Timestamp(_) | PgType::TimestampTz(_) => 8,
+        PgType::Uuid => 16,
+        PgType::Numeric(Some((precision, _))) => 8 + u64::from(*precision).div_ceil(4).min(USUAL_BYTES),
+        PgType::Varchar(Some(chars)) | PgType::Char(chars) => u64::from(*chars).min(USUAL_BYTES),
+        PgType::Numeric(None) | PgType::Varchar(None) | PgType::Text | PgType::Bytea | PgType::Other(_) => USUAL_BYTES,
+        PgType::Xml | PgType::Json | PgType::Jsonb | PgType::Spatial(_) => USUAL_BYTES_UNLIMITED,
     }
 }

@@ -69,7 +69,7 @@ async fn verify_one(job: TableJob, sampling: Sampling, (position, tables): (usiz
 
 async fn verify(job: &TableJob, sampling: Sampling) -> Result<(Comparison, Vec<String>)> {
     let stop = &job.run.stop;
-    let mut sides = stop.or_done(Sides::open(job)).await.map_err(explained)?;
+    let mut sides = stop.or_done(Box::pin(Sides::open(job))).await.map_err(explained)?;
     let mut compared = stop.or_done(compare(job, sampling, &mut sides)).await;
     if compared.as_ref().is_err_and(wants_text_as_bytes) {
         sides.read_text_as_bytes();

@@ -3,7 +3,7 @@
 use super::row::Hashes;
 use crate::copy::{CopyRow, Encoding, ordinal};
 use crate::engine::plan::PlannedColumn;
-use crate::table::{ColumnPart, KeyRanges, RangeBounds, RangeKind, SourceColumn, ValueKind};
+use crate::table::{ColumnPart, KeyRanges, PgType, RangeBounds, RangeKind, SourceColumn, ValueKind};
 
 /// How many ranges a table is divided into.
 const RANGES: usize = 16_384;
@@ -30,7 +30,7 @@ impl RangeMap {
         if column.part != ColumnPart::Value {
             return None;
         }
-        let (kind, limits) = range_kind(source.kind.as_ref().ok().copied()?)?;
+        let (kind, limits) = range_kind(source.kind.as_ref().ok()?)?;
         // A bound beyond the source's type would be refused there.
         let (least, greatest) = (ends.0.clamp(limits.0, limits.1), ends.1.clamp(limits.0, limits.1));
         let span = i128::from(greatest) - i128::from(least) + 1;
@@ -94,11 +94,11 @@ fn push(runs: &mut Vec<(usize, usize)>, run: (usize, usize)) {
 }
 
 /// The type in which bounds are given to the source, and the values that it has.
-fn range_kind(kind: ValueKind) -> Option<(RangeKind, (i64, i64))> {
+fn range_kind(kind: &ValueKind) -> Option<(RangeKind, (i64, i64))> {
     let number = |of_type: &str, least: i64, greatest: i64| Some((RangeKind::Number(of_type.to_owned()), (least, greatest)));
     // Days from 2000-01-01 to 0001-01-01, 1753-01-01, 1900-01-01, 2079-06-06 and 9999-12-31.
     let day = |of_type, least, greatest| Some((RangeKind::Day(of_type), (least, greatest)));
-    match kind {
+    match *kind {
         ValueKind::UInt8 => number("tinyint", 0, 255),
         ValueKind::Int16 => number("smallint", i16::MIN.into(), i16::MAX.into()),
         ValueKind::Int32 => number("int", i32::MIN.into(), i32::MAX.into()),
@@ -114,6 +114,14 @@ fn range_kind(kind: ValueKind) -> Option<(RangeKind, (i64, i64))> {
         ValueKind::Bool | ValueKind::Float32 | ValueKind::Float64 | ValueKind::Time | ValueKind::TimestampTz => None,
         ValueKind::Text { .. } | ValueKind::Bytes | ValueKind::Uuid | ValueKind::Xml | ValueKind::Json => None,
         ValueKind::RowVersion { .. } | ValueKind::Spatial => None,
+        ValueKind::Postgres(ref pg_type) => match pg_type {
+            PgType::Int2 => number("smallint", i16::MIN.into(), i16::MAX.into()),
+            PgType::Int4 => number("integer", i32::MIN.into(), i32::MAX.into()),
+            PgType::Int8 => number("bigint", i64::MIN, i64::MAX),
+            PgType::Date => day("date", -730_119, 2_921_939),
+            PgType::Timestamp(_) => day("timestamp", -730_119, 2_921_939),
+            _ => None,
+        },
     }
 }
 
@@ -190,6 +198,7 @@ mod tests {
             second_digits: None,
         };
         let column = PlannedColumn {
+            cast: None,
             source: "k".to_owned(),
             part: ColumnPart::Value,
             target: "k".to_owned(),

@@ -167,6 +167,7 @@ fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> 
     let select = |column: &PlannedColumn| SelectColumn {
         name: column.source.clone(),
         part: column.part,
+        cast: column.cast.clone(),
         encoding: column.encoding,
         required: false,
     };

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn column(name: &str, part: ColumnPart, encoding: Encoding) -> SelectColumn {
-        SelectColumn { name: name.to_owned(), part, encoding, required: false }
+        SelectColumn { name: name.to_owned(), part, encoding, required: false, cast: None }
     }
 
     #[test]

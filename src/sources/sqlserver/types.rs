@@ -235,7 +235,8 @@ mod tests {
         for (raw, declared, selected, created) in cases {
             let (column, form) = describe(raw);
             assert_eq!(column.declared, declared);
-            let selects = SelectColumn { name: "c".to_owned(), part: ColumnPart::Value, encoding: Encoding::Wkb, required: false };
+            let selects =
+                SelectColumn { name: "c".to_owned(), part: ColumnPart::Value, encoding: Encoding::Wkb, required: false, cast: None };
             assert_eq!(selects.expression(form), selected);
             assert_eq!(column.kind.unwrap().natural_type().to_string(), created);
         }

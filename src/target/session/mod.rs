@@ -9,26 +9,18 @@ mod transaction;
 use std::time::Duration;
 
 use futures_util::future::join3;
-use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use tokio_postgres::config::SslMode as DriverSslMode;
-use tokio_postgres::{CancelToken, Client, Config, CopyOutStream, Error, Row};
+use tokio_postgres::{CancelToken, Client, CopyOutStream, Error, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::parameter::{Parameter, typed};
 pub(super) use self::transaction::Transaction;
-use super::error::{connect_error, refuses_credentials, target_error};
+use super::error::target_error;
 use super::patience::Patience;
-use super::tls;
-use crate::config::{Credentials, SslMode, TargetSettings};
-use crate::error::{ErrorKind, Passing, Result, SyncError};
+use crate::config::TargetSettings;
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::postgres::{Connected, Side, connect};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of that one of several addresses may take.
-const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
-/// A server that acknowledges nothing for so long is gone, and so is one that for so long takes none of what is sent to it. It stands above the number
-/// of keepalives; those that come before are at 10 and 15 s.
-const GONE_AFTER: Duration = Duration::from_secs(20);
 /// How long it may take to ask the server to give up a statement.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 /// What every transaction sets for itself, whatever role, database or pool would have it inherit.
@@ -84,50 +76,20 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::TargetConnect`], [`ErrorKind::TargetLogin`], or [`ErrorKind::TargetSchema`] for a database that is not UTF8.
     pub async fn open(settings: &TargetSettings, application: &str) -> Result<Self> {
-        let mut credentials = settings.login.credentials();
-        loop {
-            match Box::pin(Self::log_in(settings, &credentials, application)).await {
-                Err(error) if refuses_credentials(&error) => {
-                    credentials = Box::pin(settings.login.after_refusal(&credentials, error)).await?;
-                }
-                done => return done,
-            }
-        }
-    }
-
-    async fn log_in(settings: &TargetSettings, credentials: &Credentials, application: &str) -> Result<Self> {
-        let tls = tls::connector(settings)?;
-        let server = format!("{}:{}", settings.host, settings.port);
-        let limit = CONNECT_TIMEOUT.min(settings.idle_timeout);
-        let silent = |_| {
-            SyncError::new(
-                ErrorKind::TargetConnect,
-                format!("PostgreSQL {server} did not answer within {}", humantime::format_duration(limit)),
-            )
-            .with_remedy("Check that a PostgreSQL answers there (PG_HOST, PG_PORT); TARGET_IDLE_TIMEOUT may be too short")
-            .with_passing(Passing::Unreachable)
-        };
-        let (client, driver) = timeout(limit, driver_config(settings, credentials, application).connect(tls.clone()))
-            .await
-            .map_err(silent)?
-            .map_err(|error| connect_error(&server, error))?;
-        let driving = tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "the connection to the target ended");
-            }
-        });
+        let connected = Box::pin(connect(Side::Target, &settings.server, settings.idle_timeout, application)).await?;
+        let Connected { client, driver, tls, limit } = connected;
         let mut session = Self {
             cancel: client.cancel_token(),
             client,
             tls,
-            patience: Patience::new(settings.idle_timeout, server.clone(), driving.abort_handle()),
+            patience: Patience::new(settings.idle_timeout, settings.server.server(), driver),
             login: Login { settings: settings.clone(), application: application.to_owned() },
             begins_with: SETTINGS.to_owned(),
             standing: false,
             state_schema: settings.state_schema.clone(),
             done_before: Vec::new(),
         };
-        timeout(limit, session.prepare()).await.map_err(silent)??;
+        limit.wait(session.prepare()).await?;
         Ok(session)
     }
 
@@ -154,7 +116,7 @@ impl Session {
         match row.get::<_, &str>(0) {
             "UTF8" => Ok(()),
             other => {
-                let database = &self.login.settings.database;
+                let database = &self.login.settings.server.database;
                 Err(SyncError::new(ErrorKind::TargetSchema, format!("database {database} has the encoding {other}; it must be UTF8")))
             }
         }
@@ -239,30 +201,4 @@ impl Session {
             Err(_) => tracing::debug!("the statement in hand could not be cancelled in time"),
         }
     }
-}
-
-fn driver_config(settings: &TargetSettings, credentials: &Credentials, application: &str) -> Config {
-    let mut config = Config::new();
-    let socket = settings.host.starts_with('/');
-    config
-        .host(&settings.host)
-        .port(settings.port)
-        .dbname(&settings.database)
-        .user(&credentials.user)
-        .application_name(application)
-        .connect_timeout(ADDRESS_TIMEOUT)
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(5))
-        .keepalives_retries(3)
-        .tcp_user_timeout(GONE_AFTER)
-        .ssl_mode(match settings.sslmode {
-            _ if socket => DriverSslMode::Disable,
-            SslMode::Disable => DriverSslMode::Disable,
-            SslMode::Prefer => DriverSslMode::Prefer,
-            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => DriverSslMode::Require,
-        });
-    if let Some(password) = &credentials.password {
-        config.password(password.expose_secret());
-    }
-    config
 }

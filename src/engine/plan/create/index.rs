@@ -95,7 +95,7 @@ fn new_index(index: &SourceIndex, columns: &[PlannedColumn], key: &[usize], warn
         unique: index.unique,
         constraint: index.constraint && predicate.is_none(),
         key: new_key,
-        nullable,
+        nullable: nullable && index.nulls_equal,
         included,
         predicate,
     })

@@ -7,7 +7,7 @@ mod tokens;
 
 use super::PlannedColumn;
 use crate::config::TableConfig;
-use crate::table::{ColumnDefinition, ColumnPart, PgType, SourceColumn, SourceDescription, SourceIdentity};
+use crate::table::{ColumnDefinition, ColumnPart, PgType, SourceColumn, SourceDescription, SourceIdentity, ValueKind};
 use crate::target::{NewColumn, NewIdentity, NewTable};
 
 /// How much of a source's expression a warning shows.
@@ -63,6 +63,9 @@ fn add_values(
             shown if shown.is_empty() => format!("column {}: the source computes it; the target holds its values", source.name),
             shown => format!("column {}: the source computes it as {shown}; the target holds its values", source.name),
         });
+    } else if let (Some(default), Ok(ValueKind::Postgres(_))) = (&definition.default, &source.kind) {
+        // The source names only those that need nothing of its database.
+        column.default = Some(default.clone());
     } else if let Some(default) = &definition.default {
         match default::translate(default, source, &column.pg_type, config.options.source_time_zone.as_ref()) {
             Ok(default) => column.default = default,

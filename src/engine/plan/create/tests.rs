@@ -57,6 +57,7 @@ fn source(definition: SourceDefinition) -> SourceDescription {
 
 fn index(name: &str, key: &[&str]) -> SourceIndex {
     SourceIndex {
+        nulls_equal: true,
         name: name.to_owned(),
         form: IndexForm::Rows,
         unique: false,

@@ -6,7 +6,7 @@ use super::definition::{About, database_prefix};
 use super::{Queries, get, text};
 use crate::error::Result;
 use crate::sources::sqlserver::client::Connection;
-use crate::table::{IndexForm, SourceForeignKey, SourceIndex, SourceTable};
+use crate::table::{IndexForm, Quoting, SourceForeignKey, SourceIndex, SourceTable};
 
 impl Connection {
     /// Reads the foreign keys of `table` that point at other tables or itself, and what could not be seen.
@@ -38,7 +38,12 @@ impl Connection {
                 Some(key) => key.columns.push(pair),
                 None => keys.push(SourceForeignKey {
                     name,
-                    references: SourceTable { database: table.database.clone(), schema: text(row, 1)?, table: text(row, 2)? },
+                    references: SourceTable {
+                        database: table.database.clone(),
+                        schema: text(row, 1)?,
+                        table: text(row, 2)?,
+                        quoting: Quoting::Brackets,
+                    },
                     columns: vec![pair],
                     actions: actions(row)?,
                     disabled: get::<bool>(row, 7)?.unwrap_or(false),
@@ -82,6 +87,7 @@ impl Connection {
 fn index(row: &Row) -> Result<SourceIndex> {
     let flag = |index| Ok(get::<bool>(row, index)?.unwrap_or(false));
     Ok(SourceIndex {
+        nulls_equal: true,
         name: get::<&str>(row, 1)?.unwrap_or_default().to_owned(),
         form: match get::<u8>(row, 2)? {
             Some(1 | 2 | 7) => IndexForm::Rows,

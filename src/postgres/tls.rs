@@ -11,15 +11,16 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::{SslMode, TargetSettings};
+use crate::config::{PostgresSettings, SslMode};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::tls::{Unverified, subject};
 
-/// A connector that verifies as much as the settings' `sslmode` says, against `sslrootcert`, or the system's authorities and those packed with the function.
+/// A connector that verifies as much as the settings say, against the authorities that they name, or the system's and those packed with the
+/// function.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the authorities cannot be read.
-pub(super) fn connector(settings: &TargetSettings) -> Result<MakeRustlsConnect> {
+pub(super) fn connector(settings: &PostgresSettings) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match settings.sslmode {
         SslMode::Disable | SslMode::Prefer | SslMode::Require => Arc::new(Unverified(provider.clone())),
@@ -28,40 +29,42 @@ pub(super) fn connector(settings: &TargetSettings) -> Result<MakeRustlsConnect> 
     };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| tls_error(error.to_string()))?
+        .map_err(|error| tls_error(settings, error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn chain_verifier(settings: &TargetSettings, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
+fn chain_verifier(settings: &PostgresSettings, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
     let mut roots = RootCertStore::empty();
+    let names = settings.named_by.rootcert();
     match &settings.sslrootcert {
         Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| tls_error(format!("PG_SSLROOTCERT {}: {error}", path.display())))?;
+            for certificate in certificates(settings, path)? {
+                roots.add(certificate).map_err(|error| tls_error(settings, format!("{names} {}: {error}", path.display())))?;
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            let packed = settings.packed_authorities.as_deref().map(certificates).transpose()?;
+            let packed = settings.packed_authorities.as_deref().map(|path| certificates(settings, path)).transpose()?;
             roots.add_parsable_certificates(packed.into_iter().flatten());
         }
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|error| tls_error(format!("no certificate authority to verify PostgreSQL's certificate with: {error}")))
+        .map_err(|error| tls_error(settings, format!("no certificate authority to verify PostgreSQL's certificate with: {error}")))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+fn certificates(settings: &PostgresSettings, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    read.map_err(|error| tls_error(format!("the certificate authorities in {} cannot be read: {error}", path.display())))
+    read.map_err(|error| tls_error(settings, format!("the certificate authorities in {} cannot be read: {error}", path.display())))
 }
 
-fn tls_error(sentence: String) -> SyncError {
+fn tls_error(settings: &PostgresSettings, sentence: String) -> SyncError {
+    let (rootcert, sslmode) = (settings.named_by.rootcert(), settings.named_by.sslmode());
     SyncError::new(ErrorKind::Config, sentence)
-        .with_remedy("PG_SSLROOTCERT names a PEM file of authorities; PG_SSLMODE says how much is verified")
+        .with_remedy(format!("{rootcert} names a PEM file of authorities; {sslmode} says how much is verified"))
 }
 
 /// Verifies the chain, and where `any_host` not the host's name (`verify-ca`); a refusal says whose certificate it was.

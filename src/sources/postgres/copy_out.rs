@@ -1,0 +1,102 @@
+//! The streaming read: one COPY, whose rows are handed on byte for byte.
+//!
+//! A stream ends early only in an error. The server closes it with a trailer behind the last row, and what it is asked then in the same transaction it
+//! answers only if nothing went wrong: rows without the two are not all rows.
+
+use std::pin::{Pin, pin};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, TryStreamExt};
+use tokio_postgres::CopyOutStream;
+
+use super::client::{Connection, Patience};
+use super::error::source_error;
+use super::select::copy;
+use crate::copy::{BUFFER_BYTES, Batch, BatchSink, CopyRow, StreamReader};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
+use crate::sources::reading::nobody_listens;
+use crate::sources::{ReadSummary, Selection};
+
+/// A stream that always finds rows waiting would never let anybody else have a turn.
+const PIECES_A_TURN: u64 = 1_024;
+
+impl Connection {
+    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error, [`ErrorKind::BadValue`] for a value that cannot be cast,
+    /// [`ErrorKind::Stopped`] when nobody takes the buffers any more.
+    pub async fn read(mut self, selection: &Selection, mut sink: BatchSink) -> Result<ReadSummary> {
+        self.patience.wait(&self.server.clone(), self.begin()).await?;
+        let Self { client, server, patience, .. } = &self;
+        let failed = |error| source_error(&format!("read {}", selection.table), server, error);
+        let opening = async { client.copy_out(&copy(selection)).await.map_err(failed) };
+        let mut stream = pin!(patience.wait(server, opening).await?);
+        let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), read: 0 };
+        let mut batch = Batch { bytes: sink.take().await, rows: 0 };
+        let mut pieces = 0_u64;
+        while let Some(piece) = next(&mut stream, *patience, server, failed).await? {
+            rows.take(&piece, &mut batch).map_err(|error| broken(selection, server, error))?;
+            if batch.bytes.len() >= BUFFER_BYTES {
+                sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
+                batch = Batch { bytes: sink.take().await, rows: 0 };
+            }
+            pieces += 1;
+            if pieces.is_multiple_of(PIECES_A_TURN) {
+                tokio::task::yield_now().await;
+            }
+        }
+        let read = rows.read;
+        rows.reader.finish().map_err(|_| cut_short(read, server))?;
+        let ending = async { client.batch_execute("SELECT; COMMIT").await.map_err(failed) };
+        patience.wait(server, ending).await?;
+        if batch.rows > 0 {
+            sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
+        }
+        Ok(ReadSummary { rows: read, ..ReadSummary::default() })
+    }
+}
+
+/// The rows of one read.
+struct Rows {
+    reader: StreamReader,
+    read: u64,
+}
+
+impl Rows {
+    /// Adds the rows that are whole with this piece to the batch.
+    fn take(&mut self, piece: &[u8], batch: &mut Batch) -> Result<(), crate::copy::RowError> {
+        let before = batch.rows;
+        self.reader.push(piece, |row: CopyRow<'_>| {
+            batch.bytes.extend_from_slice(&row.count().to_be_bytes());
+            batch.bytes.extend_from_slice(row.bytes());
+            batch.rows += 1;
+        })?;
+        self.read += batch.rows - before;
+        Ok(())
+    }
+}
+
+/// The next piece of a stream, as long as the server may take for it.
+async fn next(
+    stream: &mut Pin<&mut CopyOutStream>,
+    patience: Patience,
+    server: &str,
+    failed: impl Fn(tokio_postgres::Error) -> SyncError,
+) -> Result<Option<Bytes>> {
+    // As a rule there is one already: each row is a piece.
+    match stream.try_next().now_or_never() {
+        Some(piece) => piece.map_err(failed),
+        None => patience.wait(server, async { stream.try_next().await.map_err(failed) }).await,
+    }
+}
+
+fn broken(selection: &Selection, server: &str, error: crate::copy::RowError) -> SyncError {
+    let sentence = format!("could not read {} at PostgreSQL {server}: the stream is not understood: {error}", selection.table);
+    SyncError::new(ErrorKind::SourceRead, sentence)
+}
+
+fn cut_short(rows: u64, server: &str) -> SyncError {
+    SyncError::new(ErrorKind::SourceRead, format!("the stream from PostgreSQL {server} ended after {rows} rows, without its trailer"))
+        .with_passing(Passing::ConnectionLost)
+}
