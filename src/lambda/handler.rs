@@ -11,6 +11,7 @@ use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Instrument, info_span, warn};
 
 use super::event::Event;
@@ -46,9 +47,11 @@ pub async fn run(env: Env) -> Result<(), lambda_runtime::Error> {
         async move { function.invoke(event).await }.instrument(span)
     });
     let runtime = Runtime::new(service).layer(TracingLayer::new()).layer(MapRequestLayer::new(hand_on_as_text));
+    // Heard before the first event is asked for, so that nobody is killed in the middle of one.
+    let terminate = signal(SignalKind::terminate()).ok();
     tokio::select! {
         served = runtime.run() => served,
-        () = function.terminated() => Ok(()),
+        () = function.terminated(terminate) => Ok(()),
     }
 }
 
@@ -110,11 +113,9 @@ impl Function {
     }
 
     /// Ends once the process was asked to terminate and the invocation under way, if any, has been rolled back and answered.
-    async fn terminated(&self) {
-        let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            return std::future::pending().await;
-        };
-        signal.recv().await;
+    async fn terminated(&self, terminate: Option<Signal>) {
+        let Some(mut terminate) = terminate else { return std::future::pending().await };
+        terminate.recv().await;
         if !self.request_stop() {
             return;
         }

@@ -249,3 +249,49 @@ async fn no_secret_comes_back_out_of_an_event_or_a_configuration_that_does_not_k
     }
     heard.is_silent();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_comes_out_of_a_dsn() {
+    let mut site = site(&Aws::ministack()).await;
+    site.set("RUST_LOG", "trace").keep(&["customer"]);
+    let value = |site: &Site, name: &str| site.env().iter().find(|(other, _)| other == name).unwrap().1.clone();
+    let (port, database) = (value(&site, "PG_PORT"), value(&site, "PG_DB"));
+    for name in ["PG_HOST", "PG_PORT", "PG_DB", "PG_USER", "PG_PASSWORD"] {
+        site.unset(name);
+    }
+    let server = format!("127.0.0.1:{port}/{database}");
+    let good = format!("postgres://sync:{PASSWORD}@{server}");
+    let wrong = [
+        format!("postgres://sync:canary-wrong@{server}"),
+        format!("postgres://sync:canary%ZZ@{server}"),
+        format!("postgres://sync:canary-mode@{server}?sslmode=canary-maybe"),
+        format!("postgres://sync:canary-port@127.0.0.1:canary/{database}"),
+        format!("postgres://sync:canary@canary@canary@{server}"),
+        format!("host=127.0.0.1 port={port} dbname={database} user=sync password='canary-open"),
+        format!("host=127.0.0.1 port={port} dbname={database} user=sync passwd=canary-word"),
+        format!("sqlserver://sync:canary-scheme@{server}"),
+        "canary-nothing-else".to_owned(),
+    ];
+    let mut heard = Heard::default();
+    site.set("TARGET_DSN", &good);
+    heard.run("a run with a DSN", site.run(&["multi_sync"]).await);
+    heard.run("a check of a DSN", site.run(&["config", "check"]).await);
+    for dsn in &wrong {
+        site.set("TARGET_DSN", dsn);
+        let refused = site.run(&["multi_sync", "--json"]).await;
+        assert!(refused.code != Some(0), "{dsn}: {refused:?}");
+        heard.run(dsn, refused);
+        heard.invocations(dsn, &site, &[SCHEDULED]).await;
+    }
+    site.set("TARGET_DSN", &good);
+    for what in ["HOST", "PORT", "USER", "PASSWORD", "ENCRYPT"] {
+        site.unset(&format!("SQL_SERVER_MCTM_{what}"));
+    }
+    for dsn in &wrong {
+        site.set("SOURCE_MCTM_DSN", dsn);
+        for command in [&["multi_sync", "--json"][..], &["config", "check"]] {
+            heard.run(dsn, site.run(command).await);
+        }
+    }
+    heard.is_silent();
+}
