@@ -126,10 +126,32 @@ async fn types_that_differ_are_cast_where_nothing_is_lost_and_refused_by_name_wh
     site.from.execute("UPDATE wide SET words = 'canary-value'").await;
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("wide");
-    assert!(error.contains("varying(3)") && error.contains("words") && !error.contains("canary"), "{error}");
-    site.to.execute("ALTER TABLE wide ALTER n TYPE numeric(5,1), ALTER words TYPE text").await;
-    let body = site.json(&["multi_sync"]).await;
-    assert!(body.error_of("wide").contains("n (numeric(5,2)) does not fit the target's n (numeric(5,1))"), "{body}");
+    assert!(error.contains("column words, row id=1: the value has 12 characters and the column takes 3"), "{error}");
+    assert!(!body.to_string().contains("canary"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_target_would_round_or_refuse_fails_its_table_by_column_and_key() {
+    let sql = "CREATE TABLE wide (id integer PRIMARY KEY, n numeric, at timestamptz, c char(4), need text); \
+         INSERT INTO wide SELECT n, 1.50, '2026-01-01 00:00:01', 'ab', '' FROM generate_series(1, 40000) AS n";
+    let site = PgSite::new(sql, &["wide"]).await;
+    let target = "CREATE TABLE wide (id integer PRIMARY KEY, n numeric(4,1), at timestamptz(0), c char(2), need text NOT NULL)";
+    site.to.execute(&format!("SET ROLE sync; {target}")).await;
+    site.sync().await;
+    assert_eq!(site.to.value("SELECT count(*) FROM wide WHERE n = 1.5 AND c = 'ab'").await, "40000");
+    for (change, expected) in [
+        ("n = 1.55", "column n, row id=39000: the value has more than the 1 digits after the point"),
+        ("n = 1234", "column n, row id=39000: the value is too large for numeric(4,1)"),
+        ("at = '2026-01-01 00:00:01.5'", "column at, row id=39000: the value has more than the 0 fractional digits"),
+        ("c = 'abc'", "column c, row id=39000: the value has 3 characters and the column takes 2"),
+        ("need = NULL", "column need, row id=39000: the value is NULL"),
+    ] {
+        site.from.execute(&format!("UPDATE wide SET {change} WHERE id = 39000")).await;
+        let body = site.json(&["multi_sync"]).await;
+        assert!(body.error_of("wide").contains(expected), "{change}: {body}");
+        site.from.execute("UPDATE wide SET n = 1.5, at = '2026-01-01 00:00:01', c = 'ab', need = '' WHERE id = 39000").await;
+    }
+    assert_eq!(site.to.value("SELECT count(*) FROM wide WHERE n = 1.5").await, "40000");
 }
 
 #[tokio::test(flavor = "multi_thread")]
