@@ -22,6 +22,8 @@ pub enum Canonical {
     Blanks,
     /// `jsonb`: nor do the order of keys, white space and how a number is spelled.
     Jsonb,
+    /// An array: nor does the number of its elements' type.
+    Array,
     /// `xml`: nor does a declaration that says nothing.
     Xml,
 }
@@ -33,6 +35,7 @@ impl Canonical {
             Encoding::Numeric { .. } => Canonical::Numeric,
             Encoding::Char { .. } => Canonical::Blanks,
             Encoding::Jsonb => Canonical::Jsonb,
+            Encoding::NativeArray => Canonical::Array,
             Encoding::Xml { .. } if xml => Canonical::Xml,
             Encoding::Bool | Encoding::Int2 | Encoding::Int4 | Encoding::Int8 | Encoding::Float4 | Encoding::Float8 => Canonical::AsIs,
             Encoding::Date | Encoding::Time { .. } | Encoding::Timestamp { .. } | Encoding::TimestampTz { .. } => Canonical::AsIs,
@@ -53,6 +56,7 @@ impl Canonical {
                 None => out.extend_from_slice(field),
             },
             Canonical::Xml => xml(field, out),
+            Canonical::Array => array(field, out),
         }
     }
 }
@@ -60,6 +64,13 @@ impl Canonical {
 fn without_blanks(field: &[u8]) -> &[u8] {
     let kept = field.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
     &field[..kept]
+}
+
+/// The number of dimensions, whether there may be NULLs (which show by themselves), the type, and then all else.
+fn array(field: &[u8], out: &mut Vec<u8>) {
+    let (head, elements) = field.split_at(field.len().min(12));
+    out.extend_from_slice(&head[..head.len().min(4)]);
+    out.extend_from_slice(elements);
 }
 
 /// Weight, sign and groups without zeros at either end; the display scale is left out.

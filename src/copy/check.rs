@@ -26,7 +26,7 @@ pub fn check_limits(encoding: Encoding, field: &[u8]) -> Result<(), CellError> {
         Encoding::TimestampTz { .. } | Encoding::TimestampTzOfLocal { .. } | Encoding::DateOfText => Ok(()),
         Encoding::Text { chars_max: None } | Encoding::Xml { chars_max: None } | Encoding::Json | Encoding::Jsonb => Ok(()),
         Encoding::Bytea | Encoding::Uuid | Encoding::UuidOfText | Encoding::Int8OfBytes => Ok(()),
-        Encoding::Wkb | Encoding::Ewkb | Encoding::Native => Ok(()),
+        Encoding::Wkb | Encoding::Ewkb | Encoding::Native | Encoding::NativeArray => Ok(()),
     }
 }
 
@@ -42,7 +42,13 @@ pub fn has_limits(encoding: Encoding) -> bool {
         | Encoding::TimestampTzOfLocal { digits } => digits < 6,
         Encoding::Bool | Encoding::Int2 | Encoding::Int4 | Encoding::Int8 | Encoding::Float4 | Encoding::Float8 => false,
         Encoding::Date | Encoding::DateOfText | Encoding::Json | Encoding::Jsonb | Encoding::Bytea => false,
-        Encoding::Uuid | Encoding::UuidOfText | Encoding::Int8OfBytes | Encoding::Wkb | Encoding::Ewkb | Encoding::Native => false,
+        Encoding::Uuid
+        | Encoding::UuidOfText
+        | Encoding::Int8OfBytes
+        | Encoding::Wkb
+        | Encoding::Ewkb
+        | Encoding::Native
+        | Encoding::NativeArray => false,
     }
 }
 

@@ -82,23 +82,29 @@ async fn every_type_arrives_byte_for_byte_in_a_new_table_and_in_staging() {
 async fn types_of_the_databases_own_pass_where_their_values_mean_the_same() {
     let types = "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN code AS varchar(3) CHECK (VALUE <> ''); \
          CREATE TYPE pair AS (a integer, b text)";
+
     let sql = format!(
-        "{types}; CREATE TABLE own (id integer PRIMARY KEY, m mood, c code, p pair); INSERT INTO own VALUES (1, 'sad', 'abc', (1, 'x'))"
+        "{types}; CREATE TABLE own (id integer PRIMARY KEY, m mood, c code, p pair, ms mood[], ps pair[]); INSERT INTO own VALUES (1, 'sad', 'abc', (1, 'x'), ARRAY[['sad', 'happy'], [NULL, 'sad']]::mood[], ARRAY[(2, 'y')::pair])"
     );
     let site = PgSite::new(&sql, &["own"]).await;
     // Other numbers than at the source.
     site.to.execute(&format!("SET ROLE sync; CREATE TYPE other AS ENUM ('x'); {types}")).await;
     site.sync().await;
-    assert_same_bytes(&site, "own").await;
+    site.assert_same("own").await;
+    let body = site.json(&["verify"]).await;
+    assert_eq!((body.code, &body["success"]), (Some(0), &json!(true)), "{body}");
+    site.to.execute("UPDATE own SET ms = '{sad}'").await;
+    assert_eq!(site.json(&["verify"]).await.code, Some(1));
+    assert_eq!(site.sync().await.counts("own"), [1, 0, 1, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_be_read_as_something_else_is_refused_with_column_and_type() {
-    let sql = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE odd (id integer PRIMARY KEY, moods mood[], relation regclass, acl aclitem)";
+    let sql = "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE moods AS (one mood); CREATE TABLE odd (id integer PRIMARY KEY, moods moods, relation regclass, acl aclitem)";
     let site = PgSite::new(sql, &["odd"]).await;
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("odd");
-    for part in ["moods (mood[])", "relation (regclass)", "acl (aclitem)"] {
+    for part in ["moods (moods)", "relation (regclass)", "acl (aclitem)"] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }

@@ -156,7 +156,7 @@ pub(super) fn note(source: &SourceColumn, kind: &ValueKind, encoding: Encoding, 
         Encoding::Ewkb => converted("with its SRID, as EWKB"),
         Encoding::Bool | Encoding::Int2 | Encoding::Int4 | Encoding::Int8 | Encoding::Float4 | Encoding::Float8 => None,
         Encoding::Numeric { .. } | Encoding::Date | Encoding::Text { .. } | Encoding::Bytea | Encoding::Uuid => None,
-        Encoding::Json | Encoding::Jsonb | Encoding::Wkb | Encoding::Native => None,
+        Encoding::Json | Encoding::Jsonb | Encoding::Wkb | Encoding::Native | Encoding::NativeArray => None,
     }
 }
 

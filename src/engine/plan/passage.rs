@@ -181,6 +181,7 @@ fn form(pg_type: &PgType, limited: bool) -> Encoding {
         PgType::Json => Encoding::Json,
         PgType::Jsonb => Encoding::Jsonb,
         PgType::Spatial(_) => Encoding::Ewkb,
+        PgType::Other(name) if name.ends_with("[]") => Encoding::NativeArray,
         PgType::Other(_) => Encoding::Native,
     }
 }
