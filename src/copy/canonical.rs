@@ -183,6 +183,21 @@ fn without_line_feed(body: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_are_compared_without_the_number_of_their_elements_type() {
+        let canonical = |flags: u8, of_type: u8, element: u8| {
+            let field = [0, 0, 0, 1, 0, 0, 0, flags, 0, 0, 64, of_type, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, element];
+            let mut out = Vec::new();
+            Canonical::Array.write(&field, &mut out);
+            out
+        };
+        assert_eq!(canonical(0, 7, b'x'), canonical(1, 9, b'x'));
+        assert_ne!(canonical(0, 7, b'x'), canonical(0, 7, b'y'));
+        let mut out = Vec::new();
+        Canonical::Array.write(&[0, 0], &mut out);
+        assert_eq!(out, [0, 0]);
+    }
     use crate::copy::RowWriter;
 
     fn canonical(how: Canonical, field: &[u8]) -> Vec<u8> {
