@@ -1,5 +1,6 @@
 //! The template as a user meets it: deployed with `scripts/deploy` into a stand-in for AWS, which fires its schedule and runs its function.
 
+mod guides;
 mod made;
 
 use jiff::{Timestamp, ToSpan};
@@ -115,6 +116,7 @@ async fn a_schedule_that_fires_syncs_every_table_writes_a_report_and_metrics_and
     let answered = log.iter().find(|line| line["message"] == "answered").unwrap();
     assert_eq!((&answered["mode"], &answered["success"]), (&json!("multi_sync"), &json!(true)));
     assert!(!log.iter().any(|line| line["level"] == "ERROR"), "{log:#?}");
+    assert_eq!(stack.queue().await["ApproximateNumberOfMessages"], "0", "no function error");
     for (_, target) in FOUR_TABLES {
         assert_eq!(site.db.value(&format!("SELECT count(*) FROM {target}")).await, ROWS.to_string());
     }

@@ -1,9 +1,11 @@
 //! An invocation to an envelope, or to a function error where a failure must be seen.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
@@ -15,6 +17,7 @@ use super::event::Event;
 use crate::app::{App, Concluded};
 use crate::config::{Env, FailOn, RunSettings};
 use crate::engine::{Stop, StopReason};
+use crate::error::ErrorKind;
 use crate::report::{Answer, Asked, Quiet, body, telemetry};
 
 /// How long report and metrics of a run may take.
@@ -65,9 +68,10 @@ impl Function {
             stop.at_deadline(self.settings.time_to_run(left));
         }
         self.set_running(Some(stop.clone()));
-        let answer = self.answer(&event, &stop, (began, &invocation.context)).await;
+        // The runtime would hand on what a panic says, which may quote a value.
+        let answered = AssertUnwindSafe(Box::pin(self.answer(&event, &stop, (began, &invocation.context)))).catch_unwind().await;
         self.set_running(None);
-        conclude(&answer, self.settings.fail_on, event.scheduled)
+        conclude(&answered.map_err(|_| broke_down())?, self.settings.fail_on, event.scheduled)
     }
 
     async fn answer(&self, event: &Event, stop: &Stop, (began, context): (Instant, &Context)) -> Answer {
@@ -121,6 +125,12 @@ impl Function {
         // The runtime still has to post the answer.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// A defect so deep that there is no answer to give.
+fn broke_down() -> Diagnostic {
+    let error_message = "the invocation broke down while it was answered; the log says where".to_owned();
+    Diagnostic { error_type: ErrorKind::Internal.name().to_owned(), error_message }
 }
 
 /// The envelope; a failure that nobody reads becomes a function error, which alarms, retries and destinations see.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::site;
 use crate::support::aws::Aws;
+use crate::support::lambda::Ending;
 use crate::support::postgres::PASSWORD;
 use crate::support::process::Finished;
 use crate::support::site::Site;
@@ -105,6 +106,12 @@ async fn no_secret_comes_out_of_a_run_that_goes_well_or_panics() {
         heard.add("a command that panics", format!("{body}"));
         heard.invocations("a function that panics", &site, &["{}", SCHEDULED]).await;
     }
+    // While the answer is made, in which case there is none.
+    site.set("FAILPOINTS", "concluding=panic(canary-panic)");
+    heard.run("a command without an answer", site.run(&["multi_sync", "--json"]).await);
+    let ending = site.deploy().await.invoke("{}", Duration::from_secs(60)).await;
+    assert!(matches!(&ending, Ending::Error { error_type, .. } if error_type == "InternalError"), "{ending:?}");
+    heard.invocations("a function without an answer", &site, &["{}"]).await;
     left_behind(&mut heard, &site, &aws, &bucket).await;
     heard.is_silent();
 }
@@ -234,5 +241,11 @@ async fn no_secret_comes_back_out_of_an_event_or_a_configuration_that_does_not_k
     }
     site.config = json!("{\"tables\": {\"customer\": {\"password\": \"canary-file\",,}}}");
     heard.run("a broken configuration", site.run(&["multi_sync"]).await);
+    for text in ["PG_PASSWORD='canary-env\n", "PG_PASSWORD=canary env $(\n", "canary-env\n"] {
+        fs::write(site.dir().join(".env"), text).unwrap();
+        let refused = site.run(&["multi_sync", "--json"]).await;
+        assert_eq!(refused.code, Some(2), "{text}: {refused:?}");
+        heard.run("a broken .env", refused);
+    }
     heard.is_silent();
 }
