@@ -9,8 +9,7 @@ use crate::support::postgres::Database;
 
 /// Some steps of a hundred rows, behind many rows that are old.
 const OLD: &str = "SELECT n, repeat('x', 100), '2020-01-01'::timestamptz + n * interval '1 ms' FROM generate_series(1, 30000) n";
-const NEW: &str =
-    "SELECT n, repeat('x', 100), now() - interval '1 min' + n / 7 * interval '1 ms' FROM generate_series(30001, 30250) n";
+const NEW: &str = "SELECT n, repeat('x', 100), now() - interval '1 min' + n / 7 * interval '1 ms' FROM generate_series(30001, 30250) n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_postgresql_is_asked_for_is_a_range_of_its_index() {
