@@ -5,7 +5,10 @@ use std::fs;
 use serde_json::{Value as Json, json};
 
 use super::postgres::Pair;
+use super::{DAY, NOON, SECOND, event, incremental};
 use crate::support::postgres::Database;
+use crate::support::site::Site;
+use crate::support::source::Planted;
 
 /// Some steps of a hundred rows, behind many rows that are old.
 const OLD: &str = "SELECT n, repeat('x', 100), '2020-01-01'::timestamptz + n * interval '1 ms' FROM generate_series(1, 30000) n";
@@ -30,7 +33,7 @@ async fn what_postgresql_is_asked_for_is_a_range_of_its_index() {
         assert!(copies == 3 && asked.len() > copies, "three steps: {asked:?}");
         for (_, sql) in &asked {
             let plan: Json = serde_json::from_str(&pair.from.value(&format!("EXPLAIN (FORMAT JSON) {sql}")).await).unwrap();
-            assert_sought(&plan[0]["Plan"], sql);
+            assert_sought(&plan[0]["Plan"], sql, index);
         }
     }
 }
@@ -50,14 +53,68 @@ fn asked(from: &Database, table: &str) -> Vec<(bool, String)> {
     asked
 }
 
-/// Rows come from an index alone, and both ends of the range are conditions of it.
-fn assert_sought(plan: &Json, sql: &str) {
+/// Rows come from the index alone, in its order as far as that goes, and both ends of the range are conditions of it.
+fn assert_sought(plan: &Json, sql: &str, index: &str) {
     let node = plan["Node Type"].as_str().unwrap();
+    assert!(node != "Seq Scan" && !plan["Sort Key"].to_string().contains("::text"), "{plan} for {sql}");
+    assert!(!node.contains("Sort") || !index.contains("id"), "the index has the order: {plan} for {sql}");
     if let Some(condition) = plan["Index Cond"].as_str() {
         assert!(condition.contains("created_at") && condition.contains('>') && condition.contains("<="), "{condition} for {sql}");
         return;
     }
-    let below = plan["Plans"].as_array().unwrap_or_else(|| panic!("{node} for {sql}"));
-    assert!(node != "Seq Scan", "{sql}");
-    below.iter().for_each(|plan| assert_sought(plan, sql));
+    let below = plan["Plans"].as_array().unwrap_or_else(|| panic!("{plan} for {sql}"));
+    below.iter().for_each(|plan| assert_sought(plan, sql, index));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sql_server_is_asked_for_is_one_range_of_the_sync_column() {
+    let table = Planted::new("Events", &[("Id", "int"), ("Changed", "datetime2(7)"), ("Note", "nvarchar(50)")], 1);
+    let rows = |ids: std::ops::Range<i64>, from: u64| ids.map(move |id| event(id, from + u64::try_from(id / 7).unwrap(), "new"));
+    let options = json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}});
+    let site = Site::planted(vec![table.rows(rows(1..250, NOON).collect())], options).await;
+    for hour in 1..=2 {
+        site.source.clock().set(DAY, NOON + (3_600 * hour + 60) * SECOND);
+        incremental(&site, &[]).await;
+        for row in rows(250..500, NOON + 2 * 3_600 * SECOND).filter(|_| hour == 1) {
+            site.source.table("Events").insert(row).unwrap();
+        }
+    }
+    let mut asked = site.source.seen("[dbo].[Events] WHERE [Changed]");
+    asked.retain(|sql| !sql.ends_with("[Changed] IS NULL"));
+    assert!(asked.len() >= 10, "places and rows of three steps, twice: {asked:?}");
+    for sql in asked {
+        let (_, rows) = sql.split_once("[dbo].[Events] WHERE ").unwrap();
+        let rows = [" ORDER BY ", "; "].iter().fold(rows, |rows, end| rows.split_once(end).map_or(rows, |(rows, _)| rows));
+        let range: Vec<_> = conditions(rows).into_iter().filter(|condition| !condition.starts_with('(')).collect();
+        let ends_at = |ends: &[&str]| {
+            let bound = |condition: &&String| {
+                let constant = ends.iter().find_map(|end| condition.strip_prefix(&format!("[Changed] {end} CAST('")));
+                constant.is_some_and(|constant| constant.ends_with("' AS datetime2(7))"))
+            };
+            range.iter().filter(bound).count()
+        };
+        let (above, below) = (ends_at(&[">", ">="]), ends_at(&["<="]));
+        assert!(above + below == range.len() && above <= 1 && below == 1, "{sql}");
+        assert!(above == 1 || !rows.contains('>'), "nothing is said of a beginning but within the range: {sql}");
+    }
+}
+
+/// What stands between the ANDs of a condition, outside of parentheses.
+fn conditions(text: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut found = vec![String::new()];
+    for word in text.split(' ') {
+        if depth == 0 && word == "AND" {
+            found.push(String::new());
+            continue;
+        }
+        depth += word.matches('(').count();
+        depth -= word.matches(')').count();
+        if let Some(last) = found.last_mut() {
+            let space = if last.is_empty() { "" } else { " " };
+            last.push_str(space);
+            last.push_str(word);
+        }
+    }
+    found
 }
