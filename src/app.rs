@@ -5,10 +5,12 @@ mod settings;
 
 pub use conclude::{Concluded, Done};
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -19,7 +21,7 @@ use crate::engine::{
 };
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
-use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo};
+use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TableWatermark};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
 
@@ -45,7 +47,9 @@ impl App {
     pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
         match stop.or_done(self.settings_for(request.mode)).await {
             Ok(mut settings) => {
-                let report = Box::pin(self.run_with(&mut settings, request, stop, progress)).await;
+                let running = AssertUnwindSafe(Box::pin(self.run_with(&mut settings, request, stop, progress)));
+                // What a panic says may quote a value: nobody gets it, neither as a function error nor as an exit of the process.
+                let report = running.catch_unwind().await.unwrap_or_else(|_| Report::Failed(broke_down()));
                 Done { report, settings: Some(settings) }
             }
             Err(error) => Done { report: Report::Failed(error), settings: None },
@@ -104,6 +108,11 @@ impl App {
     }
 }
 
+fn broke_down() -> SyncError {
+    SyncError::new(ErrorKind::Internal, "the request broke down; every target is as its last finished table left it")
+        .with_cause("a task panicked, see the line before")
+}
+
 fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dyn Progress>) -> RunContext {
     RunContext {
         run_id: Uuid::now_v7(),
@@ -138,6 +147,12 @@ fn connections(settings: &Settings, tables: &[TableConfig]) -> Result<(TargetSet
     };
     let sources: Vec<_> = tables.iter().filter_map(|config| settings.source(&config.db_type).inspect_err(&mut note).ok()).collect();
     let target = settings.target().inspect_err(&mut note).ok();
+    for (config, source) in tables.iter().zip(&sources).filter(|_| sources.len() == tables.len()) {
+        if target.as_ref().is_some_and(|target| source.holds(&config.sql_table, target, &config.pg_table)) {
+            let sentence = format!("table {}: its source and its target are the same table, {}", config.name, config.pg_table);
+            note(&SyncError::new(ErrorKind::Config, sentence).with_remedy("Correct the DSN, sql_table or pg_table"));
+        }
+    }
     match target {
         Some(target) if problems.is_empty() => Ok((target, sources)),
         _ => Err(SyncError::new(ErrorKind::Config, problems.join("; "))),
@@ -150,15 +165,15 @@ async fn info(settings: &Settings) -> InfoReport {
     let job = |config: &TableConfig| Some(TestJob { config: config.clone(), source: settings.source(&config.db_type).ok()? });
     let counting = count_columns(asked.filter_map(job).collect(), INFO_TIMEOUT);
     let (last, counted) = tokio::join!(timeout(INFO_TIMEOUT, last_runs(settings)), counting);
-    let last = match last {
-        Ok(Ok(last)) => last,
+    let (last, watermarks) = match last {
+        Ok(Ok(known)) => known,
         Ok(Err(error)) => {
             tracing::warn!("the target could not be asked for the last runs: {error}");
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
         Err(_) => {
             tracing::warn!("the target did not answer within {} s", INFO_TIMEOUT.as_secs());
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
     };
     let describe = |config: &TableConfig| TableInfo {
@@ -170,8 +185,9 @@ async fn info(settings: &Settings) -> InfoReport {
         db_type: config.db_type.clone(),
         sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database().map(str::to_owned)),
         batch_size: config.batch_size,
-        refresh: config.options.refresh,
+        refresh: if config.options.incremental.is_some() { "incremental" } else { config.options.refresh.name() },
         last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),
+        watermark: watermarks.iter().find(|(table, _)| *table == config.name).map(|(_, reached)| reached.clone()),
     };
     InfoReport {
         default_sync_order: settings.tables.default_sync_order.clone(),
@@ -179,6 +195,11 @@ async fn info(settings: &Settings) -> InfoReport {
     }
 }
 
-async fn last_runs(settings: &Settings) -> Result<Vec<(String, LastSync)>> {
-    Session::open(&settings.target()?, "tablesync info").await?.last_runs().await
+/// The last runs of all tables, and the watermarks of those that get only what is new.
+async fn last_runs(settings: &Settings) -> Result<(Vec<(String, LastSync)>, Vec<(String, TableWatermark)>)> {
+    let session = Session::open(&settings.target()?, "tablesync info").await?;
+    let last = session.last_runs().await?;
+    let incremental = settings.tables.tables.values().any(|config| config.options.incremental.is_some());
+    let watermarks = if incremental { session.watermarks().await.unwrap_or_default() } else { Vec::new() };
+    Ok((last, watermarks))
 }

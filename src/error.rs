@@ -105,6 +105,13 @@ impl SyncError {
         Self { kind, passing: None, sentence: sentence.into(), remedy: None, cause: None }
     }
 
+    /// Makes it an error of another kind: what it means depends on what was being done.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Says that this is trouble that may pass, or (none) that it has not.
     #[must_use]
     pub fn with_passing(mut self, passing: impl Into<Option<Passing>>) -> Self {

@@ -1,5 +1,8 @@
 //! The template as a user meets it: deployed with `scripts/deploy` into a stand-in for AWS, which fires its schedule and runs its function.
 
+mod guides;
+mod made;
+
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
@@ -88,6 +91,8 @@ async fn a_parameter_that_cannot_be_right_is_refused_before_anything_is_made() {
         ("Timeout", "901"),
         ("PgSslMode", "sometimes"),
         ("DeadlineMargin", "soon"),
+        ("MaxRetries", "11"),
+        ("SqlServerCaFile", "ca.pem"),
     ];
     for (name, value) in wrong {
         let refused = Cloud::shared().try_to_deploy("tablesync-wrong", &[(name, value)]).await;

@@ -45,6 +45,7 @@ pub(crate) const EVENTS: &[(&str, Expected)] = &[
     ("eventbridge_object_detail", Expected::MultiSync(&["customer"])),
     ("eventbridge_refused_unknown_mode", Expected::FunctionError("RequestError")),
     ("eventbridge_text_detail", Expected::SingleSync),
+    ("incremental_sync", Expected::Refused("incremental_sync", "no table has", Some("available_tables"))),
     ("info", Expected::Info("")),
     ("multi_sync", Expected::MultiSync(ALL)),
     ("multi_sync_accept_drift", Expected::MultiSync(&["customer"])),

@@ -7,6 +7,8 @@ mod model;
 mod postgres;
 mod seeking;
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use crate::support::body::Body;
@@ -38,6 +40,10 @@ async fn a_second_run_brings_only_what_is_new() {
     let meta = "SELECT concat_ws(' ', table_name, watermark, watermark_kind, key, rows, run_id IS NOT NULL, updated_at > now() - interval '1 min') FROM sync_meta";
     assert_eq!(site.db.value(meta).await, "events 2026-02-05T13:00:00 timestamp 2 t t");
     assert_eq!(ids(&site).await, "1,2,3,4,5");
+    let info = site.json(&["info"]).await;
+    let watermark = &info["table_details"][0]["watermark"];
+    assert_eq!((&watermark["watermark"], &watermark["broken_off"]), (&json!("2026-02-05T13:00:00"), &json!(false)), "{info}");
+    assert!(watermark["lag_seconds"].as_f64().unwrap() < 600.0, "{info}");
     let range =
         "WHERE [Changed] > CAST('2026-02-05T12:55:00' AS datetime2(7)) AND [Changed] <= CAST('2026-02-05T13:00:00' AS datetime2(7))";
     assert!(site.source.has_seen(&format!("FROM [dbo].[Events] {range}")), "one range that can be sought");
@@ -171,6 +177,10 @@ async fn incremental_tables_take_part_among_full_ones() {
     assert_eq!((body.counts("events"), body.counts("all_events")), ([1, 1, 0, 0, 0], [4, 1, 0, 0, 3]), "{body}");
     let only = incremental(&site, &[]).await;
     assert_eq!(only["table_results"].as_object().unwrap().len(), 1, "incremental_sync runs those alone: {only}");
+    let mut function = site.deploy().await;
+    let invoked = Body::in_envelope(&function.invoke(r#"{"mode": "incremental_sync", "reset": "events"}"#, Duration::from_secs(60)).await);
+    assert_eq!((invoked.status, invoked.counts("events")), (Some(200), [4, 0, 0, 0, 4]), "{invoked}");
+    function.shut_down().await;
     let refused = site.json(&["incremental_sync", "--tables", "all_events"]).await;
     assert_eq!((refused.code, &refused["available_tables"]), (Some(2), &json!(["events"])), "{refused}");
 }

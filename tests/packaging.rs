@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use crate::support::certificates::Authority;
 use crate::support::cloud::{Cloud, pack, script};
 use crate::support::process::{Finished, Running};
 
@@ -62,6 +64,29 @@ async fn a_package_is_what_lambda_can_run_for_the_architecture_of_the_template()
         let refused = check(bootstrap, configured, &[size_max]).await;
         assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{expected}: {refused:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn amazons_authorities_are_packed_and_a_package_is_made_without_them_where_they_cannot_be_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let [zip, bundle, no_bundle] = ["bootstrap.zip", "bundle.pem", "Cargo.toml"].map(|name| dir.path().join(name));
+    let authorities = ["one", "two"].map(|name| Authority::new(name).pem().to_owned()).concat();
+    fs::write(&bundle, &authorities).unwrap();
+    fs::write(&no_bundle, "no certificate").unwrap();
+    pack(&zip, &[Path::new("table_configs.json")]);
+    let path = zip.to_str().unwrap();
+    let packed = run("pack-authorities", &[path], &[("RDS_CA_BUNDLE", bundle.to_str().unwrap())]).await;
+    assert!(packed.code == Some(0) && packed.stdout.contains(": 2 certificate authorities"), "{packed:?}");
+    let unpacked = Command::new("python3").args(["-m", "zipfile", "-e", path]).arg(dir.path().join("unpacked")).status().unwrap();
+    assert!(unpacked.success());
+    assert_eq!(fs::read_to_string(dir.path().join("unpacked/rds-global-bundle.pem")).unwrap(), authorities);
+
+    let wrong = run("pack-authorities", &[path], &[("RDS_CA_BUNDLE", no_bundle.to_str().unwrap())]).await;
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("holds no certificate"), "{wrong:?}");
+    // No way leads out, and nothing was fetched before.
+    let offline = [("CARGO_TARGET_DIR", dir.path().to_str().unwrap()), ("https_proxy", "http://127.0.0.1:9")];
+    let without = run("pack-authorities", &[path], &offline).await;
+    assert!(without.code == Some(0) && without.stderr.contains("a target on RDS will not be trusted"), "{without:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

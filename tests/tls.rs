@@ -1,7 +1,10 @@
 //! Encrypted connections: verified where asked for, refused by name where they do not hold.
 
+use std::time::Duration;
+
 use serde_json::json;
 
+use crate::support::body::Body;
 use crate::support::certificates::Authority;
 use crate::support::site::Site;
 use crate::support::source::{Source, Tls};
@@ -44,6 +47,27 @@ async fn verify_full_minds_the_host_name_and_verify_ca_does_not() {
     site.set("PG_SSLMODE", "verify-ca").sync().await;
     let body = site.set("PG_SSLMODE", "verify-full").json(&["multi_sync"]).await;
     assert!(body.error_of("customer").contains("localhost"), "the certificate's subject is named: {body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_function_trusts_the_authorities_packed_with_it_unless_others_are_named() {
+    let mut site = one_table(Tls::Off).await;
+    site.set("PG_HOST", "localhost").set("PG_SSLMODE", "verify-full");
+    let invoked = async |site: &Site| Body::in_envelope(&site.deploy().await.invoke("{}", Duration::from_secs(60)).await);
+    let packed = site.dir().join("rds-global-bundle.pem");
+    let untrusted = invoked(&site).await;
+    assert!(untrusted["success"] == false && untrusted.error_of("customer").contains("PG_SSLROOTCERT"), "{untrusted}");
+    let ca = std::fs::read_to_string(site.db.cluster.ca_file()).unwrap();
+    std::fs::write(&packed, format!("{}{ca}", Authority::new("another region's").pem())).unwrap();
+    let trusted = invoked(&site).await;
+    assert_eq!(trusted["success"], true, "{trusted}");
+    let other = site.dir().join("other-ca.pem");
+    std::fs::write(&other, Authority::new("somebody else").pem()).unwrap();
+    site.set("PG_SSLROOTCERT", other.to_str().unwrap());
+    assert_eq!(invoked(&site).await["success"], false, "what is named stands alone");
+    // A command beside the file is no function.
+    site.unset("PG_SSLROOTCERT");
+    assert_eq!(site.json(&["multi_sync"]).await["success"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]

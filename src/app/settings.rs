@@ -14,12 +14,14 @@ impl App {
     /// File (or object in S3) and environment, parsed; of secrets, nothing is fetched yet.
     ///
     /// # Errors
-    /// As [`Settings::load`] and [`crate::aws::Aws::get_text`].
+    /// [`ErrorKind::Config`], as [`Settings::load`] and [`crate::aws::Aws::get_text`] say why.
     pub async fn settings(&self) -> Result<Settings> {
         match ConfigPlace::find(&self.env, self.config.as_deref())? {
             ConfigPlace::File(path) => Settings::load(self.env.clone(), path),
             ConfigPlace::S3(url) => {
-                let object = Box::pin(self.aws.get_text(&url)).await.map_err(|error| error.context("the table configuration"))?;
+                // Whatever keeps it away: a configuration that cannot be read is its kind, as for a file.
+                let unreadable = |error: SyncError| error.context("the table configuration").with_kind(ErrorKind::Config);
+                let object = Box::pin(self.aws.get_text(&url)).await.map_err(unreadable)?;
                 let location = url.to_string();
                 let mut settings = Settings::parse(self.env.clone(), PathBuf::from(&location), &object.text)?;
                 settings.version = Some(ConfigVersion { location, version_id: object.version_id, etag: object.etag });
@@ -50,7 +52,11 @@ impl App {
             }
         }
         let max_age = settings.run.secret_max_age;
-        let fetched = join_all(names.iter().map(|name| self.aws.secret(name, max_age))).await;
+        let fetch = async |name: &SecretName| {
+            name.check()?;
+            self.aws.secret(name, max_age).await
+        };
+        let fetched = join_all(names.iter().map(fetch)).await;
         let mut problems = Vec::new();
         for (name, fetched) in names.into_iter().zip(fetched) {
             match fetched {

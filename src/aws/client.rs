@@ -34,14 +34,14 @@ impl Aws {
     pub(super) async fn secrets_manager(&self) -> Result<(aws_sdk_secretsmanager::Client, String)> {
         let (sdk, region) = self.sdk().await?;
         let mut config = aws_sdk_secretsmanager::config::Builder::from(sdk);
-        config.set_endpoint_url(self.settings.secrets_endpoint.clone().or_else(|| sdk.endpoint_url().map(str::to_owned)));
+        config.set_endpoint_url(endpoint(self.settings.secrets_endpoint.as_deref(), sdk)?);
         Ok((aws_sdk_secretsmanager::Client::from_conf(config.build()), region))
     }
 
     /// A client of S3, and its region.
     pub(super) async fn s3(&self) -> Result<(aws_sdk_s3::Client, String)> {
         let (sdk, region) = self.sdk().await?;
-        let endpoint = self.settings.s3_endpoint.clone().or_else(|| sdk.endpoint_url().map(str::to_owned));
+        let endpoint = endpoint(self.settings.s3_endpoint.as_deref(), sdk)?;
         let mut config = aws_sdk_s3::config::Builder::from(sdk);
         // What stands in for S3 has no name for each bucket.
         config.set_force_path_style(endpoint.is_some().then_some(true));
@@ -56,6 +56,18 @@ impl Aws {
                 .with_remedy("Set AWS_REGION to the region of the secrets and buckets")
         })?;
         Ok((sdk, region))
+    }
+}
+
+/// Where a service is, when not at its public address. The SDK would quote what is no address, a password in it included.
+fn endpoint(own: Option<&str>, sdk: &SdkConfig) -> Result<Option<String>> {
+    let Some(text) = own.or_else(|| sdk.endpoint_url()) else { return Ok(None) };
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host.filter(|host| !host.is_empty() && !host.contains(|c: char| c == '@' || c.is_whitespace())) {
+        Some(_) => Ok(Some(text.to_owned())),
+        None => Err(SyncError::new(ErrorKind::Config, "the address of AWS's services that is set is none").with_remedy(
+            "Expected https://host:port, without user and password, in AWS_ENDPOINT_URL and its neighbours, or in the profile",
+        )),
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Asked<'a> {
     pub(super) permission: &'a str,
     /// What to do where it does not exist.
     pub(super) when_missing: &'a str,
+    /// What to look at, besides the permission, where it is forbidden.
+    pub(super) when_denied: &'a str,
 }
 
 /// What went wrong, coarsely enough to know what to do about it.
@@ -26,6 +28,10 @@ pub(super) struct Asked<'a> {
 enum Trouble {
     /// It does not exist.
     Missing,
+    /// Not even its bucket exists.
+    NoBucket,
+    /// Its bucket is in another region.
+    Elsewhere,
     /// It is forbidden.
     Denied,
     /// The key that encrypts it may not be used.
@@ -77,7 +83,9 @@ where
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 fn by_code(code: &str, message: &str) -> Trouble {
     match code {
-        "ResourceNotFoundException" | "NoSuchKey" | "NoSuchBucket" | "NoSuchVersion" => Trouble::Missing,
+        "ResourceNotFoundException" | "NoSuchKey" | "NoSuchVersion" => Trouble::Missing,
+        "NoSuchBucket" => Trouble::NoBucket,
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => Trouble::Elsewhere,
         "AccessDeniedException" if message.contains("KMS") => Trouble::KeyDenied,
         "AccessDenied" | "AccessDeniedException" if message.contains("kms:") => Trouble::KeyDenied,
         "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" => Trouble::Denied,
@@ -106,12 +114,16 @@ fn by_code(code: &str, message: &str) -> Trouble {
 }
 
 fn advice(trouble: Trouble, asked: &Asked<'_>) -> (ErrorKind, Option<String>) {
-    let Asked { service, region, permission, when_missing, .. } = asked;
+    let Asked { service, region, permission, when_missing, when_denied, .. } = asked;
     match trouble {
         Trouble::Missing => (ErrorKind::Config, Some(format!("{when_missing} Asked in {region}"))),
+        Trouble::NoBucket => (ErrorKind::Config, Some(format!("There is no such bucket: check its name. Asked in {region}"))),
+        Trouble::Elsewhere => {
+            (ErrorKind::Config, Some(format!("The bucket is in another region: take one in {region}, or set AWS_REGION to its own")))
+        }
         Trouble::Denied => (
             ErrorKind::Config,
-            Some(format!("Allow {permission} to whoever runs this (in Lambda, the function's role). {when_missing} Asked in {region}")),
+            Some(format!("Allow {permission} to whoever runs this (in Lambda, the function's role). {when_denied} Asked in {region}")),
         ),
         Trouble::KeyDenied => {
             (ErrorKind::Config, Some("Allow kms:Decrypt (to write, kms:GenerateDataKey) on the key that encrypts it".to_owned()))
@@ -162,6 +174,7 @@ mod tests {
             region: "eu-central-1",
             permission: "secretsmanager:GetSecretValue on it",
             when_missing: "Check the name.",
+            when_denied: "Is it of another account?",
         };
         let cases = [
             ("ResourceNotFoundException", "", ErrorKind::Config, "Check the name"),
@@ -173,6 +186,10 @@ mod tests {
             ("ExpiredTokenException", "", ErrorKind::Config, "access key"),
             ("ThrottlingException", "Rate exceeded", ErrorKind::Aws, "run again later"),
             ("SlowDown", "", ErrorKind::Aws, "run again later"),
+            ("NoSuchKey", "", ErrorKind::Config, "Check the name"),
+            ("NoSuchBucket", "", ErrorKind::Config, "no such bucket"),
+            ("PermanentRedirect", "", ErrorKind::Config, "another region"),
+            ("AccessDenied", "", ErrorKind::Config, "of another account"),
         ];
         for (code, message, kind, remedy) in cases {
             let (got, advice) = advice(by_code(code, message), &asked);

@@ -30,9 +30,8 @@ impl Aws {
         let (client, region) = self.s3().await?;
         let asking = client.get_object().bucket(&url.bucket).key(&url.key).set_version_id(url.version_id.clone());
         let permission = if url.version_id.is_some() { "s3:GetObjectVersion on it" } else { "s3:GetObject on it" };
-        // Without s3:ListBucket, S3 answers a missing key with a refusal.
-        let missing = "Is it there? S3 refuses a missing key, too, unless s3:ListBucket is allowed.";
-        let found = asking.send().await.map_err(|error| failed(format!("read {url}"), &region, [permission, missing], error))?;
+        let words = [permission, "Check the key.", "Is it there? S3 refuses a missing key, too, unless s3:ListBucket is allowed."];
+        let found = asking.send().await.map_err(|error| failed(format!("read {url}"), &region, words, error))?;
         if found.content_length().is_some_and(|bytes| bytes > TEXT_BYTES_MAX) {
             return Err(SyncError::new(ErrorKind::Config, format!("{url} is larger than {TEXT_BYTES_MAX} bytes")));
         }
@@ -51,16 +50,16 @@ impl Aws {
         let (client, region) = self.s3().await?;
         let putting = client.put_object().bucket(&url.bucket).key(&url.key).content_type(content_type).body(text.into_bytes().into());
         let sent = putting.send().await;
-        let words = ["s3:PutObject on it", "Is the bucket there, in this region?"];
+        let words = ["s3:PutObject on it", "Check the address.", "Is the bucket your own?"];
         sent.map(drop).map_err(|error| failed(format!("write {url}"), &region, words, error))
     }
 }
 
-/// `words`: the permission, and what to look for.
-fn failed<E, R>(doing: String, region: &str, [permission, when_missing]: [&str; 2], error: SdkError<E, R>) -> SyncError
+/// `words`: the permission, and what to look for where the object is missing, or forbidden.
+fn failed<E, R>(doing: String, region: &str, [permission, when_missing, when_denied]: [&str; 3], error: SdkError<E, R>) -> SyncError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    aws_error(&Asked { doing, service: "S3", region, permission, when_missing }, error)
+    aws_error(&Asked { doing, service: "S3", region, permission, when_missing, when_denied }, error)
 }

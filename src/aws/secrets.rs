@@ -72,12 +72,14 @@ fn failed(
     region: &str,
     error: aws_sdk_secretsmanager::error::SdkError<aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError>,
 ) -> SyncError {
+    let advice = format!("Check the name in {}; a secret of another account needs its full ARN.", name.variable);
     let asked = Asked {
         doing: format!("read the {name}"),
         service: "Secrets Manager",
         region,
         permission: "secretsmanager:GetSecretValue on the secret",
-        when_missing: &format!("Check the name in {}; a secret of another account needs its full ARN.", name.variable),
+        when_missing: &advice,
+        when_denied: &advice,
     };
     aws_error(&asked, error)
 }

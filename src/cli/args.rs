@@ -50,6 +50,11 @@ Variables (also read from ./.env, which never overrides a set variable):
   SQL_SERVER_<DB_TYPE>_CA_FILE     certificate authorities to trust as well, PEM
   SQL_SERVER_<DB_TYPE>_SECRET_ID   a secret in Secrets Manager with what is left out above:
                                    JSON with host, port, username, password, dbname
+  SOURCE_<DB_TYPE>_DSN             in place of these, a PostgreSQL: postgres://user:password@
+                                   host:port/database?sslmode=..., and sslrootcert,
+                                   connect_timeout, application_name, options
+  SOURCE_<DB_TYPE>_SECRET_ID       a secret with what the DSN leaves out
+  SOURCE_DSN                       the source of the tables in the file of CONFIG_PATH
   The target:
   PG_HOST, PG_DB, PG_USER
   PG_PASSWORD                      may be left out where none is needed
@@ -58,6 +63,7 @@ Variables (also read from ./.env, which never overrides a set variable):
                                    (verify-full; on loopback and sockets prefer)
   PG_SECRET_ID                     a secret with what is left out above
   PG_SSLROOTCERT                   certificate authorities in place of the system's, PEM
+  TARGET_DSN                       in place of PG_*, where PG_HOST is not set
   STATE_SCHEMA                     schema of run history and staging tables (tablesync)
   Runs:
   MAX_PARALLEL_TABLES              tables at a time (1)
@@ -73,6 +79,10 @@ Variables (also read from ./.env, which never overrides a set variable):
   SECRET_MAX_AGE                   how long a secret is not fetched again (15m)
   METRICS                          emf: metrics on standard error, in CloudWatch's embedded
                                    format (off; in Lambda emf, on standard output)
+  incremental_sync, of its own list of tables (SOURCE_DSN to TARGET_DSN):
+  CONFIG_PATH                      the list, JSON (./config.json); without it the tables with
+                                   \"sync\" of the table configuration
+  BATCH_SIZE                       rows between two progress reports (1000)
   AWS, where a secret or an address in S3 is named:
   AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
   AWS_ENDPOINT_URL                 as its SDK reads them
@@ -324,8 +334,8 @@ mod tests {
         let names: Vec<_> = names.filter(|name| name != "FAIL_ON").collect();
         assert!(names.len() > 25, "{names:?}");
         for name in names {
-            let shown =
-                name.strip_prefix("SQL_SERVER_").and_then(|rest| rest.split_once('_')).map_or(name.clone(), |(_, what)| format!("_{what}"));
+            let of_a_source = name.strip_prefix("SQL_SERVER_").or(name.strip_prefix("SOURCE_MCTM_").map(|_| &name["SOURCE_".len()..]));
+            let shown = of_a_source.and_then(|rest| rest.split_once('_')).map_or(name.clone(), |(_, what)| format!("_{what}"));
             assert!(HELP.contains(&shown), "{name}");
         }
     }

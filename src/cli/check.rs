@@ -36,8 +36,14 @@ pub(super) fn check(settings: Result<Settings>) -> Found {
     let mut secrets: Vec<_> = db_types.iter().filter_map(|db_type| settings.source_secret(db_type)).collect();
     secrets.extend(settings.target_secret());
     for name in secrets {
-        found.text.push_str(&format!("secret         {} fills {} (not fetched)\n", name.id, name.variable.replace("SECRET_ID", "*")));
-        settings.add_secret(LiveSecret::unseen(name));
+        match name.check() {
+            Ok(()) => {
+                let filled = name.variable.replace("SECRET_ID", "*");
+                found.text.push_str(&format!("secret         {} fills {filled} (not fetched)\n", name.id));
+                settings.add_secret(LiveSecret::unseen(name));
+            }
+            Err(error) => found.errors.push(error),
+        }
     }
     let mut sources = Vec::new();
     for db_type in &db_types {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::target::is_local;
 use super::{Login, PostgresSettings, TableConfig};
+use crate::table::{SourceTable, TargetTable};
 
 /// How a SQL Server connection is encrypted (`SQL_SERVER_<DB_TYPE>_ENCRYPT`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,19 @@ impl SourceSettings {
         match self {
             Self::SqlServer(settings) => settings.database.as_deref(),
             Self::Postgres { server, .. } => Some(&server.database),
+        }
+    }
+
+    /// Whether a table of this source is one of `target`, as far as the configuration says.
+    pub fn holds(&self, table: &SourceTable, target: &TargetSettings, target_table: &TargetTable) -> bool {
+        // All names of this machine are one.
+        let host = |server: &PostgresSettings| if is_local(&server.host) { String::new() } else { server.host.to_ascii_lowercase() };
+        let place = |server: &PostgresSettings| (host(server), server.port, server.database.clone());
+        match self {
+            Self::SqlServer(_) => false,
+            Self::Postgres { server, .. } => {
+                place(server) == place(&target.server) && (&table.schema, &table.table) == (&target_table.schema, &target_table.table)
+            }
         }
     }
 

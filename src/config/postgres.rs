@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::dsn::{Dsn, RootCert};
 use super::secret::LiveSecret;
-use super::target::is_local;
+use super::target::{is_local, packed_authorities};
 use super::{Env, Login, SslMode};
 use crate::error::{ErrorKind, Result, SyncError};
 
@@ -33,6 +33,8 @@ pub struct PostgresSettings {
     pub sslmode: SslMode,
     /// A PEM file of certificate authorities, in place of the system's.
     pub sslrootcert: Option<PathBuf>,
+    /// A PEM file of authorities besides the system's, where none are named: Amazon's for RDS, packed with the function.
+    pub packed_authorities: Option<PathBuf>,
     /// How long connecting may take, where the DSN says.
     pub connect_timeout: Option<Duration>,
     /// What `pg_stat_activity` shows of its sessions, where the DSN says.
@@ -148,6 +150,7 @@ pub(super) fn read(env: &Env, name: &str, what: &str, secret: Option<&Arc<LiveSe
         database: dsn.database.unwrap_or(user),
         login,
         sslmode,
+        packed_authorities: packed_authorities(env).filter(|_| dsn.sslrootcert.is_none()),
         sslrootcert: match dsn.sslrootcert {
             Some(RootCert::File(path)) => Some(path),
             Some(RootCert::System) | None => None,

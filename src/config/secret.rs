@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use crate::error::Result;
+use super::section::looks_like_an_address;
+use crate::error::{ErrorKind, Result, SyncError};
 
 /// What a database's secret says; any field may be missing. The form:
 /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html>.
@@ -86,6 +87,23 @@ pub struct SecretName {
     pub id: String,
 }
 
+impl SecretName {
+    /// Whether this can be a secret's name or ARN. What a secret says, put where its name belongs, is not told to anybody.
+    ///
+    /// The characters: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html>; `!` is in the names of those that RDS manages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] naming the variable.
+    pub fn check(&self) -> Result<()> {
+        let named = self.id.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-!:".contains(c)) && !looks_like_an_address(&self.id);
+        if named {
+            return Ok(());
+        }
+        Err(SyncError::new(ErrorKind::Config, format!("{} is no name of a secret", self.variable))
+            .with_remedy("Expected the name or the ARN of a secret in Secrets Manager, not what it says"))
+    }
+}
+
 impl fmt::Display for SecretName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "secret {} ({})", self.id, self.variable)
@@ -161,7 +179,6 @@ impl fmt::Debug for LiveSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorKind, SyncError};
 
     fn password(text: &str) -> DatabaseSecret {
         DatabaseSecret { password: Some(text.into()), ..DatabaseSecret::default() }
@@ -208,6 +225,21 @@ mod tests {
             assert_eq!(DatabaseSecret::parse(text).unwrap_err(), expected);
         }
         assert!(!format!("{:?}", password("canary")).contains("canary"));
+    }
+
+    #[test]
+    fn what_a_secret_says_is_not_its_name() {
+        let name = |id: &str| SecretName { variable: "PG_SECRET_ID".to_owned(), id: id.to_owned() };
+        for id in ["prod/pg", "rds!db-1a2b", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/pg-AbCdEf"] {
+            assert!(name(id).check().is_ok(), "{id}");
+        }
+        for id in [r#"{"password":"canary"}"#, "postgres://u:canary@h/d", "Server=h;Password=canary", "password=canary"] {
+            let error = name(id).check().unwrap_err();
+            assert!(
+                format!("{error}").starts_with("PG_SECRET_ID is no name") && !format!("{error:?} {error}").contains("canary"),
+                "{error:?}"
+            );
+        }
     }
 
     #[tokio::test]

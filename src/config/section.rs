@@ -45,6 +45,16 @@ impl<'a> Section<'a> {
         self.get(name).map(str::to_owned)
     }
 
+    /// The variable's value, which is a name that will be shown: a whole connection string in its place is refused, its password unseen.
+    pub(super) fn plain(&mut self, name: &str) -> Option<String> {
+        let value = self.optional(name)?;
+        if looks_like_an_address(&value) {
+            self.problem(format!("{name} is a connection string, expected a name"));
+            return None;
+        }
+        Some(value)
+    }
+
     /// The variable's value, or an empty text and a note that it is missing.
     pub(super) fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
@@ -115,6 +125,13 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Whether a text is a whole connection string, put where one part of it belongs.
+pub(super) fn looks_like_an_address(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let assigns = |word: &str| text.split(word).skip(1).any(|rest| rest.trim_start().starts_with('='));
+    text.contains("://") || assigns("password") || assigns("pwd")
+}
+
 /// A secret's field that fills a variable.
 fn field(variable: &str) -> Option<&'static str> {
     let fields = [("_HOST", "host"), ("_DB", "dbname"), ("_USER", "username"), ("_PASSWORD", "password")];
@@ -140,6 +157,16 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connection_strings_are_told_from_names() {
+        for text in ["postgres://u:p@h/d", "host=h PASSWORD = p", "Server=h;Pwd=p;"] {
+            assert!(looks_like_an_address(text), "{text}");
+        }
+        for text in ["McTM", "passwords", "DOMAIN\\user", "user@server", "a=b"] {
+            assert!(!looks_like_an_address(text), "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_units_or_are_seconds() {

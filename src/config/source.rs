@@ -42,9 +42,9 @@ pub(super) fn read(env: &Env, db_type: &str, secret: Option<&Arc<LiveSecret>>) -
     let decided = section.is_filled(&name("PORT")) && (host_port.is_some() || instance.is_some());
     let port = section.port(&name("PORT")).filter(|_| !decided);
     check_port(&mut section, db_type, host_port, instance.as_deref(), port);
-    let login = Login::new(section.optional(&name("USER")), section.optional(&name("PASSWORD")).map(Into::into), secret.cloned());
+    let login = Login::new(section.plain(&name("USER")), section.optional(&name("PASSWORD")).map(Into::into), secret.cloned());
     let credentials = login.credentials();
-    if credentials.user.is_empty() {
+    if credentials.user.is_empty() && section.optional(&name("USER")).is_none() {
         section.missing(&name("USER"));
     }
     if !credentials.has_password() {
@@ -62,7 +62,7 @@ pub(super) fn read(env: &Env, db_type: &str, secret: Option<&Arc<LiveSecret>>) -
         host,
         instance,
         port: host_port.or(port).unwrap_or(PORT),
-        database: section.optional(&name("DB")),
+        database: section.plain(&name("DB")),
         login,
         encrypt: encrypt.unwrap_or(if loopback { Encrypt::AsOffered } else { Encrypt::Mandatory }),
         // Whoever names an authority wants it asked, on loopback too.

@@ -1,11 +1,12 @@
 //! Reads the target's section: `PG_*` or `TARGET_DSN`, `TARGET_IDLE_TIMEOUT` and `STATE_SCHEMA`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::postgres::{self, TARGET_DSN};
 use super::secret::LiveSecret;
-use super::section::Section;
+use super::section::{Section, looks_like_an_address};
 use super::source::is_loopback;
 use super::{Env, Login, NamedBy, PostgresSettings, SslMode, TargetSettings};
 use crate::error::Result;
@@ -13,6 +14,8 @@ use crate::table::IDENTIFIER_BYTES_MAX;
 
 const PORT: u16 = 5432;
 const STATE_SCHEMA: &str = "tablesync";
+/// What `make lambda` packs beside the bootstrap: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html>.
+const PACKED_AUTHORITIES: &str = "rds-global-bundle.pem";
 /// A statement on a large table is silent for long, and a server that is gone is noticed by keepalives.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -25,8 +28,9 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
     let host = section.required("PG_HOST");
     let host = section.parsed("PG_HOST", "a host, an address or the folder of a socket", parse_host).unwrap_or(host);
     let database = section.required("PG_DB");
-    let login = Login::new(section.optional("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
-    if login.credentials().user.is_empty() {
+    section.plain("PG_DB");
+    let login = Login::new(section.plain("PG_USER"), section.optional("PG_PASSWORD").map(Into::into), secret.cloned());
+    if login.credentials().user.is_empty() && section.optional("PG_USER").is_none() {
         section.missing("PG_USER");
     }
     let port = section.port("PG_PORT");
@@ -39,6 +43,7 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
         named_by: NamedBy::PgVariables,
         port: port.unwrap_or(PORT),
         sslmode: sslmode.unwrap_or(if unverified { SslMode::Prefer } else { SslMode::VerifyFull }),
+        packed_authorities: packed_authorities(env).filter(|_| sslrootcert.is_none()),
         sslrootcert,
         connect_timeout: None,
         application_name: None,
@@ -68,6 +73,11 @@ fn own(section: &mut Section<'_>) -> (String, Duration) {
     (state_schema.unwrap_or_else(|| STATE_SCHEMA.to_owned()), idle_timeout)
 }
 
+/// Amazon's authorities, where they are packed with the function.
+pub(super) fn packed_authorities(env: &Env) -> Option<PathBuf> {
+    env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(PACKED_AUTHORITIES)).filter(|path| path.is_file())
+}
+
 /// Whether the target is on this machine: loopback, or a Unix socket's directory.
 pub(super) fn is_local(host: &str) -> bool {
     host.starts_with('/') || is_loopback(host)
@@ -91,7 +101,11 @@ fn parse_sslmode(text: &str) -> Option<SslMode> {
 }
 
 fn parse_schema(text: &str) -> Option<String> {
-    let fits = !text.is_empty() && text.len() <= IDENTIFIER_BYTES_MAX && !text.starts_with("pg_") && !text.contains('\0');
+    let fits = !text.is_empty()
+        && !looks_like_an_address(text)
+        && text.len() <= IDENTIFIER_BYTES_MAX
+        && !text.starts_with("pg_")
+        && !text.contains('\0');
     fits.then(|| text.to_owned())
 }
 

@@ -184,8 +184,11 @@ fn sampling(fields: &Map<String, Value>) -> Result<Sampling, Refusal> {
     let full = flag(fields, "full")?;
     match present(fields, "sample") {
         Some(share) => {
-            let wrong =
-                || Refusal::new(format!("field \"sample\" is {}, expected a share above 0 and up to 1", excerpt(&share.to_string())));
+            const EXPECTED: &str = "a share above 0 and up to 1";
+            let wrong = || match share {
+                Value::Number(number) => Refusal::new(format!("field \"sample\" is {number}, expected {EXPECTED}")),
+                other => wrong_type("sample", other, EXPECTED),
+            };
             let sampling = share.as_f64().and_then(Sampling::share).ok_or_else(wrong)?;
             Ok(if full { Sampling::Full } else { sampling })
         }

@@ -1,5 +1,6 @@
 //! libpq's `sslmode` in terms of rustls.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -14,7 +15,8 @@ use crate::config::{PostgresSettings, SslMode};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::tls::{Unverified, subject};
 
-/// A connector that verifies as much as the settings say, against the authorities that they name or the system's.
+/// A connector that verifies as much as the settings say, against the authorities that they name, or the system's and those packed with the
+/// function.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the authorities cannot be read.
@@ -39,21 +41,24 @@ fn chain_verifier(settings: &PostgresSettings, provider: Arc<CryptoProvider>) ->
     let names = settings.named_by.rootcert();
     match &settings.sslrootcert {
         Some(path) => {
-            let unreadable =
-                |error: rustls_pki_types::pem::Error| tls_error(settings, format!("{names} {} cannot be read: {error}", path.display()));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                roots
-                    .add(certificate.map_err(unreadable)?)
-                    .map_err(|error| tls_error(settings, format!("{names} {}: {error}", path.display())))?;
+            for certificate in certificates(settings, path)? {
+                roots.add(certificate).map_err(|error| tls_error(settings, format!("{names} {}: {error}", path.display())))?;
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let packed = settings.packed_authorities.as_deref().map(|path| certificates(settings, path)).transpose()?;
+            roots.add_parsable_certificates(packed.into_iter().flatten());
         }
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| tls_error(settings, format!("no certificate authority to verify PostgreSQL's certificate with: {error}")))
+}
+
+fn certificates(settings: &PostgresSettings, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    read.map_err(|error| tls_error(settings, format!("the certificate authorities in {} cannot be read: {error}", path.display())))
 }
 
 fn tls_error(settings: &PostgresSettings, sentence: String) -> SyncError {

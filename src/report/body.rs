@@ -8,7 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{IncrementalReport, InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
+use super::{
+    IncrementalReport, InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TableWatermark, TestReport,
+};
 use crate::error::{ErrorKind, SyncError};
 use crate::request::Refusal;
 
@@ -329,7 +331,7 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
         .tables
         .iter()
         .map(|table| {
-            json!({
+            let mut fields = object(json!({
                 "table_name": table.table_name,
                 "description": table.description,
                 "sql_table": table.sql_table,
@@ -338,13 +340,15 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
                 "db_type": table.db_type,
                 "sql_server_db": table.sql_server_db,
                 "batch_size": table.batch_size,
-                "refresh": table.refresh.name(),
+                "refresh": table.refresh,
                 "last_sync": table.last_sync.as_ref().map(|last| json!({
                     "at": format!("{:.3}", last.at),
                     "outcome": last.outcome,
                     "rows": last.rows,
                 })),
-            })
+            }));
+            fields.extend(table.watermark.iter().flat_map(watermark_field));
+            Value::Object(fields)
         })
         .collect();
     let fields = object(json!({
@@ -353,6 +357,16 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
         "table_details": details,
     }));
     finish(Verdict::OK, asked, &[], fields)
+}
+
+/// How far a table is copied that gets only what is new.
+fn watermark_field(reached: &TableWatermark) -> Map<String, Value> {
+    object(json!({"watermark": {
+        "watermark": reached.watermark,
+        "kind": reached.kind,
+        "broken_off": reached.broken_off,
+        "lag_seconds": reached.lag.map(seconds),
+    }}))
 }
 
 /// Seconds with milliseconds.

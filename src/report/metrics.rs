@@ -69,11 +69,13 @@ fn line(sheet: &Sheet<'_>, dimensions: &[(&str, &str)], metrics: &[(&str, &str, 
     Value::Object(fields).to_string()
 }
 
-/// A name as a dimension's value: CloudWatch takes printable ASCII only, so that everything else is written as its bytes, as in an address.
+/// A name as a dimension's value: CloudWatch takes printable ASCII only, no colon at the beginning, and not blanks alone
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html>), so that everything else is written as its bytes, as in an address.
 fn dimension(name: &str) -> String {
     let mut value = String::with_capacity(name.len());
     for byte in name.bytes() {
-        if byte == b' ' || (byte.is_ascii_graphic() && byte != b'%' && !(byte == b':' && value.is_empty())) {
+        let begins = value.is_empty() && matches!(byte, b':' | b' ');
+        if (byte == b' ' || byte.is_ascii_graphic()) && byte != b'%' && !begins {
             value.push(char::from(byte));
         } else {
             value.push_str(&format!("%{byte:02X}"));
@@ -89,7 +91,9 @@ mod tests {
 
     #[test]
     fn a_dimension_is_printable_ascii() {
-        for (name, expected) in [("customer", "customer"), ("a b", "a b"), ("顧", "%E9%A1%A7"), (":a:b", "%3Aa:b"), ("5%\n", "5%25%0A")] {
+        for (name, expected) in
+            [("customer", "customer"), ("a b", "a b"), ("顧", "%E9%A1%A7"), (":a:b", "%3Aa:b"), (" ", "%20"), ("5%\n", "5%25%0A")]
+        {
             assert_eq!(dimension(name), expected);
         }
         assert_eq!(dimension(&"x".repeat(2000)).len(), 1024);

@@ -15,6 +15,6 @@ pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, For
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{
     ForeseenRows, IncrementalReport, InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory,
-    TableInfo, TableReport, TableTest, TestReport,
+    TableInfo, TableReport, TableTest, TableWatermark, TestReport,
 };
 pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};

@@ -2,18 +2,22 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::body::status_name;
+use super::body::{reason_name, status_name};
 use super::sheet::Sheet;
 use super::{Outcome, PastRun, TableHistory, TableReport};
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#1c2530;background:#fff}\
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}.facts{color:#5a6675;margin:.2rem 0 1.5rem}\
-table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #e3e7ec;vertical-align:top}\
-th{color:#5a6675;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.scroll{overflow-x:auto}\
-.ok{color:#176b3a}.failed,.not_started{color:#b3261e}.skipped{color:#8a5a00}.badge{font-weight:600}\
-ul{padding-left:1.2rem}li{margin:.3rem 0;overflow-wrap:anywhere}.bar-succeeded{fill:#4c956c}.bar-failed{fill:#c8553d}.bar-other{fill:#b9c0c8}\
-@media(prefers-color-scheme:dark){body{color:#dfe5ec;background:#14181d}th,.facts{color:#94a1b0}th,td{border-color:#2a323b}\
-.ok{color:#6fcf97}.failed,.not_started{color:#ff8a80}.skipped{color:#e0b050}}";
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:82rem;margin:2rem auto;padding:0 1rem;color:#1c2530;background:#fff}\
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}.facts,.note{color:#5a6675;margin:.2rem 0 1.2rem}.note{font-size:.85rem;margin:.5rem 0}\
+.sums{display:flex;flex-wrap:wrap;gap:.6rem;margin:0 0 1.2rem}.sums div{border:1px solid #e3e7ec;border-radius:.4rem;padding:.4rem .9rem}\
+.sums strong{display:block;font-size:1.15rem;font-variant-numeric:tabular-nums}.sums span{color:#5a6675;font-size:.85rem}\
+table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #e3e7ec;vertical-align:middle}\
+th{color:#5a6675;font-weight:600;font-size:.85rem}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.scroll{overflow-x:auto}\
+.ok{color:#176b3a}.failed,.not_started{color:#b3261e}.skipped{color:#8a5a00}.badge{font-weight:600;white-space:nowrap}.zero{color:#a7b0ba}\
+dt{font-weight:600;margin-top:.6rem}dd{margin:0;overflow-wrap:anywhere}.kind{color:#5a6675;font-weight:400;margin-left:.5rem}\
+ul{padding-left:1.2rem}li{margin:.3rem 0;overflow-wrap:anywhere}svg{display:block}.bar-succeeded{fill:#4c956c}.bar-failed{fill:#c8553d}.bar-other{fill:#b9c0c8}\
+@media(prefers-color-scheme:dark){body{color:#dfe5ec;background:#14181d}th,.facts,.note,.kind,.sums span{color:#94a1b0}th,td,.sums div{border-color:#2a323b}\
+.ok{color:#6fcf97}.failed,.not_started{color:#ff8a80}.skipped{color:#e0b050}.zero{color:#56616d}}\
+@media print{body{margin:0;max-width:none}.scroll{overflow:visible}}";
 
 /// The whole page.
 pub(super) fn page(sheet: &Sheet<'_>) -> Markup {
@@ -33,7 +37,14 @@ pub(super) fn page(sheet: &Sheet<'_>) -> Markup {
                 h1 { (sheet.asked.mode) " " span.(class) { (verdict) } }
                 (facts(sheet))
                 @if let Some(run) = sheet.run() {
+                    (sums(run.tables.values()))
                     div.scroll { (tables(sheet, run.tables.iter())) }
+                    @if sheet.histories.is_some() {
+                        p.note {
+                            "Last runs: a bar for each, the oldest first, as high as the time it took; green succeeded, red failed, grey was skipped or left. "
+                            "Fresh as of: when the last run that succeeded began to read."
+                        }
+                    }
                 }
                 (errors(sheet))
                 (list("Warnings", sheet.answer.warnings()))
@@ -59,31 +70,60 @@ fn facts(sheet: &Sheet<'_>) -> Markup {
     }
 }
 
+/// What all tables come to, at a glance.
+fn sums<'a>(tables: impl Iterator<Item = &'a TableReport>) -> Markup {
+    let tables: Vec<_> = tables.collect();
+    let done = tables.iter().filter(|table| matches!(table.outcome, Outcome::Ok)).count();
+    let sum = |of: fn(&TableReport) -> u64| tables.iter().map(|table| of(table)).sum::<u64>();
+    let sums = [
+        ("tables done", format!("{done} of {}", tables.len())),
+        ("rows read", grouped(sum(|table| table.rows.read))),
+        ("rows written or deleted", grouped(sum(|table| table.rows.inserted + table.rows.updated + table.rows.deleted))),
+        ("sent to the target", bytes(sum(|table| table.bytes))),
+    ];
+    html! {
+        div.sums { @for (what, sum) in sums { div { strong { (sum) } span { (what) } } } }
+    }
+}
+
 fn tables<'a>(sheet: &Sheet<'_>, tables: impl Iterator<Item = (&'a String, &'a TableReport)>) -> Markup {
     html! {
         table {
             thead {
                 tr {
                     th { "Table" } th { "Status" } th { "Refresh" }
-                    @for name in ["Rows", "Inserted", "Updated", "Deleted", "Unchanged", "Bytes", "Time"] { th.n { (name) } }
-                    th { "Last runs" }
+                    @for name in ["Rows", "Inserted", "Updated", "Deleted", "Unchanged", "Put aside", "Sent", "Time"] { th.n { (name) } }
+                    th { "Last runs" } th.n { "Fresh as of" }
                 }
             }
-            tbody {
-                @for (name, table) in tables {
-                    tr {
-                        td { (name) }
-                        td { span.badge.(status_name(&table.outcome)) { (status_name(&table.outcome)) } }
-                        td { (table.refresh.unwrap_or_default()) }
-                        @for count in [table.rows.read, table.rows.inserted, table.rows.updated, table.rows.deleted, table.rows.unchanged, table.bytes] {
-                            td.n { (grouped(count)) }
-                        }
-                        td.n { (duration(table.elapsed.as_secs_f64())) }
-                        td { (sheet.histories.as_ref().and_then(|histories| histories.get(name)).map(trend).unwrap_or_default()) }
-                    }
-                }
-            }
+            tbody { @for (name, table) in tables { (row(name, table, sheet.histories.as_ref().and_then(|histories| histories.get(name)))) } }
         }
+    }
+}
+
+fn row(name: &str, table: &TableReport, history: Option<&TableHistory>) -> Markup {
+    let rows = &table.rows;
+    let fresh_at = history.and_then(|history| history.fresh_at);
+    html! {
+        tr {
+            td { (name) }
+            td { span.badge.(status_name(&table.outcome)) { (status(&table.outcome)) } }
+            td title=[table.refresh_reason.as_ref()] { (table.refresh.unwrap_or_default()) }
+            @for count in [rows.read, rows.inserted, rows.updated, rows.deleted, rows.unchanged, rows.quarantined] {
+                td.n.zero[count == 0] { (grouped(count)) }
+            }
+            td.n.zero[table.bytes == 0] { (bytes(table.bytes)) }
+            td.n title=[(table.attempts > 1).then(|| format!("begun {} times", table.attempts))] { (duration(table.elapsed.as_secs_f64())) }
+            td { (history.map(trend).unwrap_or_default()) }
+            td.n { (fresh_at.map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()) }
+        }
+    }
+}
+
+fn status(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::NotStarted(reason) => format!("not started: {}", reason_name(*reason)),
+        Outcome::Ok | Outcome::Failed(_) | Outcome::Locked { .. } => status_name(outcome).to_owned(),
     }
 }
 
@@ -108,17 +148,23 @@ fn trend(history: &TableHistory) -> Markup {
     }
 }
 
+/// Each table's error, with its code; without tables, the run's.
 fn errors(sheet: &Sheet<'_>) -> Markup {
-    let of_tables = sheet.run().into_iter().flat_map(|run| &run.tables).filter_map(|(name, table)| match &table.outcome {
-        Outcome::Failed(error) => Some(format!("{name}: {error}")),
-        Outcome::Locked { held_by } => Some(format!("{name}: skipped, held by {held_by}")),
+    let of_table = |(name, table): (&String, &TableReport)| match &table.outcome {
+        Outcome::Failed(error) => Some((name.clone(), error.kind().name(), error.to_string())),
+        Outcome::Locked { held_by } => Some((name.clone(), "skipped", format!("held by {held_by}"))),
         Outcome::Ok | Outcome::NotStarted(_) => None,
-    });
-    let mut errors: Vec<String> = of_tables.collect();
+    };
+    let mut errors: Vec<_> = sheet.run().into_iter().flat_map(|run| &run.tables).filter_map(of_table).collect();
     if errors.is_empty() && !sheet.answer.success() {
-        errors.push(sheet.answer.error().to_owned());
+        errors.push((sheet.asked.mode.clone(), sheet.answer.error_type.unwrap_or_default(), sheet.answer.error().to_owned()));
     }
-    list("Errors", errors.iter().map(String::as_str))
+    html! {
+        @if !errors.is_empty() {
+            h2 { "Errors" }
+            dl { @for (name, kind, sentence) in errors { dt { (name) span.kind { (kind) } } dd { (sentence) } } }
+        }
+    }
 }
 
 fn list<'a>(title: &str, items: impl Iterator<Item = &'a str>) -> Markup {
@@ -142,6 +188,13 @@ fn grouped(count: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// Bytes in the unit that leaves a short number.
+fn bytes(count: u64) -> String {
+    const UNITS: [(&str, f64); 3] = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    let unit = UNITS.iter().find(|(_, size)| count as f64 >= *size);
+    unit.map_or_else(|| format!("{count} B"), |(unit, size)| format!("{:.1} {unit}", count as f64 / size))
 }
 
 fn duration(seconds: f64) -> String {
@@ -175,7 +228,7 @@ mod tests {
             request_id: Some(HOSTILE.to_owned()),
         };
         let run = PastRun { at: ended, outcome: HOSTILE.to_owned(), rows: 1_234_567, seconds: 2.0 };
-        let history = TableHistory { runs: vec![run; 3], fresh_at: None };
+        let history = TableHistory { runs: vec![run; 3], fresh_at: Some(ended) };
         let histories = Some(IndexMap::from([(HOSTILE.to_owned(), history)]));
         Sheet { report, answer: &body::answer(report, &asked), asked: &asked, histories }.html()
     }
@@ -197,9 +250,38 @@ mod tests {
     }
 
     #[test]
+    fn what_went_wrong_is_told_with_its_table_and_code() {
+        let error = SyncError::new(ErrorKind::TargetWrite, "the disk is full").with_remedy("Make room");
+        let failed = html(&run(Outcome::Failed(error)));
+        assert!(
+            failed.contains("TargetWriteError") && failed.contains("the disk is full. Make room") && failed.contains("0 of 1"),
+            "{failed}"
+        );
+        let left = html(&run(Outcome::NotStarted(crate::report::NotStarted::Deadline)));
+        assert!(left.contains("not started: deadline"), "{left}");
+    }
+
+    #[test]
+    fn bytes_and_numbers_are_short() {
+        let cases = [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (12_345_678, "12.3 MB"), (9_876_543_210, "9.9 GB")];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected);
+        }
+    }
+
+    #[test]
     fn the_page_has_the_tables_their_numbers_and_their_last_runs_and_fetches_nothing() {
         let html = html(&run(Outcome::Ok));
-        for part in ["succeeded</span>", "1\u{202f}234\u{202f}567", "1 min 15 s", "the last 3 runs", "2026-02-05T10:30:00.123Z"] {
+        let parts = [
+            "succeeded</span>",
+            "1\u{202f}234\u{202f}567",
+            "1 min 15 s",
+            "the last 3 runs",
+            "2026-02-05T10:30:00.123Z",
+            "1 of 1",
+            "2026-02-05 10:30:00 UTC",
+        ];
+        for part in parts {
             assert!(html.contains(part), "{part}: {html}");
         }
         assert_eq!(html.matches("<rect").count(), 3);

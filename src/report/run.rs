@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::{PlanReport, VerifyReport};
 use crate::error::SyncError;
 use crate::request::Refusal;
-use crate::table::Refresh;
 
 /// Why a table was never begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,10 +241,25 @@ pub struct TableInfo {
     pub sql_server_db: Option<String>,
     /// Rows between progress reports.
     pub batch_size: u64,
-    /// The configured refresh.
-    pub refresh: Refresh,
+    /// The configured refresh, or `incremental`.
+    pub refresh: &'static str,
     /// The last run.
     pub last_sync: Option<LastSync>,
+    /// How far it is copied, where it gets only what is new.
+    pub watermark: Option<TableWatermark>,
+}
+
+/// How far a table is copied that gets only what is new, from the target's `sync_meta`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableWatermark {
+    /// The watermark, as text.
+    pub watermark: String,
+    /// What it is.
+    pub kind: String,
+    /// Whether a run within it was broken off: the next one goes on from there.
+    pub broken_off: bool,
+    /// How long ago it was written: so old is what the target shows.
+    pub lag: Option<Duration>,
 }
 
 /// The result of `info`.

@@ -41,9 +41,10 @@ pub fn start_readable(env: &Env, level: Level, ansi: bool, writer: BoxMakeWriter
     log_panics();
 }
 
-/// Whatever the filter lets through, what the AWS SDK and the HTTP below it say of their requests and answers is not for a log: keys, tokens, signatures.
+/// Whatever the filter lets through, what the AWS SDK and the HTTP below it say of their requests and answers is not for a log: keys, tokens, signatures. Nor is what
+/// the Lambda runtime says of an event, whose fields may be anything.
 fn discreet(filter: EnvFilter) -> impl Filter<Registry> {
-    const TALKATIVE: [&str; 3] = ["aws_", "hyper", "h2"];
+    const TALKATIVE: [&str; 4] = ["aws_", "hyper", "h2", "lambda_runtime"];
     let hushed = |metadata: &Metadata<'_>| {
         *metadata.level() <= LevelFilter::INFO || !TALKATIVE.iter().any(|name| metadata.target().starts_with(name))
     };

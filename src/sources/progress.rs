@@ -63,6 +63,9 @@ impl Connection {
         described: &DescribedTable,
         zone: Option<&TimeZone>,
     ) -> Result<Newest> {
+        if let (WatermarkKind::Rowversion | WatermarkKind::ChangeTracking, Self::SqlServer(connection)) = (column.kind, &mut *self) {
+            connection.check_database(table).await?;
+        }
         let watermark = match (column.kind, &mut *self) {
             (WatermarkKind::Timestamp, _) => return self.newest_moment(table, column, described, zone).await,
             (WatermarkKind::Rowversion, Self::SqlServer(connection)) => Watermark::Rowversion(connection.settled_rowversion().await?),

@@ -6,7 +6,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{ErrorKind, SyncError};
-use crate::postgres::{Cause, code_of, passing};
+use crate::postgres::{Cause, code_of, is_of_a_value, passing};
 use crate::table::{TargetTable, quoted_list};
 
 /// Whether a lock was not had in time.
@@ -74,7 +74,19 @@ fn reason(answer: &DbError, key: &[String]) -> String {
         !key.is_empty() && [key.join(", "), quoted.clone()].iter().any(|columns| detail.starts_with(&format!("Key ({columns})=")))
     };
     let detail = answer.detail().filter(of_the_key).map(|detail| format!(". {}", detail.trim_end_matches('.'))).unwrap_or_default();
-    format!("{} ({}){column}{detail}", answer.message(), answer.code().code())
+    // What is wrong with a value may be told with the value, and where it stood by its line.
+    let place = answer.where_().and_then(place_in_copy).unwrap_or_default();
+    match is_of_a_value(answer.code()) && answer.message().contains('"') {
+        true => format!("a value does not fit ({}){column}{place}", answer.code().code()),
+        false => format!("{} ({}){column}{detail}{place}", answer.message(), answer.code().code()),
+    }
+}
+
+/// `, column "name"`: what COPY says of where it was, but for the number of a row that nobody else can count.
+fn place_in_copy(context: &str) -> Option<String> {
+    let (_, column) = context.strip_prefix("COPY ")?.lines().next()?.split_once(", column ")?;
+    // In text form the value would follow.
+    Some(format!(", column {}", column.split(": ").next()?))
 }
 
 fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
@@ -104,8 +116,6 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
             "The rows break a constraint of the target: correct them at the source, or the constraint",
         ),
     ];
-    remedies
-        .iter()
-        .find(|(codes, ..)| codes.contains(code))
-        .map_or((ErrorKind::TargetWrite, None), |(_, kind, remedy)| (*kind, Some(remedy)))
+    let otherwise = if is_of_a_value(code) { ErrorKind::BadValue } else { ErrorKind::TargetWrite };
+    remedies.iter().find(|(codes, ..)| codes.contains(code)).map_or((otherwise, None), |(_, kind, remedy)| (*kind, Some(remedy)))
 }

@@ -4,6 +4,8 @@
 //! unless the run was told to begin anew. A table of this name and of another shape, which the service before may have left, is read for its watermarks;
 //! the first run that writes renames it and takes them over.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -11,6 +13,7 @@ use uuid::Uuid;
 use super::error::target_error;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::TableWatermark;
 use crate::table::{PgIdent, TargetTable, Watermark, WatermarkKind, quoted_list};
 
 /// Its name.
@@ -173,6 +176,36 @@ impl Session {
         let row = self.query_opt(&sql, &[&names]).await.map_err(|error| target_error("read the watermark", error))?;
         let Some(row) = row else { return Ok(None) };
         Ok(understand(meta, names, kind, &row)?.map(|reached| (reached, row.get("name"))))
+    }
+
+    /// How far each table is copied, by its name there; nothing where there is no `sync_meta`.
+    ///
+    /// # Errors
+    /// As the server answers, and as [`Session::sync_meta`].
+    pub async fn watermarks(&self) -> Result<Vec<(String, TableWatermark)>> {
+        let meta = self.sync_meta().await?;
+        let table = &meta.table;
+        let sql = match &meta.shape {
+            Shape::Missing => return Ok(Vec::new()),
+            Shape::Ours => format!(
+                "SELECT table_name, watermark, watermark_kind, key IS NOT NULL AS broken_off, \
+                 extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
+            ),
+            Shape::Others { name, moment } => format!(
+                "SELECT {}::text AS table_name, {moment} AS watermark, '{}' AS watermark_kind, false AS broken_off, NULL::float8 AS lag \
+                 FROM {table} WHERE {moment} IS NOT NULL",
+                PgIdent(name),
+                WatermarkKind::Timestamp.name()
+            ),
+        };
+        let rows = self.query(&sql, &[]).await.map_err(|error| target_error("read the watermarks", error))?;
+        let reached = |row: &Row| TableWatermark {
+            watermark: row.get("watermark"),
+            kind: row.get::<_, Option<String>>("watermark_kind").unwrap_or_default(),
+            broken_off: row.get("broken_off"),
+            lag: row.get::<_, Option<f64>>("lag").and_then(|lag| Duration::try_from_secs_f64(lag).ok()),
+        };
+        Ok(rows.iter().map(|row| (row.get("table_name"), reached(row))).collect())
     }
 
     /// Makes `sync_meta` where it is not there, or takes over what one of another shape says.

@@ -13,10 +13,13 @@ use crate::support::source::{Fault, Source};
 
 const TIME: Duration = Duration::from_secs(60);
 
+fn schema() -> jsonschema::Validator {
+    jsonschema::validator_for(&serde_json::from_str(include_str!("emf.schema.json")).unwrap()).unwrap()
+}
+
 /// The lines of a log that carry metrics, each checked against the format.
 fn metrics(log: &str) -> Vec<Value> {
-    let schema: Value = serde_json::from_str(include_str!("emf.schema.json")).unwrap();
-    let schema = jsonschema::validator_for(&schema).unwrap();
+    let schema = schema();
     let lines = log.lines().filter(|line| line.starts_with("{\"_aws\""));
     let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     for line in &lines {
@@ -30,7 +33,9 @@ fn metrics(log: &str) -> Vec<Value> {
             }
             for name in directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
                 let value = line[name.as_str().unwrap()].as_str().unwrap();
-                assert!(value.is_ascii() && (1..=1024).contains(&value.len()), "{value:?}");
+                // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+                let printable = value.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+                assert!(printable && (1..=1024).contains(&value.len()) && !value.starts_with(':') && !value.trim().is_empty(), "{value:?}");
             }
         }
     }
@@ -56,6 +61,41 @@ fn logged(finished: &Finished) -> Vec<Value> {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
         })
         .collect()
+}
+
+#[test]
+fn what_is_not_the_format_is_told_from_it() {
+    let good = json!({
+        "_aws": {
+            "Timestamp": 1_574_109_732_004_u64,
+            "CloudWatchMetrics": [{"Namespace": "a", "Dimensions": [["function"]], "Metrics": [{"Name": "time", "Unit": "Milliseconds", "StorageResolution": 60}]}],
+        },
+        "function": "f",
+        "time": 100,
+    });
+    let schema = schema();
+    assert!(schema.is_valid(&good));
+    let directive = "/_aws/CloudWatchMetrics/0";
+    let keys = |count: usize| json!([(0..count).map(|key| key.to_string()).collect::<Vec<_>>()]);
+    let cases = [
+        ("/_aws/Timestamp".to_owned(), json!("2026-02-05T10:30:00Z")),
+        ("/_aws/Timestamp".to_owned(), json!(1_574_109_732)),
+        ("/_aws/CloudWatchMetrics".to_owned(), json!({})),
+        (format!("{directive}/Namespace"), json!("")),
+        (format!("{directive}/Namespace"), json!("AWS/Lambda")),
+        (format!("{directive}/Dimensions"), json!(["function"])),
+        (format!("{directive}/Dimensions"), json!([])),
+        (format!("{directive}/Dimensions"), keys(31)),
+        (format!("{directive}/Metrics/0/Name"), json!("")),
+        (format!("{directive}/Metrics/0/Unit"), json!("Rows")),
+        (format!("{directive}/Metrics/0/StorageResolution"), json!(5)),
+    ];
+    for (place, wrong) in cases {
+        let mut line = good.clone();
+        *line.pointer_mut(&place).unwrap() = wrong;
+        assert!(!schema.is_valid(&line), "{place}: {line:#}");
+    }
+    assert!(!schema.is_valid(&json!({"function": "f"})));
 }
 
 #[tokio::test(flavor = "multi_thread")]

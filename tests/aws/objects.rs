@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{pointed, site};
 use crate::support::aws::{Aws, env};
-use crate::support::aws_stub::{Answer, Stub};
+use crate::support::aws_stub::{Answer, NoRoute, Stub};
 use crate::support::site::Site;
 
 /// Puts the site's configuration into a bucket that keeps versions; gives its address and version.
@@ -42,22 +42,24 @@ async fn a_configuration_that_cannot_be_had_or_is_wrong_is_named_by_its_address(
     let bucket = aws.add_bucket().await;
     aws.put(&bucket, "broken.json", "{\n  \"tables\": {\n    \"customer\": {,}\n  }\n}\n").await;
     let stub = Stub::start(Answer::Refusal(403, "AccessDenied", "Access Denied")).await;
+    let no_route = NoRoute::new().await;
     let (here, denied, nowhere) = (aws.endpoint.as_str(), stub.endpoint.as_str(), "http://127.0.0.1:9");
-    let cases: [(&str, String, i32, &[&str]); 6] = [
-        (here, format!("s3://{bucket}/none.json"), 2, &["NoSuchKey", "s3:ListBucket"]),
-        (here, "s3://suite-no-such-bucket/t.json".to_owned(), 2, &["NoSuchBucket"]),
-        (here, format!("s3://{bucket}/broken.json"), 2, &["broken.json, line 3:"]),
-        (here, "s3://key:canary@bucket/t.json".to_owned(), 2, &["s3://bucket/key"]),
-        (denied, format!("s3://{bucket}/t.json"), 2, &["AccessDenied", "Allow s3:GetObject"]),
-        (nowhere, format!("s3://{bucket}/t.json"), 1, &["S3 cannot be reached", "VPC endpoint"]),
+    let cases: [(&str, String, &[&str]); 7] = [
+        (here, format!("s3://{bucket}/none.json"), &["NoSuchKey", "Check the key"]),
+        (here, "s3://suite-no-such-bucket/t.json".to_owned(), &["NoSuchBucket", "There is no such bucket"]),
+        (here, format!("s3://{bucket}/broken.json"), &["broken.json, line 3:"]),
+        (here, "s3://key:canary@bucket/t.json".to_owned(), &["s3://bucket/key"]),
+        (denied, format!("s3://{bucket}/t.json"), &["AccessDenied", "Allow s3:GetObject", "s3:ListBucket"]),
+        (nowhere, format!("s3://{bucket}/t.json"), &["S3 cannot be reached", "VPC endpoint"]),
+        (&no_route.endpoint, format!("s3://{bucket}/t.json"), &["S3 cannot be reached", "route to S3 in ap-northeast-1", "VPC endpoint"]),
     ];
-    for (endpoint, address, code, named) in cases {
+    for (endpoint, address, named) in cases {
         pointed(&mut site, &env(endpoint));
         site.set("TABLE_CONFIGS", &address);
         for command in [&["multi_sync"][..], &["config", "check"]] {
             let body = site.json(command).await;
             let error = body["error"].as_str().unwrap();
-            assert!(body.code == Some(code) || command[0] == "config", "{address}: {body}");
+            assert!(body.code == Some(2) && body.stderr.contains("ConfigError") || command[0] == "config", "{address}: {body}");
             assert!(!error.contains("canary"), "{error}");
             for part in named {
                 assert!(error.contains(part), "{part}: {error}");

@@ -1,16 +1,18 @@
 //! Secrets fill what the variables leave out, and may be rotated under a warm function.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{pointed, site};
 use crate::support::aws::{Aws, env};
-use crate::support::aws_stub::{Answer, Stub};
+use crate::support::aws_stub::{Answer, NoRoute, Stub};
 use crate::support::body::Body;
+use crate::support::lambda::Ending;
 use crate::support::postgres::PASSWORD;
 use crate::support::site::Site;
-use crate::support::source::PASSWORD as SOURCE_PASSWORD;
+use crate::support::source::{Fault, PASSWORD as SOURCE_PASSWORD};
 
 const TIME: Duration = Duration::from_secs(60);
 
@@ -65,6 +67,44 @@ async fn a_secret_rotated_between_two_warm_invocations_is_fetched_again() {
     let finished = function.shut_down().await;
     assert_eq!(finished.stdout.matches("the secret was fetched again").count(), 1, "{}", finished.stdout);
     assert!(!finished.stdout.contains("canary"), "{}", finished.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_rotated_in_mid_run_hurts_no_connection_and_no_table_begun_after_it() {
+    let aws = Aws::ministack();
+    let role = "rotated_in_mid_run";
+    let (site, secret) = with_a_role_of_its_own(&aws, role).await;
+    let mut function = site.deploy().await;
+    let first = Body::in_envelope(&function.invoke("{}", TIME).await);
+    assert_eq!(first["success"], true, "{first}");
+
+    // The second of four tables is held in mid-read until the rotation is through.
+    let (reached, reading) = tokio::sync::oneshot::channel();
+    let (go_on, rotated) = std::sync::mpsc::channel::<()>();
+    let hold = Mutex::new(Some((reached, rotated)));
+    site.source.change("mctm_module", 50.0);
+    site.source.fault(
+        "mctm_module",
+        Fault::change_after_rows(5, move |_| {
+            if let Some((reached, rotated)) = hold.lock().unwrap().take() {
+                reached.send(()).unwrap();
+                tokio::task::block_in_place(|| rotated.recv().unwrap());
+            }
+        }),
+    );
+    let rotating = async {
+        reading.await.unwrap();
+        site.db.execute(&format!("ALTER ROLE {role} PASSWORD 'canary-second'")).await;
+        aws.rotate(&secret, &json!({"username": role, "password": "canary-second", "host": "127.0.0.1"})).await;
+        go_on.send(()).unwrap();
+    };
+    let (ending, ()) = tokio::join!(function.invoke("{}", TIME), rotating);
+    let body = Body::in_envelope(&ending);
+    assert_eq!((&body["success"], &body["successful_tables"]), (&json!(true), &json!(4)), "{body}");
+    assert!(body.counts("mctm_module")[2] > 0, "what was held was published: {body}");
+    let finished = function.shut_down().await;
+    assert_eq!(finished.stdout.matches("the secret was fetched again").count(), 1, "{}", finished.stdout);
+    assert!(!finished.stdout.contains("the next one begins") && !finished.stdout.contains("canary"), "{}", finished.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,6 +211,14 @@ async fn missing_denied_throttled_and_unreachable_are_told_apart() {
     }
     pointed(&mut site, &env("http://127.0.0.1:9"));
     assert_refused(&site, "AwsError", 1, &["cannot be reached", "VPC endpoint", "NAT gateway"]).await;
+    let no_route = NoRoute::new().await;
+    pointed(&mut site, &env(&no_route.endpoint));
+    let missing = ["Secrets Manager cannot be reached", "route to Secrets Manager in ap-northeast-1", "VPC endpoint", "security group"];
+    assert_refused(&site, "AwsError", 1, &missing).await;
+    let Ending::Error { error_type, message } = site.deploy().await.invoke(r#"{"trigger": "schedule"}"#, TIME).await else {
+        panic!("a scheduled failure is a function error");
+    };
+    assert!(error_type == "AwsError" && missing.iter().all(|part| message.contains(part)), "{message}");
     site.unset("AWS_ACCESS_KEY_ID").unset("AWS_SECRET_ACCESS_KEY").unset("AWS_SESSION_TOKEN");
     assert_refused(&site, "ConfigError", 2, &["no AWS credentials", "AWS_PROFILE"]).await;
     site.unset("AWS_REGION");

@@ -207,8 +207,10 @@ async fn bad_values_are_named_with_table_column_and_row() {
     let mut before = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         let table = server.table("McTM", "dbo", &format!("D{at}")).unwrap();
-        table.insert(vec![Int(4_711), case.bad.clone()]).unwrap();
-        table.insert(vec![Int(5_000), case.good.clone()]).unwrap();
+        // The server's own counter goes on from the good value to the bad one.
+        let given = |value: &Value| if case.sql_type == "rowversion" { Null } else { value.clone() };
+        table.insert(vec![Int(4_711), given(&case.bad)]).unwrap();
+        table.insert(vec![Int(5_000), given(&case.good)]).unwrap();
         before.push(site.db.checksum(&format!("d{at}")).await);
     }
     let body = site.json(&["multi_sync"]).await;

@@ -6,6 +6,9 @@ use super::{DAY, NOON, SECOND, incremental};
 use crate::support::site::Site;
 use crate::support::source::{Planted, Value};
 
+/// The same day, as days since 1900-01-01.
+const SMALL_DAY: u16 = 46_056;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_version_in_an_open_transaction_holds_the_watermark_back() {
     let table = Planted::new("Stock", &[("Id", "int"), ("Pieces", "int"), ("Ver", "rowversion")], 1);
@@ -24,6 +27,49 @@ async fn a_row_version_in_an_open_transaction_holds_the_watermark_back() {
     assert_eq!(incremental(&site, &[]).await.counts("stock"), [0; 5], "nothing is read twice");
     let meta = site.db.value("SELECT concat_ws(' ', watermark, watermark_kind) FROM sync_meta").await;
     assert!(meta.starts_with("0x0000") && meta.ends_with(" rowversion"), "{meta}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_another_database_are_not_taken_for_the_tables() {
+    let table = Planted::new("Stock", &[("Id", "int"), ("Pieces", "int"), ("Ver", "rowversion")], 1);
+    let mut site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "kind": "rowversion"}})).await;
+    site.config["tables"]["stock"]["sql_table"] = json!("McTM.dbo.Stock");
+    site.source.table("Stock").insert(row(1, 10)).unwrap();
+    site.set("SQL_SERVER_MCTM_DB", "VoipDB");
+    let refused = site.json(&["incremental_sync"]).await;
+    assert!(refused.error_of("stock").contains("is in database McTM, and the login chose VoipDB"), "{refused}");
+    site.set("SQL_SERVER_MCTM_DB", "McTM");
+    assert_eq!(incremental(&site, &[]).await.counts("stock"), [1, 1, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
+    let kinds: [(&str, fn(u8) -> Value); 9] = [
+        ("int", |n| Value::Int(i64::from(n) - 100)),
+        ("bigint", |n| Value::Int((i64::from(n) - 100) << 40)),
+        ("decimal(10,2)", |n| Value::Decimal(i128::from(n) - 100, 2)),
+        ("nvarchar(20)", |n| Value::text(&format!("O'Neil {n:03} 客"))),
+        ("varchar(20)", |n| Value::text(&format!("O'Neil {n:03}"))),
+        ("uniqueidentifier", |n| Value::Guid([n; 16])),
+        ("date", |n| Value::Date(DAY + i32::from(n))),
+        ("datetime2(7)", |n| Value::DateTime2(DAY, u64::from(n))),
+        ("varbinary(8)", |n| Value::Binary(vec![1, n])),
+    ];
+    let table = |(at, (sql_type, value)): (usize, (&'static str, fn(u8) -> Value))| {
+        let rows = (0..210).map(|n| vec![value(n), Value::DateTime2(DAY, NOON)]).collect();
+        Planted::new(&format!("Keyed{at}"), &[("Id", sql_type), ("Changed", "datetime2(7)")], 1).rows(rows)
+    };
+    let tables = kinds.into_iter().enumerate().map(table).collect();
+    let site = Site::planted(tables, json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}})).await;
+    site.source.clock().set(DAY, NOON + 600 * SECOND);
+    let body = incremental(&site, &[]).await;
+    for at in 0..kinds.len() {
+        let name = format!("keyed{at}");
+        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{}", kinds[at].0);
+        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{}", kinds[at].0);
+        let steps = site.source.times_seen(&format!("FROM [dbo].[Keyed{at}] WHERE [Changed] >= "));
+        assert!(steps >= 2, "{}: it went in steps", kinds[at].0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,12 +120,7 @@ async fn every_timestamp_type_has_its_own_precision() {
             Value::DateTime(DAY - 693_595, 43_800 * 300 + 38),
             "2026-02-05T12:10:00.123",
         ),
-        (
-            "smalldatetime",
-            Value::SmallDateTime((DAY - 693_595) as u16, 730),
-            Value::SmallDateTime((DAY - 693_595) as u16, 731),
-            "2026-02-05T12:10:00",
-        ),
+        ("smalldatetime", Value::SmallDateTime(SMALL_DAY, 730), Value::SmallDateTime(SMALL_DAY, 731), "2026-02-05T12:10:00"),
         (
             "datetimeoffset(7)",
             Value::DateTimeOffset(DAY, clock, 540),

@@ -14,12 +14,12 @@ use super::{DAY, NOON, SECOND};
 use crate::support::site::Site;
 use crate::support::source::{Planted, Value};
 
-const WRITERS: i64 = 8;
+const WRITERS: usize = 8;
 /// As configured.
 const LAG: u64 = 60;
 const ROUNDS: usize = 14;
 /// Histories that share a source and a target, and each run.
-const TABLES: u64 = 20;
+const TABLES: usize = 20;
 
 /// Where a run may die.
 const POINTS: [&str; 8] =
@@ -27,11 +27,11 @@ const POINTS: [&str; 8] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_row_is_missed_within_the_window_whatever_writers_and_runs_do() {
-    let seeds: u64 = std::env::var("MODEL_SEEDS").map_or(20, |seeds| seeds.parse().expect("MODEL_SEEDS is a number"));
-    for first in (0..seeds).step_by(TABLES as usize) {
+    let seeds: usize = std::env::var("MODEL_SEEDS").map_or(20, |seeds| seeds.parse().expect("MODEL_SEEDS is a number"));
+    for first in (0..seeds).step_by(TABLES) {
         let mut histories: Vec<History> = (first..seeds.min(first + TABLES)).map(History::new).collect();
         let mut site = site_of(&histories).await;
-        let mut rng = Rng::with_seed(first);
+        let mut rng = Rng::with_seed(first as u64);
         for round in 0..ROUNDS {
             histories.iter_mut().for_each(|history| history.write(&site));
             site.source.clock().advance(Duration::from_millis(rng.u64(1_000..25_000)));
@@ -81,13 +81,13 @@ struct Open {
 }
 
 struct History {
-    seed: u64,
+    seed: usize,
     kind: Kind,
     rng: Rng,
     /// How far each writer's clock is from the source's, in ticks.
     skews: Vec<i64>,
     open: Vec<Option<Open>>,
-    next: i64,
+    next: usize,
     /// Keys whose last version was committed too late for its moment.
     blind: BTreeSet<i64>,
     /// Keys that were ever deleted.
@@ -95,9 +95,9 @@ struct History {
 }
 
 impl History {
-    fn new(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed);
-        let kind = [Kind::Update, Kind::Insert, Kind::Rowversion, Kind::ChangeTracking, Kind::Keys][seed as usize % 5];
+    fn new(seed: usize) -> Self {
+        let mut rng = Rng::with_seed(seed as u64);
+        let kind = [Kind::Update, Kind::Insert, Kind::Rowversion, Kind::ChangeTracking, Kind::Keys][seed % 5];
         let skews = (0..WRITERS).map(|_| rng.i64(-40_000_000..40_000_000)).collect();
         let open = (0..WRITERS).map(|_| None).collect();
         Self { seed, kind, rng, skews, open, next: 0, blind: BTreeSet::new(), deleted: BTreeSet::new() }
@@ -108,7 +108,7 @@ impl History {
     }
 
     fn planted(&self) -> Planted {
-        let moment = ["datetime2(7)", "datetime2(3)", "datetime", "datetime2(0)"][self.seed as usize / 5 % 4];
+        let moment = ["datetime2(7)", "datetime2(3)", "datetime", "datetime2(0)"][self.seed / 5 % 4];
         let mut columns = vec![("Id", "int"), ("Changed", moment), ("Val", "int")];
         if self.kind == Kind::Rowversion {
             columns.push(("Ver", "rowversion"));
@@ -131,7 +131,7 @@ impl History {
 
     /// A round of all writers: transactions begin, write, go on, commit or are undone.
     fn write(&mut self, site: &Site) {
-        for writer in 0..WRITERS as usize {
+        for writer in 0..WRITERS {
             match self.open[writer].take() {
                 None if self.rng.u8(0..3) > 0 => self.open[writer] = Some(self.begin(site, writer)),
                 None => {}
@@ -151,13 +151,13 @@ impl History {
             let moment = self.moment(site, writer);
             let (changed, val) = (Value::DateTime2(DAY, moment), Value::Int(self.rng.i64(0..1_000_000)));
             // Each writer has keys of its own, so that none waits for another.
-            let own = (self.next > 0).then(|| self.rng.i64(0..self.next) * WRITERS + writer as i64);
+            let own = (self.next > 0).then(|| key_of(self.rng.usize(0..self.next), writer));
             let is = |row: &[Value]| row[0] == Value::Int(own.unwrap_or(-1));
             let (touched, written) = match self.rng.u8(0..10) {
                 0 => (open.transaction.delete(&table, is).unwrap(), None),
                 1..=4 => (open.transaction.update(&table, &[("Changed", changed), ("Val", val)], is).unwrap(), Some(moment)),
                 _ => {
-                    let key = self.next * WRITERS + writer as i64;
+                    let key = key_of(self.next, writer);
                     self.next += 1;
                     let mut row = vec![Value::Int(key), changed, val];
                     row.extend((self.kind == Kind::Rowversion).then_some(Value::Null));
@@ -201,7 +201,7 @@ impl History {
     }
 
     fn end(&mut self, site: &Site) {
-        for writer in 0..WRITERS as usize {
+        for writer in 0..WRITERS {
             if let Some(open) = self.open[writer].take() {
                 self.commit(site, open);
             }
@@ -230,6 +230,11 @@ impl History {
         }
         assert!(source.len() > 10, "{of}: {} rows are no history", source.len());
     }
+}
+
+/// A writer's own row of this number.
+fn key_of(number: usize, writer: usize) -> i64 {
+    i64::try_from(number * WRITERS + writer).unwrap()
 }
 
 async fn site_of(histories: &[History]) -> Site {

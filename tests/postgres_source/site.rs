@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::body::Body;
-use crate::support::postgres::{Cluster, Database, PASSWORD};
+use crate::support::postgres::{Database, PASSWORD};
 use crate::support::process::{Finished, Running};
 use crate::support::site::TABLESYNC;
 
@@ -79,9 +79,4 @@ impl PgSite {
 /// The DSN of a database of the suite's server, for the role that may do little.
 pub(super) fn dsn(database: &str, port: u16, parameters: &str) -> String {
     format!("postgres://sync:{PASSWORD}@127.0.0.1:{port}/{database}?{parameters}")
-}
-
-/// The port of the suite's server.
-pub(super) fn port() -> u16 {
-    Cluster::shared().port
 }

@@ -1,19 +1,22 @@
 //! A service that gives every call of AWS the answer that a test sets, and counts them: refusals that the other servers never give.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 
 /// The service.
 pub(crate) struct Stub {
     /// Its address.
     pub(crate) endpoint: String,
     shared: Arc<Mutex<Shared>>,
-    server: tokio::task::JoinHandle<()>,
+    server: JoinHandle<()>,
 }
 
 struct Shared {
@@ -55,6 +58,32 @@ impl Stub {
 impl Drop for Stub {
     fn drop(&mut self) {
         self.server.abort();
+    }
+}
+
+/// An address to which nothing leads, as a service's is in a VPC without endpoints: what is sent there is not answered, not even refused.
+pub(crate) struct NoRoute {
+    /// The address.
+    pub(crate) endpoint: String,
+    _full: (TcpListener, Vec<JoinHandle<std::io::Result<TcpStream>>>),
+}
+
+impl NoRoute {
+    /// A port whose queue of connections is full: the kernel drops what comes.
+    pub(crate) async fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let mut connecting = tokio::spawn(TcpStream::connect(address));
+            let refused = tokio::time::timeout(Duration::from_millis(300), &mut connecting).await.is_err();
+            waiting.push(connecting);
+            if refused {
+                return Self { endpoint: format!("http://{address}"), _full: (listener, waiting) };
+            }
+        }
     }
 }
 

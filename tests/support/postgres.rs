@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
@@ -193,6 +194,13 @@ impl Database {
             _ => None,
         });
         rows.collect()
+    }
+
+    /// What a COPY sends.
+    pub(crate) async fn copied(&self, copy: &str) -> Vec<u8> {
+        let stream = self.admin.copy_out(copy).await.unwrap_or_else(|error| panic!("{copy}: {error:?}"));
+        let pieces: Vec<_> = stream.try_collect().await.unwrap();
+        pieces.concat()
     }
 
     /// A query's single value; NULL is the empty text.

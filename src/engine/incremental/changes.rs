@@ -2,7 +2,7 @@
 
 use super::checks::{check_tracked_key, sync_column};
 use super::gone::keys_of;
-use super::{Course, Place};
+use super::{Course, Outset};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
 use crate::engine::reading::{Reading, read_options, selection};
@@ -10,17 +10,13 @@ use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::{IncrementalReport, Phase};
 use crate::sources::{Connection, DescribedTable};
-use crate::table::{Incremental, Watermark, Window};
+use crate::table::{Watermark, Window};
 use crate::target::{Gone, NewRows, Published, Reached, Session};
 
 impl TableJob {
     /// Brings what has changed since the last run; all rows in a first one.
-    pub(super) async fn follow_changes(
-        &self,
-        session: &mut Session,
-        so_far: &mut SoFar,
-        (sync, mut connection, described, place): (&Incremental, Connection, DescribedTable, Place),
-    ) -> Result<Published> {
+    pub(super) async fn follow_changes(&self, session: &mut Session, so_far: &mut SoFar, outset: Outset<'_>) -> Result<Published> {
+        let Outset { sync, mut connection, described, place } = outset;
         let column = sync_column(&self.config, sync, described.description())?;
         let newest = self.newest(&mut connection, &column, &described, so_far).await?;
         let begins = place.begins_at().cloned();
@@ -35,7 +31,7 @@ impl TableJob {
             so_far.began_anew = self.begins_anew();
             return Ok(published);
         };
-        let (connection, mut course) = self.course(session, so_far, (sync, connection, described, place)).await?;
+        let (connection, mut course) = self.course(session, so_far, Outset { sync, connection, described, place }).await?;
         check_tracked_key(&self.config, course.described.description(), &course.key)?;
         so_far.incremental = Some(report);
         so_far.refresh_reason = Some("sync says so: by Change Tracking".to_owned());

@@ -14,6 +14,7 @@ mod steps;
 mod stretch;
 
 use self::checks::{check_key, sync_column};
+use self::steps::Leg;
 use self::stretch::{Stretch, stretches};
 use super::full_refresh::TableJob;
 use super::full_refresh::so_far::SoFar;
@@ -36,6 +37,14 @@ struct Course<'a> {
     place: Place,
     /// Whether the target had no row.
     empty: bool,
+}
+
+/// What a run begins with.
+struct Outset<'a> {
+    sync: &'a Incremental,
+    connection: Connection,
+    described: DescribedTable,
+    place: Place,
 }
 
 /// Where the watermark is written down.
@@ -77,10 +86,11 @@ impl TableJob {
         let mut place = self.place(session, so_far, sync).await?;
         so_far.warnings.extend(place.meta.change());
         self.run.stop.or_done(async { session.make_sync_meta(&mut place.meta).await }).await?;
+        let outset = Outset { sync, connection, described, place };
         if sync.kind == WatermarkKind::ChangeTracking {
-            return self.follow_changes(session, so_far, (sync, connection, described, place)).await;
+            return self.follow_changes(session, so_far, outset).await;
         }
-        let (connection, course) = self.course(session, so_far, (sync, connection, described, place)).await?;
+        let (connection, course) = self.course(session, so_far, outset).await?;
         failpoint::reached("planned");
         self.copy_new(session, so_far, connection, course).await
     }
@@ -112,12 +122,8 @@ impl TableJob {
     }
 
     /// Plans the run; a missing target is made first, so that steps can be committed into it.
-    async fn course<'a>(
-        &self,
-        session: &mut Session,
-        so_far: &mut SoFar,
-        (sync, mut connection, mut described, place): (&'a Incremental, Connection, DescribedTable, Place),
-    ) -> Result<(Connection, Course<'a>)> {
+    async fn course<'a>(&self, session: &mut Session, so_far: &mut SoFar, outset: Outset<'a>) -> Result<(Connection, Course<'a>)> {
+        let Outset { sync, mut connection, mut described, place } = outset;
         let column = sync_column(&self.config, sync, described.description())?;
         let mut standing = self.standing(session).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
@@ -188,8 +194,8 @@ impl TableJob {
         let (count, mut published) = (ahead.len(), Published::default());
         let mut connection = Some(connection);
         for (index, stretch) in ahead.into_iter().enumerate() {
-            let last = index + 1 == count;
-            published = self.copy_stretch(session, so_far, &mut course, (&mut connection, &stretch, last, keys_due)).await?;
+            let leg = Leg { connection: &mut connection, stretch, last: index + 1 == count, keys_due };
+            published = self.copy_stretch(session, so_far, &mut course, leg).await?;
         }
         Ok(published)
     }

@@ -22,6 +22,17 @@ use crate::target::{Advance, NewRows, Published, Reached, RunRow, Session, Withi
 /// A step has so many times the rows between two progress reports.
 const STEP_BATCHES: u64 = 100;
 
+/// One stretch of a run's way.
+pub(super) struct Leg<'a> {
+    /// What looks ahead; none where it is used up.
+    pub(super) connection: &'a mut Option<Connection>,
+    pub(super) stretch: Stretch,
+    /// Whether it is the run's last.
+    pub(super) last: bool,
+    /// Whether keys are compared at its end.
+    pub(super) keys_due: bool,
+}
+
 /// One step.
 struct Step {
     range: SyncRange,
@@ -44,8 +55,9 @@ impl TableJob {
         session: &mut Session,
         so_far: &mut SoFar,
         course: &mut Course<'_>,
-        (connection, stretch, last, keys_due): (&mut Option<Connection>, &Stretch, bool, bool),
+        leg: Leg<'_>,
     ) -> Result<Published> {
+        let Leg { connection, stretch, last, keys_due } = leg;
         let rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
         let mut range =
             SyncRange { column: course.column.clone(), key: course.key.clone(), from: stretch.from.clone(), to: Edge::After(stretch.to) };

@@ -6,7 +6,7 @@ use crate::config::TableConfig;
 use crate::engine::drift::Drift;
 use crate::engine::plan::{PlannedColumn, SyncPlan};
 use crate::report::{Foreseen, ForeseenColumn, LastSuccess};
-use crate::table::{ColumnPart, Isolation, SourceColumn, SourceDescription, ValueKind};
+use crate::table::{ColumnPart, Incremental, Isolation, SourceColumn, SourceDescription, ValueKind};
 use crate::target::{Dependent, TargetDescription};
 
 /// What was asked of both sides.
@@ -22,9 +22,17 @@ pub(super) struct Asked<'a> {
 /// What a run would do.
 pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
     let way = &plan.publication.way;
+    let incremental = asked.config.options.incremental.as_ref();
+    let only_new = |sync: &Incremental| {
+        let key = plan.publication.key.join(", ");
+        format!(
+            "sync says so: only what is new is merged by the key ({key}), by its {}; rows and bytes are those of a first run",
+            sync.kind.name()
+        )
+    };
     Foreseen {
-        refresh: way.name(),
-        reason: plan.reason.clone(),
+        refresh: incremental.map_or(way.name(), |_| "incremental"),
+        reason: incremental.map_or_else(|| plan.reason.clone(), only_new),
         target_exists: asked.target.is_some(),
         columns: plan.columns.iter().enumerate().map(|(position, column)| foresee_column(asked, plan, position, column)).collect(),
         ddl: plan.ddl(),

@@ -22,6 +22,23 @@ impl Connection {
         Ok(Clock { utc: shows(0)?.in_utc(), local: shows(1)? })
     }
 
+    /// Row versions and those of Change Tracking belong to a database, and are those of the one that the login chose.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SourceSchema`] where the table is in another one.
+    pub(in crate::sources) async fn check_database(&mut self, table: &SourceTable) -> Result<()> {
+        let Some(database) = &table.database else { return Ok(()) };
+        let rows = self.rows("SELECT DB_NAME()", &[], "ask for the database").await?;
+        let current = rows.first().map(|row| get::<&str>(row, 0)).transpose()?.flatten().unwrap_or_default().to_owned();
+        if current.to_lowercase() == database.to_lowercase() {
+            return Ok(());
+        }
+        let sentence = format!("{table} is in database {database}, and the login chose {current}: versions belong to a database");
+        Err(SyncError::new(ErrorKind::SourceSchema, sentence).with_remedy(format!(
+            "Let the login choose {database}: set SQL_SERVER_<DB_TYPE>_DB to it or leave it unset, or give the table a db_type of its own"
+        )))
+    }
+
     /// The greatest row version behind which none can appear any more.
     pub(in crate::sources) async fn settled_rowversion(&mut self) -> Result<u64> {
         // https://learn.microsoft.com/sql/t-sql/functions/min-active-rowversion-transact-sql

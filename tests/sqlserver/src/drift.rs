@@ -13,7 +13,7 @@ use crate::types::value::Value;
 impl TableHandle {
     /// Adds a column that may be NULL, with this value in every row, behind the others and under an id of its own.
     pub fn add_column(&self, name: &str, ty: &str, value: Value) -> Result<(), SqlError> {
-        self.change(|table| {
+        self.redefine(|table| {
             if table.position(name).is_some() {
                 let message = format!("Column names in each table must be unique. Column name '{name}' is specified more than once.");
                 return Err(SqlError::new(2705, 16, message));
@@ -32,7 +32,7 @@ impl TableHandle {
 
     /// Renames a column, which keeps its id.
     pub fn rename_column(&self, column: &str, name: &str) -> Result<(), SqlError> {
-        self.change(|table| {
+        self.redefine(|table| {
             let at = position(table, column)?;
             let old = std::mem::replace(&mut table.columns[at].name, name.to_owned());
             let of_indexes =
@@ -48,7 +48,7 @@ impl TableHandle {
 
     /// Drops a column that nothing depends on: neither the key nor an index nor a foreign key.
     pub fn drop_column(&self, column: &str) -> Result<(), SqlError> {
-        self.change(|table| {
+        self.redefine(|table| {
             let at = position(table, column)?;
             let mut of_indexes = table.indexes.iter().flat_map(|index| index.columns.iter().map(|(name, _)| name).chain(&index.included));
             let used = table.key.contains(&at)
@@ -76,7 +76,7 @@ impl TableHandle {
 
     /// Gives a column another type, and its values with it; a value that does not convert refuses the change.
     pub fn retype_column(&self, column: &str, ty: &str) -> Result<(), SqlError> {
-        self.change(|table| {
+        self.redefine(|table| {
             let at = position(table, column)?;
             let old = table.columns[at].clone();
             let retyped = Column { ty: parse(ty)?, ..old.clone() };
@@ -101,7 +101,7 @@ impl TableHandle {
 
     /// Lets a column be NULL, or no longer.
     pub fn set_nullable(&self, column: &str, nullable: bool) -> Result<(), SqlError> {
-        self.change(|table| {
+        self.redefine(|table| {
             let at = position(table, column)?;
             table.columns[at].nullable = nullable;
             Ok(())

@@ -57,6 +57,14 @@ impl TableHandle {
         change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
     }
 
+    /// A change of the columns, which waits on the server until no transaction has written the table, and is error 1222 here.
+    pub(crate) fn redefine<T>(&self, change: impl FnOnce(&mut Table) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let mut world = self.shared.world_mut();
+        let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        database.live.unlocked(self.object_id)?;
+        change(database.table_mut(self.object_id).ok_or_else(|| SqlError::unknown_object("the table is gone"))?)
+    }
+
     /// Sets the table's fault, or clears it.
     pub fn fault(&self, fault: Option<Fault>) {
         self.set_fault(fault, None);

@@ -67,6 +67,7 @@ impl TableHandle {
     pub fn truncate(&self) -> Result<(), SqlError> {
         let mut world = self.shared.world_mut();
         let database = world.database_mut(&self.database).ok_or_else(|| SqlError::unknown_database(&self.database))?;
+        database.live.unlocked(self.object_id)?;
         let version = database.tracking.as_mut().map(|tracking| {
             tracking.version += 1;
             tracking.version

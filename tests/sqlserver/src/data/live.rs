@@ -54,10 +54,12 @@ impl Live {
     pub(crate) fn lock(&self, transaction: u64, object_id: i32, key: &str) -> Result<(), SqlError> {
         let mut state = self.state();
         let holder = *state.locks.entry((object_id, key.to_owned())).or_insert(transaction);
-        if holder == transaction {
-            return Ok(());
-        }
-        Err(SqlError { state: 45, ..SqlError::new(1222, 16, "Lock request time out period exceeded.") })
+        if holder == transaction { Ok(()) } else { Err(timed_out()) }
+    }
+
+    /// Error 1222 where an open transaction has written the table.
+    pub(crate) fn unlocked(&self, object_id: i32) -> Result<(), SqlError> {
+        if self.state().locks.keys().any(|(locked, _)| *locked == object_id) { Err(timed_out()) } else { Ok(()) }
     }
 
     /// Ends a transaction: its rowversions are no longer active, its rows no longer locked.
@@ -83,6 +85,10 @@ impl Live {
         let mut state = self.state();
         state.last = state.last.max(last);
     }
+}
+
+fn timed_out() -> SqlError {
+    SqlError { state: 45, ..SqlError::new(1222, 16, "Lock request time out period exceeded.") }
 }
 
 /// A rowversion as it is stored.

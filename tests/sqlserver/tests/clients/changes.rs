@@ -1,6 +1,6 @@
 //! What writers do while others read: rowversions, Change Tracking, transactions that commit late, and the clock.
 
-use tds_stand_in::{StandIn, TableDef, TableHandle, TlsMode, Value};
+use tds_stand_in::{Fault, IndexDef, SqlError, StandIn, TableDef, TableHandle, TlsMode, Value};
 use tiberius::{ColumnData, EncryptionLevel};
 
 use crate::expressions::Typed;
@@ -102,7 +102,7 @@ async fn a_transaction_sees_its_own_rows_and_meets_those_of_others() {
     let (server, table, mut client) = serve(orders()).await;
     let mut one = server.begin("McTM").unwrap();
     let mut other = server.begin("McTM").unwrap();
-    let number = |result: Result<usize, tds_stand_in::SqlError>| result.map_err(|error| error.number);
+    let number = |result: Result<usize, SqlError>| result.map_err(|error| error.number);
     one.insert(&table, new(3, "three")).unwrap();
     assert_eq!(one.insert(&table, new(3, "again")).map_err(|error| error.number), Err(2627));
     assert_eq!(one.insert(&table, new(1, "again")).map_err(|error| error.number), Err(2627));
@@ -116,6 +116,8 @@ async fn a_transaction_sees_its_own_rows_and_meets_those_of_others() {
     assert_eq!(number(other.update(&table, &[("name", "x".into())], |_| true)), Err(1222));
     assert_eq!(other.insert(&table, new(9, "x")).map_err(|error| error.number), Err(1222));
     assert_eq!(number(table.update("name", "x".into(), is(2))), Err(1222));
+    assert_eq!(table.add_column("more", "int", Value::Null).map_err(|error| error.number), Err(1222));
+    assert_eq!(table.truncate().map_err(|error| error.number), Err(1222));
     assert_eq!(read(&mut client, "SELECT id, name FROM dbo.Orders").await, "1 one, 2 two");
     one.commit().unwrap();
     assert_eq!(read(&mut client, "SELECT id, name FROM dbo.Orders").await, "1 one, 9 nine");
@@ -292,4 +294,35 @@ async fn freetds_and_pymssql_read_the_same_changes() {
         let said = freetds::tsql(&server, &format!("USE McTM SELECT * FROM {sql}")).await;
         assert!(said.contains(number), "{sql}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_table_strikes_the_reading_of_its_changes() {
+    let (server, table, mut client) = serve(orders()).await;
+    server.enable_change_tracking("McTM").unwrap();
+    table.track_changes().unwrap();
+    table.update("name", "x".into(), |_| true).unwrap();
+    let changes = "SELECT c.id, o.name FROM CHANGETABLE(CHANGES dbo.Orders, 0) AS c LEFT JOIN dbo.Orders AS o ON o.id = c.id";
+    table.fault_times(Fault::ErrorAfterRows(1, SqlError::new(1205, 13, "deadlock")), 1);
+    assert_eq!(error_of(&mut client, changes).await, Some(1205));
+    assert_eq!(read(&mut client, changes).await, "1 x, 2 x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_an_index_leads_with_a_column_can_be_asked() {
+    let leads = |column: &str| {
+        format!(
+            "SELECT COUNT(*) FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id \
+             JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
+             WHERE i.object_id = OBJECT_ID(N'[dbo].[Orders]') AND c.name = N'{column}' AND ic.key_ordinal = 1 AND i.type IN (1, 2) \
+             AND i.is_disabled = 0 AND i.is_hypothetical = 0 AND i.has_filter = 0"
+        )
+    };
+    let (server, _table, mut client) = serve(orders().index(IndexDef::new("IX_rv", &["rv", "name"]))).await;
+    for (column, indexes) in [("rv", "1"), ("id", "1"), ("name", "0")] {
+        assert_eq!(read(&mut client, &leads(column)).await, indexes, "{column}");
+    }
+    let top = rows(&mut client, "SELECT TOP (@P1) id FROM dbo.Orders ORDER BY rv DESC, id", &[&1i32]).await.unwrap();
+    assert_eq!(top, [[Some("2".to_owned())]]);
+    drop(server);
 }
