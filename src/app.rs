@@ -21,7 +21,7 @@ use crate::engine::{
 };
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
-use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo};
+use crate::report::{InfoReport, LastSync, Progress, Report, TableInfo, TableWatermark};
 use crate::request::{Mode, Request, select_tables};
 use crate::target::Session;
 
@@ -45,7 +45,7 @@ impl App {
 
     /// Reads the configuration and does what `request` says. Every failure is in the report.
     pub async fn run(&self, request: &Request, stop: &Stop, progress: Arc<dyn Progress>) -> Done {
-        match stop.or_done(self.settings()).await {
+        match stop.or_done(self.settings_for(request.mode)).await {
             Ok(mut settings) => {
                 let running = AssertUnwindSafe(Box::pin(self.run_with(&mut settings, request, stop, progress)));
                 // What a panic says may quote a value: nobody gets it, neither as a function error nor as an exit of the process.
@@ -73,7 +73,7 @@ impl App {
         let tls_warnings = settings.tls_warnings(tables.iter().map(|config| config.db_type.as_str()));
         failpoint::reached("configuration_read");
         match request.mode {
-            Mode::MultiSync | Mode::SingleSync => {
+            Mode::MultiSync | Mode::SingleSync | Mode::IncrementalSync => {
                 let run = context(request, settings, stop, progress);
                 match jobs(settings, &tables, &run) {
                     Ok(jobs) => Report::Run(run_tables(jobs, run, settings.run.parallel, tls_warnings).await),
@@ -120,6 +120,7 @@ fn context(request: &Request, settings: &Settings, stop: &Stop, progress: Arc<dy
         configured: settings.tables.tables.values().cloned().collect(),
         dry_run: request.dry_run || settings.run.dry_run,
         allow_shrink: request.allow_shrink,
+        reset: request.reset.clone().into(),
         accept_drift: request.accept_drift,
         max_retries: settings.run.max_retries,
         unreachable: Unreachable::default(),
@@ -164,15 +165,15 @@ async fn info(settings: &Settings) -> InfoReport {
     let job = |config: &TableConfig| Some(TestJob { config: config.clone(), source: settings.source(&config.db_type).ok()? });
     let counting = count_columns(asked.filter_map(job).collect(), INFO_TIMEOUT);
     let (last, counted) = tokio::join!(timeout(INFO_TIMEOUT, last_runs(settings)), counting);
-    let last = match last {
-        Ok(Ok(last)) => last,
+    let (last, watermarks) = match last {
+        Ok(Ok(known)) => known,
         Ok(Err(error)) => {
             tracing::warn!("the target could not be asked for the last runs: {error}");
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
         Err(_) => {
             tracing::warn!("the target did not answer within {} s", INFO_TIMEOUT.as_secs());
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
     };
     let describe = |config: &TableConfig| TableInfo {
@@ -184,8 +185,9 @@ async fn info(settings: &Settings) -> InfoReport {
         db_type: config.db_type.clone(),
         sql_server_db: config.sql_server_db.clone().or_else(|| settings.source(&config.db_type).ok()?.database().map(str::to_owned)),
         batch_size: config.batch_size,
-        refresh: config.options.refresh,
+        refresh: if config.options.incremental.is_some() { "incremental" } else { config.options.refresh.name() },
         last_sync: last.iter().find(|(table, _)| *table == config.name).map(|(_, last)| last.clone()),
+        watermark: watermarks.iter().find(|(table, _)| *table == config.name).map(|(_, reached)| reached.clone()),
     };
     InfoReport {
         default_sync_order: settings.tables.default_sync_order.clone(),
@@ -193,6 +195,11 @@ async fn info(settings: &Settings) -> InfoReport {
     }
 }
 
-async fn last_runs(settings: &Settings) -> Result<Vec<(String, LastSync)>> {
-    Session::open(&settings.target()?, "tablesync info").await?.last_runs().await
+/// The last runs of all tables, and the watermarks of those that get only what is new.
+async fn last_runs(settings: &Settings) -> Result<(Vec<(String, LastSync)>, Vec<(String, TableWatermark)>)> {
+    let session = Session::open(&settings.target()?, "tablesync info").await?;
+    let last = session.last_runs().await?;
+    let incremental = settings.tables.tables.values().any(|config| config.options.incremental.is_some());
+    let watermarks = if incremental { session.watermarks().await.unwrap_or_default() } else { Vec::new() };
+    Ok((last, watermarks))
 }

@@ -18,6 +18,7 @@ mod envelopes;
 mod failures;
 mod hard_targets;
 mod house_rules;
+mod incremental;
 mod interruption;
 mod lambda_semantics;
 mod lease;

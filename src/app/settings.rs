@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::App;
 use crate::config::{ConfigPlace, ConfigVersion, Fetch, LiveSecret, SecretName, Settings, TableConfig};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::request::Mode;
 
 impl App {
     /// File (or object in S3) and environment, parsed; of secrets, nothing is fetched yet.
@@ -27,6 +28,19 @@ impl App {
                 Ok(settings)
             }
         }
+    }
+
+    /// The settings that a request needs: `incremental_sync` has a list of tables of its own, where there is one.
+    ///
+    /// # Errors
+    /// As [`App::settings`].
+    pub(super) async fn settings_for(&self, mode: Mode) -> Result<Settings> {
+        if mode == Mode::IncrementalSync
+            && let Some(listed) = Settings::load_list(&self.env)?
+        {
+            return Ok(listed);
+        }
+        self.settings().await
     }
 
     /// Fetches the secrets that fill the target's section and those of the sources of `tables`. Those that can be had are added in any case.

@@ -18,6 +18,7 @@ Examples:
   tablesync plan                                  what a run would do, and at which price
   tablesync multi_sync                            every table of default_sync_order
   tablesync multi_sync --tables=customer,orders   these, in this order
+  tablesync incremental_sync                      what is new in the tables that get only that
   tablesync verify                                do source and target agree, row by row?
   tablesync single_sync --table=customer --json   one table; the result as one line of JSON
 
@@ -78,6 +79,10 @@ Variables (also read from ./.env, which never overrides a set variable):
   SECRET_MAX_AGE                   how long a secret is not fetched again (15m)
   METRICS                          emf: metrics on standard error, in CloudWatch's embedded
                                    format (off; in Lambda emf, on standard output)
+  incremental_sync, of its own list of tables (SOURCE_DSN to TARGET_DSN):
+  CONFIG_PATH                      the list, JSON (./config.json); without it the tables with
+                                   \"sync\" of the table configuration
+  BATCH_SIZE                       rows between two progress reports (1000)
   AWS, where a secret or an address in S3 is named:
   AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
   AWS_ENDPOINT_URL                 as its SDK reads them
@@ -126,6 +131,14 @@ pub(super) enum Command {
         /// The table's name in the configuration
         #[arg(long, value_name = "NAME", visible_alias = "table_name")]
         table: Option<String>,
+        #[command(flatten)]
+        sync: Sync,
+    },
+    /// Bring what is new to the tables that get only that; runs once and exits
+    #[command(name = "incremental_sync")]
+    IncrementalSync {
+        #[command(flatten)]
+        tables: Tables,
         #[command(flatten)]
         sync: Sync,
     },
@@ -190,6 +203,9 @@ pub(super) struct Sync {
     /// Go on although columns of the source have changed since the last successful run
     #[arg(long)]
     accept_drift: bool,
+    /// Forget how far these incremental tables are copied, and bring all their rows
+    #[arg(long, value_name = "A,B")]
+    reset: Vec<String>,
     #[command(flatten)]
     deadline: Deadline,
 }
@@ -235,6 +251,7 @@ impl Command {
         match self {
             Self::MultiSync { .. } => Some(Mode::MultiSync),
             Self::SingleSync { .. } => Some(Mode::SingleSync),
+            Self::IncrementalSync { .. } => Some(Mode::IncrementalSync),
             Self::MultiTest { .. } => Some(Mode::MultiTest),
             Self::Verify { .. } => Some(Mode::Verify),
             Self::Plan { .. } => Some(Mode::Plan),
@@ -251,10 +268,13 @@ impl Command {
             dry_run: sync.dry_run,
             allow_shrink: sync.allow_shrink,
             accept_drift: sync.accept_drift,
+            reset: split_names(&sync.reset.join(",")),
             ..base.clone()
         };
         Some(match self {
-            Self::MultiSync { tables, sync } => (with(tables.names(), sync), sync.deadline.deadline),
+            Self::MultiSync { tables, sync } | Self::IncrementalSync { tables, sync } => {
+                (with(tables.names(), sync), sync.deadline.deadline)
+            }
             Self::SingleSync { table, sync } => (with(table.iter().cloned().collect(), sync), sync.deadline.deadline),
             Self::MultiTest { tables, deadline } | Self::Plan { tables, deadline } => {
                 (Request { tables: tables.names(), ..base }, deadline.deadline)

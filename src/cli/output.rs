@@ -8,7 +8,7 @@ use indicatif::HumanCount;
 use super::{plan_output, verify_output};
 use crate::error::SyncError;
 use crate::report::body::{reason_name, status_name};
-use crate::report::{Answer, InfoReport, Outcome, Report, RunReport, TableReport, TestReport};
+use crate::report::{Answer, InfoReport, Outcome, Report, RunReport, TableInfo, TableReport, TestReport};
 
 /// What goes where; either may be empty.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,17 @@ fn dry_run(run: &RunReport) -> String {
         let target = target.map_or(missing.to_owned(), count);
         table.add_row([report.table.clone(), status(report), report.refresh.unwrap_or("-").to_owned(), source, target]);
     }
-    format!("{table}\nDry run: nothing was written.\n")
+    let ahead: String = run.tables.values().filter_map(ahead).collect();
+    format!("{table}\n{ahead}Dry run: nothing was written.\n")
+}
+
+/// What is ahead of a table that gets only what is new.
+fn ahead(report: &TableReport) -> Option<String> {
+    let incremental = report.incremental.as_ref()?;
+    let rows = incremental.foreseen?;
+    let [from, to] = [&incremental.from, &incremental.to].map(|end| end.as_deref().unwrap_or("the first row"));
+    let counts = [rows.in_window, rows.would_insert, rows.would_update].map(count);
+    Some(format!("{}: from {from} to {to}: {} rows, {} would be inserted and {} updated\n", report.table, counts[0], counts[1], counts[2]))
 }
 
 fn totals(run: &RunReport, answer: &Answer) -> String {
@@ -127,10 +137,19 @@ fn informed(info: &InfoReport) -> String {
             entry.last_sync.as_ref().map_or("-".to_owned(), |last| format!("{:.0} {}, {} rows", last.at, last.outcome, count(last.rows)));
         let columns = entry.column_count.map_or("all".to_owned(), |n| n.to_string());
         let source = format!("{}: {}", entry.db_type, entry.sql_table);
-        let refresh = entry.refresh.name().to_owned();
+        let refresh = entry.refresh.to_owned();
         table.add_row([entry.table_name.clone(), source, entry.pg_table.clone(), columns, refresh, last, entry.description.clone()]);
     }
-    format!("{table}\ndefault_sync_order: {}\n", info.default_sync_order.join(", "))
+    let watermarks: String = info.tables.iter().filter_map(watermark).collect();
+    format!("{table}\n{watermarks}default_sync_order: {}\n", info.default_sync_order.join(", "))
+}
+
+/// How far a table is copied that gets only what is new.
+fn watermark(entry: &TableInfo) -> Option<String> {
+    let reached = entry.watermark.as_ref()?;
+    let lag = reached.lag.map_or(String::new(), |lag| format!(", {} ago", duration(lag)));
+    let broken_off = if reached.broken_off { ", broken off there" } else { "" };
+    Some(format!("{}: copied up to {} ({}){lag}{broken_off}\n", entry.table_name, reached.watermark, reached.kind))
 }
 
 /// A borderless table; columns from `numbers` on are numbers.

@@ -12,6 +12,8 @@ use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{Isolation, SourceTable};
 
 const TARGET_SECRET: &str = "PG_SECRET_ID";
+/// Rows between two progress reports of a table of `CONFIG_PATH`.
+const LIST_BATCH_SIZE: usize = 1_000;
 /// More often than this is no patience but a loop.
 const RETRIES_MAX: usize = 10;
 
@@ -199,6 +201,8 @@ pub struct Settings {
     pub tables: TableConfigs,
     /// What belongs to no connection.
     pub run: RunSettings,
+    /// Whether the tables are those of `CONFIG_PATH`, from `SOURCE_DSN` to `TARGET_DSN`.
+    by_dsn: bool,
     env: Env,
     /// The secrets at hand, by the variable that names them.
     secrets: HashMap<String, Arc<LiveSecret>>,
@@ -234,7 +238,29 @@ impl Settings {
                     .with_remedy(format!("A table of the PostgreSQL source {:?} is named schema.table", table.db_type))
             })?;
         }
-        Ok(Self { path, version: None, tables, run, env, secrets: HashMap::new() })
+        Ok(Self { path, version: None, tables, run, by_dsn: false, env, secrets: HashMap::new() })
+    }
+
+    /// Reads the list of tables of `CONFIG_PATH` (`./config.json`); none where there is no such file.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_list(env: &Env) -> Result<Option<Self>> {
+        let path = PathBuf::from(env.get("CONFIG_PATH").unwrap_or("config.json"));
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                let sentence = format!("{} cannot be read: {error}", path.display());
+                return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("CONFIG_PATH names the tables of incremental_sync"));
+            }
+        };
+        let run = RunSettings::read(env)?;
+        let mut section = Section::new(env);
+        let batch_size = count(&mut section, "BATCH_SIZE").unwrap_or(LIST_BATCH_SIZE);
+        section.finish("environment")?;
+        let tables = TableConfigs::parse_list(&text, u64::try_from(batch_size).unwrap_or(u64::MAX), &path)?;
+        Ok(Some(Self { path, version: None, tables, run, by_dsn: true, env: env.clone(), secrets: HashMap::new() }))
     }
 
     /// The secret that the target's section names.
@@ -269,6 +295,9 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
+        if self.by_dsn {
+            return self.dsn_target();
+        }
         let named = ["PG_HOST", TARGET_SECRET].iter().any(|variable| self.env.get(variable).is_some());
         if !named && self.env.get(TARGET_DSN).is_some() {
             return target::read_dsn(&self.env);
@@ -301,6 +330,12 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn source(&self, db_type: &str) -> Result<SourceSettings> {
+        if self.by_dsn {
+            let missing = || {
+                SyncError::new(ErrorKind::Config, format!("the tables of {} come from SOURCE_DSN, and it is not set", self.path.display()))
+            };
+            return self.dsn_source()?.ok_or_else(missing);
+        }
         let secret = self.secrets.get(&self.source_secret_variable(db_type));
         if !postgres::is_source(&self.env, db_type) {
             return source::read(&self.env, db_type, secret).map(SourceSettings::SqlServer);

@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 
 use super::file;
 use crate::error::Result;
-use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SourceTable, SubMicrosecond, TargetTable};
+use crate::table::{
+    BadText, IdentifierPolicy, Incremental, Isolation, OnBadRow, OnDrift, Refresh, SourceTable, SubMicrosecond, TargetTable,
+};
 
 /// The most rows that a run may put aside where the configuration does not say.
 pub const QUARANTINE_LIMIT: u64 = 100;
@@ -51,6 +53,8 @@ pub struct TableOptions {
     pub quarantine_limit: Option<u64>,
     /// Whether messages show a hash in place of a row's key (`log_keys: false`).
     pub hash_keys: bool,
+    /// How only what is new is brought; none where each run brings all rows. Of a table alone, never of `defaults`.
+    pub incremental: Option<Incremental>,
 }
 
 /// One table, defaults filled in.
@@ -102,5 +106,13 @@ impl TableConfigs {
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming file, line and field of everything that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         file::parse(text).map_err(|problems| problems.into_error(path))
+    }
+
+    /// Understands the text of the list of tables at `path`, the file of `CONFIG_PATH`.
+    ///
+    /// # Errors
+    /// As [`TableConfigs::parse`].
+    pub fn parse_list(text: &str, batch_size: u64, path: &Path) -> Result<Self> {
+        file::parse_list(text, batch_size).map_err(|problems| problems.into_error(path))
     }
 }

@@ -4,6 +4,7 @@ mod broke_down;
 mod drift;
 mod foreign_keys;
 mod full_refresh;
+mod incremental;
 mod inform;
 mod parallel;
 mod plan;

@@ -59,6 +59,7 @@ pub(super) fn selection(config: &TableConfig, plan: &SyncPlan) -> Selection {
         isolation: config.options.isolation,
         time_zone: config.options.source_time_zone.clone(),
         ranges: None,
+        window: None,
     }
 }
 

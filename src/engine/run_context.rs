@@ -22,6 +22,8 @@ pub struct RunContext {
     pub dry_run: bool,
     /// Publish although a guard would refuse.
     pub allow_shrink: bool,
+    /// The tables whose watermark is forgotten, by their names in the configuration.
+    pub reset: Arc<[String]>,
     /// Go on although the source has changed.
     pub accept_drift: bool,
     /// How often a table is begun again when trouble came that may pass.

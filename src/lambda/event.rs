@@ -9,8 +9,8 @@ use crate::request::{Mode, Refusal, Request, Sampling, excerpt, split_names, tid
 
 /// What an EventBridge envelope brings besides `detail`: <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>.
 const ENVELOPE_FIELDS: [&str; 9] = ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"];
-const FIELDS: [&str; 10] =
-    ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "accept_drift", "sample", "full", "trigger"];
+const FIELDS: [&str; 11] =
+    ["mode", "tables", "table_name", "table", "dry_run", "allow_shrink", "accept_drift", "reset", "sample", "full", "trigger"];
 /// So many unknown fields are named; an answer above 6 MB would not leave the function.
 const UNKNOWN_NAMED_MAX: usize = 10;
 /// An event older than this was held up: Lambda tries an asynchronous one again for six hours, and its ordinary two retries come sooner
@@ -133,7 +133,8 @@ fn read_request(fields: &Map<String, Value>, warnings: &mut Vec<String>) -> Resu
         Some(mode) => mode.parse()?,
         None => Mode::default(),
     };
-    let tables = names(fields)?;
+    let tables = names(fields, "tables")?;
+    let reset = names(fields, "reset")?;
     let table_name = text(fields, "table_name")?;
     let table = text(fields, "table")?;
     let dry_run = flag(fields, "dry_run")?;
@@ -155,7 +156,7 @@ fn read_request(fields: &Map<String, Value>, warnings: &mut Vec<String>) -> Resu
         }
         (_, None) => tables,
     };
-    Ok(Request { mode, tables, dry_run, allow_shrink, accept_drift, sampling, ..Request::default() })
+    Ok(Request { mode, tables, dry_run, allow_shrink, accept_drift, reset, sampling, ..Request::default() })
 }
 
 /// A field's value; null is absent.
@@ -196,22 +197,22 @@ fn sampling(fields: &Map<String, Value>) -> Result<Sampling, Refusal> {
     }
 }
 
-fn names(fields: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
+fn names(fields: &Map<String, Value>, field: &str) -> Result<Vec<String>, Refusal> {
     const EXPECTED: &str = "an array of table names or a comma-separated string";
-    match present(fields, "tables") {
+    match present(fields, field) {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(split_names(text)),
         Some(Value::Array(items)) => {
             let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
-            texts.map(tidy_names).ok_or_else(|| wrong_type("tables", &Value::Array(items.clone()), EXPECTED))
+            texts.map(tidy_names).ok_or_else(|| wrong_type(field, &Value::Array(items.clone()), EXPECTED))
         }
-        Some(other) => Err(wrong_type("tables", other, EXPECTED)),
+        Some(other) => Err(wrong_type(field, other, EXPECTED)),
     }
 }
 
 fn wrong_type(name: &str, value: &Value, expected: &str) -> Refusal {
     let found = match value {
-        Value::Array(_) if name == "tables" => "an array that holds something else than strings",
+        Value::Array(_) if name == "tables" || name == "reset" => "an array that holds something else than strings",
         other => kind(other),
     };
     Refusal::new(format!("field {name:?} is {found}, expected {expected}"))

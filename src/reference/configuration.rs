@@ -23,7 +23,29 @@ pub(super) fn section() -> String {
     let (options, own): (Vec<_>, Vec<_>) = tables.into_iter().partition(|field| field.is_option);
     let of_file = table(["field", "meaning"], file.into_iter().map(row));
     let of_table = table(["field", "meaning"], own.into_iter().chain(options).map(row));
-    format!("{of_file}\nOf each table; those marked * may stand in `defaults`, too:\n\n{of_table}")
+    let of_sync = table(["field", "meaning"], struct_fields("src/config/file/sync.rs", "struct Sync {"));
+    let of_list = table(["field", "meaning"], struct_fields("src/config/file/listed.rs", "struct Listed {"));
+    format!(
+        "{of_file}\nOf each table; those marked * may stand in `defaults`, too:\n\n{of_table}\nOf `sync`:\n\n{of_sync}\n\
+         The list of tables of `incremental_sync` (`CONFIG_PATH`) is an array of objects, or an object with one in `tables`:\n\n{of_list}"
+    )
+}
+
+/// The fields of one struct, with their doc comments.
+fn struct_fields(path: &str, opening: &str) -> Vec<[String; 2]> {
+    let text = source(path);
+    let (_, rest) = text.split_once(opening).unwrap();
+    let (mut rows, mut meaning) = (Vec::new(), String::new());
+    for line in rest.lines().skip(1).map(str::trim).take_while(|line| *line != "}") {
+        if let Some(doc) = line.strip_prefix("/// ") {
+            meaning.push_str(doc);
+        } else if let Some((name, _)) = line.trim_start_matches("pub(super) ").split_once(": ") {
+            assert!(!meaning.is_empty(), "{name} has no doc comment");
+            rows.push([code(name), std::mem::take(&mut meaning)]);
+        }
+    }
+    assert!(rows.len() > 5, "the fields of {opening} are found");
+    rows
 }
 
 fn fields() -> Vec<Field> {

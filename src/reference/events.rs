@@ -3,7 +3,7 @@
 use super::{agree, code, is_field, source, table};
 use crate::request::Mode;
 
-const FIELDS: [(&str, &str, &str); 10] = [
+const FIELDS: [(&str, &str, &str); 11] = [
     ("mode", "text", "What to do"),
     ("tables", "array, or one text with commas", "Which tables, in this order; default: `default_sync_order`"),
     ("table_name", "text", "The table of `single_sync`"),
@@ -11,6 +11,7 @@ const FIELDS: [(&str, &str, &str); 10] = [
     ("dry_run", "true or false", "Count both sides, write nothing"),
     ("allow_shrink", "true or false", "Publish although `min_rows` or `max_shrink` would refuse"),
     ("accept_drift", "true or false", "Go on although columns of the source have changed since the last successful run"),
+    ("reset", "array, or one text with commas", "Incremental tables whose watermark is forgotten: all their rows are brought again"),
     ("sample", "number above 0, up to 1", "The share of rows that `verify` compares"),
     ("full", "true or false", "`verify` compares every row of large tables, too"),
     ("trigger", "text", "`schedule` marks a scheduled invocation without an envelope: its failure is a function error"),

@@ -8,7 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TestReport};
+use super::{
+    IncrementalReport, InfoReport, Left, NotStarted, Outcome, Report, RunReport, TableReport, TableTest, TableWatermark, TestReport,
+};
 use crate::error::{ErrorKind, SyncError};
 use crate::request::Refusal;
 
@@ -190,9 +192,23 @@ fn table_result(table: &TableReport, dry_run: bool) -> Map<String, Value> {
         "attempts": table.attempts,
         "validation_passed": table.validation_passed.filter(|_| !dry_run),
     })));
+    fields.extend(table.incremental.iter().flat_map(|incremental| incremental_fields(incremental, dry_run)));
     if dry_run {
         let (source_rows, target_rows) = table.counted.map_or((None, None), |(source, target)| (Some(source), target));
         fields.extend(object(json!({"source_rows": source_rows, "target_rows": target_rows})));
+    }
+    fields
+}
+
+/// Between which watermarks the rows lie; of a dry run, what would become of them.
+fn incremental_fields(incremental: &IncrementalReport, dry_run: bool) -> Map<String, Value> {
+    let mut fields = object(json!({"from": incremental.from, "to": incremental.to}));
+    if let Some(rows) = incremental.foreseen.filter(|_| dry_run) {
+        fields.extend(object(json!({
+            "rows_in_window": rows.in_window,
+            "would_insert": rows.would_insert,
+            "would_update": rows.would_update,
+        })));
     }
     fields
 }
@@ -315,7 +331,7 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
         .tables
         .iter()
         .map(|table| {
-            json!({
+            let mut fields = object(json!({
                 "table_name": table.table_name,
                 "description": table.description,
                 "sql_table": table.sql_table,
@@ -324,13 +340,15 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
                 "db_type": table.db_type,
                 "sql_server_db": table.sql_server_db,
                 "batch_size": table.batch_size,
-                "refresh": table.refresh.name(),
+                "refresh": table.refresh,
                 "last_sync": table.last_sync.as_ref().map(|last| json!({
                     "at": format!("{:.3}", last.at),
                     "outcome": last.outcome,
                     "rows": last.rows,
                 })),
-            })
+            }));
+            fields.extend(table.watermark.iter().flat_map(watermark_field));
+            Value::Object(fields)
         })
         .collect();
     let fields = object(json!({
@@ -339,6 +357,16 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
         "table_details": details,
     }));
     finish(Verdict::OK, asked, &[], fields)
+}
+
+/// How far a table is copied that gets only what is new.
+fn watermark_field(reached: &TableWatermark) -> Map<String, Value> {
+    object(json!({"watermark": {
+        "watermark": reached.watermark,
+        "kind": reached.kind,
+        "broken_off": reached.broken_off,
+        "lag_seconds": reached.lag.map(seconds),
+    }}))
 }
 
 /// Seconds with milliseconds.

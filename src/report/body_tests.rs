@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::super::{LastSync, PlanReport, RowCounts, TableInfo};
 use super::*;
 use crate::request::{Mode, Refusal};
-use crate::table::Refresh;
 
 const EVERY_BODY: [&str; 6] = ["success", "mode", "execution_time", "timestamp", "version", "warnings"];
 
@@ -193,8 +192,9 @@ fn info_describes_every_table() {
         db_type: "x".to_owned(),
         sql_server_db: None,
         batch_size: 10,
-        refresh: Refresh::Auto,
+        refresh: "auto",
         last_sync,
+        watermark: None,
     };
     let report = InfoReport { default_sync_order: vec!["b".to_owned()], tables: vec![info("a", Some(last)), info("b", None)] };
     let answer = answer(&Report::Info(report), &asked("info"));

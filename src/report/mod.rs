@@ -14,7 +14,7 @@ pub use body::{Answer, Asked};
 pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{
-    InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory, TableInfo, TableReport,
-    TableTest, TestReport,
+    ForeseenRows, IncrementalReport, InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory,
+    TableInfo, TableReport, TableTest, TableWatermark, TestReport,
 };
 pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};

@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::{PlanReport, VerifyReport};
 use crate::error::SyncError;
 use crate::request::Refusal;
-use crate::table::Refresh;
 
 /// Why a table was never begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +60,21 @@ pub struct RowCounts {
     pub quarantined: u64,
 }
 
+impl RowCounts {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            deleted: self.deleted + other.deleted,
+            unchanged: self.unchanged + other.unchanged,
+            quarantined: self.quarantined + other.quarantined,
+        }
+    }
+}
+
 /// One table's result.
 #[derive(Debug)]
 pub struct TableReport {
@@ -84,8 +98,32 @@ pub struct TableReport {
     pub validation_passed: Option<bool>,
     /// A dry run's counts: rows at the source, rows in the target (none: the target table is missing).
     pub counted: Option<(u64, Option<u64>)>,
+    /// Which part of the table it was about, where only what is new is brought; none when it did not come to that.
+    pub incremental: Option<IncrementalReport>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+}
+
+/// Which part of a table a run was about that brings only what is new.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IncrementalReport {
+    /// Behind which watermark it began; none at the first row.
+    pub from: Option<String>,
+    /// Up to which watermark the table is copied, or would be.
+    pub to: Option<String>,
+    /// A dry run's counts.
+    pub foreseen: Option<ForeseenRows>,
+}
+
+/// What a run would find and do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ForeseenRows {
+    /// Rows that it would read.
+    pub in_window: u64,
+    /// Rows that it would insert.
+    pub would_insert: u64,
+    /// Rows that it would update.
+    pub would_update: u64,
 }
 
 impl TableReport {
@@ -102,6 +140,7 @@ impl TableReport {
             attempts: 0,
             validation_passed: None,
             counted: None,
+            incremental: None,
             warnings: Vec::new(),
         }
     }
@@ -202,10 +241,25 @@ pub struct TableInfo {
     pub sql_server_db: Option<String>,
     /// Rows between progress reports.
     pub batch_size: u64,
-    /// The configured refresh.
-    pub refresh: Refresh,
+    /// The configured refresh, or `incremental`.
+    pub refresh: &'static str,
     /// The last run.
     pub last_sync: Option<LastSync>,
+    /// How far it is copied, where it gets only what is new.
+    pub watermark: Option<TableWatermark>,
+}
+
+/// How far a table is copied that gets only what is new, from the target's `sync_meta`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableWatermark {
+    /// The watermark, as text.
+    pub watermark: String,
+    /// What it is.
+    pub kind: String,
+    /// Whether a run within it was broken off: the next one goes on from there.
+    pub broken_off: bool,
+    /// How long ago it was written: so old is what the target shows.
+    pub lag: Option<Duration>,
 }
 
 /// The result of `info`.

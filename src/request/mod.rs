@@ -25,6 +25,8 @@ pub struct Request {
     pub sampling: Sampling,
     /// Go on although the source has changed since the last successful run.
     pub accept_drift: bool,
+    /// Tables whose watermark is forgotten: they begin anew.
+    pub reset: Vec<String>,
     /// Whether a schedule sent it.
     pub scheduled: bool,
     /// What the caller should know about the request itself (unknown fields, for instance).

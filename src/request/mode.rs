@@ -14,6 +14,8 @@ pub enum Mode {
     MultiSync,
     /// One table.
     SingleSync,
+    /// The tables that get only what is new.
+    IncrementalSync,
     /// Both ends of every table: connected, logged in, countable.
     MultiTest,
     /// What is configured, and when it last ran.
@@ -26,13 +28,15 @@ pub enum Mode {
 
 impl Mode {
     /// Every mode, in the order in which a refusal lists them.
-    pub const ALL: [Self; 6] = [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info, Self::Plan, Self::Verify];
+    pub const ALL: [Self; 7] =
+        [Self::MultiSync, Self::SingleSync, Self::MultiTest, Self::Info, Self::Plan, Self::Verify, Self::IncrementalSync];
 
     /// Its name in events and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::MultiSync => "multi_sync",
             Self::SingleSync => "single_sync",
+            Self::IncrementalSync => "incremental_sync",
             Self::MultiTest => "multi_test",
             Self::Info => "info",
             Self::Verify => "verify",

@@ -30,9 +30,15 @@ pub fn select_tables<'a>(request: &Request, configs: &'a TableConfigs) -> Result
         let error = if asked.is_empty() { "single_sync needs a table: give table_name" } else { "single_sync takes one table" };
         return Err(refusal(format!("{error}; available tables: {}", list(configs)), configs));
     }
-    let names = if asked.is_empty() { &configs.default_sync_order } else { &asked };
+    check_reset(request, configs)?;
+    let incremental = incremental_tables(configs);
+    let by_default = if request.mode == Mode::IncrementalSync { &incremental } else { &configs.default_sync_order };
+    let names = if asked.is_empty() { by_default } else { &asked };
     let unknown: Vec<_> = names.iter().filter(|name| !configs.tables.contains_key(*name)).collect();
     if unknown.is_empty() {
+        if request.mode == Mode::IncrementalSync {
+            check_incremental(names, &incremental, configs)?;
+        }
         return Ok(names.iter().filter_map(|name| configs.tables.get(name)).collect());
     }
     let hinted = |name: &&String| {
@@ -45,6 +51,36 @@ pub fn select_tables<'a>(request: &Request, configs: &'a TableConfigs) -> Result
     }
     let what = if unknown.len() == 1 { "unknown table" } else { "unknown tables" };
     Err(refusal(format!("{what} {}; available tables: {}", named.join(", "), list(configs)), configs))
+}
+
+/// The tables that get only what is new: in the order of a run, then the others.
+fn incremental_tables(configs: &TableConfigs) -> Vec<String> {
+    let all: IndexSet<&String> = configs.default_sync_order.iter().chain(configs.tables.keys()).collect();
+    let is_incremental = |name: &&String| configs.tables.get(*name).is_some_and(|table| table.options.incremental.is_some());
+    all.into_iter().filter(is_incremental).cloned().collect()
+}
+
+/// Every table that `incremental_sync` runs gets only what is new.
+fn check_incremental(names: &[String], incremental: &[String], configs: &TableConfigs) -> Result<(), Refusal> {
+    let full: Vec<_> = names.iter().filter(|name| !incremental.contains(name)).map(|name| format!("{name:?}")).collect();
+    if !full.is_empty() {
+        let error = format!("{} has no \"sync\": {{\"mode\": \"incremental\", ...}} in the configuration", full.join(", "));
+        return Err(Refusal { error, valid_modes: None, available_tables: Some(incremental.to_vec()) });
+    }
+    if names.is_empty() {
+        return Err(refusal("no table has \"sync\": {\"mode\": \"incremental\", ...} in the configuration".to_owned(), configs));
+    }
+    Ok(())
+}
+
+/// Only a table that gets only what is new has something to forget.
+fn check_reset(request: &Request, configs: &TableConfigs) -> Result<(), Refusal> {
+    let incremental = incremental_tables(configs);
+    let Some(wrong) = request.reset.iter().find(|name| !incremental.contains(name)) else { return Ok(()) };
+    let wrong = excerpt(wrong);
+    let hint = did_you_mean(&wrong, incremental.iter().map(String::as_str));
+    let error = format!("reset names {wrong:?}{hint}, which is no table that gets only what is new");
+    Err(Refusal { error, valid_modes: None, available_tables: Some(incremental) })
 }
 
 fn list(configs: &TableConfigs) -> String {

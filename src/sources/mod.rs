@@ -1,6 +1,7 @@
 //! Where rows come from: one face for the servers that can be a source. Each turns its rows into COPY buffers; none knows the target.
 
 pub mod postgres;
+mod progress;
 mod reading;
 mod row_key;
 mod selection;
@@ -8,6 +9,7 @@ pub mod sqlserver;
 
 use std::time::Duration;
 
+pub use self::progress::Newest;
 pub use self::reading::{ReadOptions, ReadSummary};
 pub use self::selection::{SelectColumn, Selection};
 pub use self::sqlserver::wants_text_as_bytes;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::copy::Encoding;
-use crate::table::{ColumnPart, Isolation, KeyRanges, SourceCast, SourceTable};
+use crate::table::{ColumnPart, Isolation, KeyRanges, SourceCast, SourceTable, Window};
 
 /// One column to read: its name in the catalogue, and the form it is written in.
 #[derive(Debug, Clone)]
@@ -44,4 +44,6 @@ pub struct Selection {
     pub time_zone: Option<TimeZone>,
     /// Which rows; none means all.
     pub ranges: Option<Arc<KeyRanges>>,
+    /// Which of them, where only what is new is read.
+    pub window: Option<Window>,
 }

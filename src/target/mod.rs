@@ -20,6 +20,7 @@ mod sequence;
 mod session;
 mod staging;
 mod state;
+mod sync_meta;
 
 pub use blockers::{Blocker, BlockerWatch};
 pub use catalog::{Dependent, DependentKind, OnDelete, Swappable, TargetDescription};
@@ -29,7 +30,8 @@ pub use foreign_key::NewForeignKey;
 pub use lease::Lease;
 pub use lock::{Lock, LockOutcome};
 pub use patience::Patience;
-pub use publish::{Guards, Publication, PublishWay, Published, StraightLoad, SwapLoad};
+pub use publish::{Foreseen, Gone, Guards, NewRows, Publication, PublishWay, Published, StepLoad, StraightLoad, SwapLoad};
 pub use session::{Login, Session};
 pub use staging::{Load, Loaded};
 pub use state::{RunRow, Started};
+pub use sync_meta::{Advance, Reached, SyncMeta, Within};

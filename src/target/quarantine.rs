@@ -43,11 +43,18 @@ pub(super) fn migration(schema: &PgIdent<'_>) -> String {
     )
 }
 
-/// Writes the rows that a run put aside in place of those of the run before.
+/// Writes the rows that a run put aside in place of those of the run before; of a table that gets only what is new, in place of those of the same keys.
 pub(super) async fn record(transaction: &Transaction<'_>, state_schema: &str, run: &RunRow<'_>) -> Result<()> {
     let failed = |error| target_error("write down the rows put aside", error);
     let schema = PgIdent(state_schema);
-    transaction.execute(&format!("DELETE FROM {schema}.quarantine WHERE table_name = $1"), &[&run.table]).await.map_err(failed)?;
+    if run.advance.is_none() {
+        transaction.execute(&format!("DELETE FROM {schema}.quarantine WHERE table_name = $1"), &[&run.table]).await.map_err(failed)?;
+    } else if !run.bad_rows.is_empty() {
+        // The next run will not meet them again: they are kept until it does.
+        let keys: Vec<Option<&str>> = run.bad_rows.iter().map(|row| row.key.as_deref()).collect();
+        let sql = format!("DELETE FROM {schema}.quarantine WHERE table_name = $1 AND row_key = ANY($2::text[])");
+        transaction.execute(&sql, &[&run.table, &keys]).await.map_err(failed)?;
+    }
     if run.bad_rows.is_empty() {
         return Ok(());
     }

@@ -44,16 +44,16 @@ impl Remains {
     /// The columns that tell of it, and of the helper tables of `target`.
     pub(super) fn columns(state_schema: &str, target: &TargetTable) -> String {
         let stands = helpers(state_schema, target).map(|helper| format!("to_regclass({}) IS NOT NULL", literal(&helper.to_string())));
-        let [staging, difference] = stands;
+        let [staging, difference, keys] = stands;
         format!(
             "(SELECT run_id FROM dead) AS dead_run, (SELECT acquired_at::text FROM dead) AS dead_since, (SELECT host FROM dead) AS dead_host, \
-             (SELECT process_id FROM dead) AS dead_process, EXISTS (SELECT FROM ended) AS unfinished, {staging} AS staging, {difference} AS difference"
+             (SELECT process_id FROM dead) AS dead_process, EXISTS (SELECT FROM ended) AS unfinished, {staging} AS staging, {difference} AS difference, {keys} AS keys"
         )
     }
 
     /// What those columns say.
     pub(super) fn found(row: &Row, state_schema: &str, target: &TargetTable) -> Self {
-        let stand = [row.get("staging"), row.get("difference")];
+        let stand = ["staging", "difference", "keys"].map(|name| row.get::<_, bool>(name));
         let helpers = helpers(state_schema, target).into_iter().zip(stand).filter(|(_, stands)| *stands).map(|(helper, _)| helper);
         Self { dead: told(row), helpers: helpers.collect() }
     }
@@ -85,8 +85,8 @@ impl Session {
     }
 }
 
-fn helpers(state_schema: &str, target: &TargetTable) -> [TargetTable; 2] {
-    ["staging", "difference"].map(|kind| helper_table(state_schema, kind, target))
+fn helpers(state_schema: &str, target: &TargetTable) -> [TargetTable; 3] {
+    ["staging", "difference", "keys"].map(|kind| helper_table(state_schema, kind, target))
 }
 
 fn told(row: &Row) -> Option<String> {

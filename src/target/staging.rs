@@ -65,6 +65,34 @@ impl Session {
         Ok(staging)
     }
 
+    /// Makes an empty table for keys, with the types of the target's key.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn create_keys(&self, publication: &Publication) -> Result<TargetTable> {
+        let target = &publication.target;
+        let keys = helper_table(&self.state_schema, "keys", target);
+        let list = quoted_list("", publication.key.iter().map(String::as_str));
+        let sql = format!(
+            "DROP TABLE IF EXISTS {keys}; CREATE UNLOGGED TABLE {keys} WITH (autovacuum_enabled = false) AS SELECT {list} FROM {target} WITH NO DATA"
+        );
+        self.batch_execute(&sql).await.map_err(|error| target_error("make the table of keys", error))?;
+        Ok(keys)
+    }
+
+    /// A load into the table of keys.
+    pub fn load_keys<'a>(&'a mut self, keys: &TargetTable, publication: &'a Publication) -> Load<'a> {
+        let patience = self.patience();
+        Load {
+            within: Within::Session(self),
+            patience,
+            table: keys.clone(),
+            columns: &publication.key,
+            key: publication.shown_key(),
+            freeze: false,
+        }
+    }
+
     /// Removes a staging table.
     ///
     /// # Errors
@@ -83,7 +111,8 @@ impl Session {
         let schema = self.state_schema.clone();
         let transaction = self.begin().await.map_err(failed)?;
         if lease.still_stands(&transaction, &schema).await? {
-            let drop = format!("DROP TABLE IF EXISTS {}", helper_table(&schema, "staging", target));
+            let drop =
+                format!("DROP TABLE IF EXISTS {}, {}", helper_table(&schema, "staging", target), helper_table(&schema, "keys", target));
             transaction.batch_execute(&drop).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)

@@ -13,6 +13,7 @@ use super::lease::{self, Lease};
 use super::quarantine;
 use super::seen::{self, record_seen};
 use super::session::{Session, Transaction};
+use super::sync_meta::{Advance, advance};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::RowCounts;
 use crate::table::{BadRow, PgIdent, SeenTable, TargetTable};
@@ -84,6 +85,8 @@ pub struct RunRow<'a> {
     pub seen: Option<&'a SeenTable>,
     /// The table's lock; a success is written only while the run has it.
     pub lease: Option<&'a Lease>,
+    /// How far the data brings the table; none where every run brings all rows.
+    pub advance: Option<&'a Advance>,
     /// Becomes true when the publish has its locks: from there on it is finished, not cut.
     pub begun: Option<&'a AtomicBool>,
 }
@@ -223,6 +226,20 @@ impl Session {
         }))
     }
 
+    /// How many runs of a table have succeeded since the last one that was called `refresh`.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn runs_since(&self, table: &str, refresh: &str) -> Result<u64> {
+        let runs = format!("{}.runs", PgIdent(&self.state_schema));
+        let sql = format!(
+            "SELECT count(*) FROM {runs} WHERE table_name = $1 AND outcome = 'succeeded' AND started_at > coalesce((SELECT max(started_at) FROM {runs} \
+             WHERE table_name = $1 AND outcome = 'succeeded' AND refresh = $2), '-infinity')"
+        );
+        let row = self.query_one(&sql, &[&table, &refresh]).await.map_err(|error| target_error("count the runs", error))?;
+        Ok(row.get::<_, i64>(0).cast_unsigned())
+    }
+
     /// When each of these tables last ended, by name; a state schema that does not exist yet knows of none.
     ///
     /// # Errors
@@ -255,8 +272,23 @@ pub(super) async fn record_success(transaction: &Transaction<'_>, state_schema: 
     lease.check(transaction, state_schema).await?;
     record(transaction, state_schema, row).await?;
     quarantine::record(transaction, state_schema, row).await?;
+    if let Some(step) = row.advance {
+        advance(transaction, row.table, row.run_id, row.rows.read, step).await?;
+    }
     match row.seen {
         Some(seen) => record_seen(transaction, state_schema, row.table, row.run_id, seen).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes how far a run has come that is not at its end, in the transaction of its data; refused as [`record_success`] is.
+pub(super) async fn record_step(transaction: &Transaction<'_>, state_schema: &str, row: &RunRow<'_>) -> Result<()> {
+    let lease =
+        row.lease.ok_or_else(|| SyncError::new(ErrorKind::Internal, format!("{} would be published without its lock", row.table)))?;
+    lease.check(transaction, state_schema).await?;
+    quarantine::record(transaction, state_schema, row).await?;
+    match row.advance {
+        Some(step) => advance(transaction, row.table, row.run_id, row.rows.read, step).await,
         None => Ok(()),
     }
 }

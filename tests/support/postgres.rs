@@ -220,8 +220,14 @@ impl Database {
 
     /// The whole schema as `pg_dump -s` writes it, but for the product's own; statements, without what differs from one dump to the next.
     pub(crate) fn schema(&self) -> String {
+        self.dump(&["--schema-only", "--exclude-schema=tablesync"])
+    }
+
+    /// Everything, as `pg_dump` writes it.
+    pub(crate) fn dump(&self, options: &[&str]) -> String {
         let dumped = Command::new(program("pg_dump"))
-            .args(["--schema-only", "--exclude-schema=tablesync", "--username=postgres", "--dbname", &self.name])
+            .args(options)
+            .args(["--username=postgres", "--dbname", &self.name])
             .arg("--host")
             .arg(&self.cluster.dir)
             .args(["--port", &self.cluster.port.to_string()])

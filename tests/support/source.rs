@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tds_stand_in::{Builder, SqlError, StandIn, TableHandle};
+use tds_stand_in::{Builder, Clock, SqlError, StandIn, TableHandle};
 pub(crate) use tds_stand_in::{Fault, ForeignKeyDef, IndexDef, LoginFault, TableDef, TlsMode as Tls, Value};
 use tokio::net::TcpListener;
 
@@ -132,6 +132,18 @@ impl Source {
     /// Tables with more than columns and rows.
     pub(crate) async fn defined(tables: Vec<TableDef>) -> Self {
         Self::serve(tables.into_iter().fold(StandIn::builder().database("VoipDB"), Builder::table)).await
+    }
+
+    /// The server's clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.stand_in().clock()
+    }
+
+    /// Switches Change Tracking on for a table of database McTM.
+    pub(crate) fn track_changes(&self, name: &str) {
+        // It may be on already.
+        let _ = self.stand_in().enable_change_tracking("McTM");
+        self.table(name).track_changes().unwrap();
     }
 
     /// Restarts the server on its port: every session ends.

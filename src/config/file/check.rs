@@ -7,7 +7,9 @@ use indexmap::IndexMap;
 use super::super::{TableConfig, TableConfigs, TableOptions};
 use super::problem::{Problems, Step};
 use super::raw;
-use crate::table::{IDENTIFIER_BYTES_MAX, IdentifierPolicy, SourceTable, TargetTable, did_you_mean, fold_identifiers};
+use crate::table::{
+    IDENTIFIER_BYTES_MAX, IdentifierPolicy, Isolation, Refresh, SourceTable, TargetTable, WatermarkKind, did_you_mean, fold_identifiers,
+};
 
 const BATCH_SIZE: u64 = 10_000;
 
@@ -34,7 +36,7 @@ pub(super) fn check(file: raw::File) -> Result<TableConfigs, Problems> {
     if problems.is_empty() { Ok(TableConfigs { default_sync_order: order, tables }) } else { Err(problems) }
 }
 
-fn name(field: &str) -> Step {
+pub(super) fn name(field: &str) -> Step {
     Step::Field(field.to_owned())
 }
 
@@ -47,7 +49,7 @@ fn check_shares(problems: &mut Problems, at: &dyn Fn(&str) -> Vec<Step>, batch_s
     }
 }
 
-fn check_table(problems: &mut Problems, table: &str, raw: raw::Table, defaults: &raw::Defaults) -> Option<TableConfig> {
+fn check_table(problems: &mut Problems, table: &str, mut raw: raw::Table, defaults: &raw::Defaults) -> Option<TableConfig> {
     let at = |field: &str| vec![name("tables"), name(table), name(field)];
     if table.trim() != table || table.is_empty() || table.contains(',') {
         problems
@@ -59,7 +61,17 @@ fn check_table(problems: &mut Problems, table: &str, raw: raw::Table, defaults: 
     check_shares(problems, &at, raw.batch_size, raw.max_shrink);
     let sql_table = parsed::<SourceTable>(problems, at("sql_table"), &raw.sql_table);
     let pg_table = parsed::<TargetTable>(problems, at("pg_table"), &raw.pg_table);
-    let options = options(&raw, defaults);
+    let mut options = options(&raw, defaults);
+    let at_sync = |field: &str| [at("sync"), vec![name(field)]].concat();
+    options.incremental = raw.sync.take().and_then(|raw::Object(sync)| sync.check(problems, &at_sync));
+    if let Some(incremental) = &options.incremental {
+        check_incremental(problems, &at, raw.refresh, options.isolation);
+        options.refresh = match incremental.kind {
+            // Its first run brings all rows.
+            WatermarkKind::ChangeTracking => Refresh::Auto,
+            WatermarkKind::Timestamp | WatermarkKind::Rowversion => Refresh::Merge,
+        };
+    }
     let pg_columns = check_columns(problems, &at, &raw, options.identifiers);
     Some(TableConfig {
         name: table.to_owned(),
@@ -77,6 +89,16 @@ fn check_table(problems: &mut Problems, table: &str, raw: raw::Table, defaults: 
         description: raw.description,
         options,
     })
+}
+
+/// What cannot be said of a table that only gets what is new.
+fn check_incremental(problems: &mut Problems, at: &dyn Fn(&str) -> Vec<Step>, refresh: Option<Refresh>, isolation: Isolation) {
+    if refresh.is_some_and(|refresh| refresh != Refresh::Auto && refresh != Refresh::Merge) {
+        problems.add(at("refresh"), "is not for an incremental table, whose rows are merged");
+    }
+    if isolation == Isolation::NoLock {
+        problems.add(at("sync"), "is not for isolation \"nolock\": a row that was read and then undone would stay in the target");
+    }
 }
 
 fn options(raw: &raw::Table, defaults: &raw::Defaults) -> TableOptions {
@@ -99,6 +121,7 @@ fn options(raw: &raw::Table, defaults: &raw::Defaults) -> TableOptions {
         on_bad_row: raw.on_bad_row.or(defaults.on_bad_row).unwrap_or_default(),
         quarantine_limit: raw.quarantine_limit.or(defaults.quarantine_limit),
         hash_keys: !raw.log_keys.or(defaults.log_keys).unwrap_or(true),
+        incremental: None,
     }
 }
 
@@ -172,7 +195,7 @@ fn check_list(problems: &mut Problems, at: &[Step], list: &[String]) {
     }
 }
 
-fn check_targets(problems: &mut Problems, tables: &IndexMap<String, TableConfig>) {
+pub(super) fn check_targets(problems: &mut Problems, tables: &IndexMap<String, TableConfig>) {
     let mut owners: HashMap<&TargetTable, &str> = HashMap::new();
     for (table, config) in tables {
         if let Some(owner) = owners.insert(&config.pg_table, table) {
@@ -182,7 +205,7 @@ fn check_targets(problems: &mut Problems, tables: &IndexMap<String, TableConfig>
     }
 }
 
-fn check_order(problems: &mut Problems, order: &[String], tables: &IndexMap<String, TableConfig>) {
+pub(super) fn check_order(problems: &mut Problems, order: &[String], tables: &IndexMap<String, TableConfig>) {
     let at = vec![name("default_sync_order")];
     check_list(problems, &at, order);
     for (i, table) in order.iter().enumerate().filter(|(_, table)| !tables.contains_key(*table)) {

@@ -1,8 +1,10 @@
-//! Reads `table_configs.json`: [`raw`] is its form, [`check`] its meaning, [`problem`] how an error names file, line and field.
+//! Reads `table_configs.json`: [`raw`] is its form, [`check`] its meaning, [`sync`] both of one object in it, [`listed`] both of `config.json`, [`problem`] how an error names file, line and field.
 
 mod check;
+mod listed;
 mod problem;
 mod raw;
+mod sync;
 
 pub(super) use problem::Problems;
 
@@ -15,6 +17,11 @@ pub(super) fn parse(text: &str) -> Result<TableConfigs, Problems> {
         serde_path_to_error::deserialize(&mut json).map_err(|error| Problems::of_form(&error))?;
     json.end().map_err(|error| Problems::of_end(&error))?;
     check::check(file).map_err(|problems| problems.located(text))
+}
+
+/// Parses the text of `config.json`; `batch_size` is that of all its tables.
+pub(super) fn parse_list(text: &str, batch_size: u64) -> Result<TableConfigs, Problems> {
+    listed::parse(text, batch_size)
 }
 
 #[cfg(test)]

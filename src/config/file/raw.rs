@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::sync::Sync;
 use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
 
 /// A JSON object and nothing else: by itself serde would read an array as a struct's fields by position.
@@ -120,6 +121,8 @@ with_options! {
         /// The order of key ranges, a name or an array; default: the key.
         #[serde(default, deserialize_with = "one_or_many")]
         order_by: Option<Vec<String>>,
+        /// Copies only what is new: an object with the fields below; default: every run brings all rows.
+        sync: Option<Object<Sync>>,
         /// Free text; default empty.
         #[serde(default)]
         description: String,

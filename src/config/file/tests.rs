@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::*;
-use crate::table::{BadText, IdentifierPolicy, Isolation, OnBadRow, OnDrift, Refresh, SubMicrosecond};
+use jiff::SignedDuration;
+
+use crate::table::{
+    BadText, Deletes, IdentifierPolicy, Incremental, Isolation, OnBadRow, OnConflict, OnDrift, Refresh, SubMicrosecond, WatermarkKind,
+};
 
 const PLAIN: &str = r#"{"tables": {"customer": {"db_type": "mctm", "sql_table": "[McTM].[dbo].[Customer]", "pg_table": "mctm_customer"}}}"#;
 
@@ -172,5 +176,57 @@ fn the_order_names_tables_that_are_there_once() {
     for (order, expected) in cases {
         let error = error(&with_order(order));
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+fn with_sync(sync: &str) -> Result<Option<Incremental>, String> {
+    let table = format!(r#"{{"db_type": "a", "sql_table": "T", "pg_table": "t", "sync": {sync}}}"#);
+    let parsed = parse(&format!(r#"{{"tables": {{"t": {table}}}}}"#));
+    parsed
+        .map(|configs| configs.tables["t"].options.incremental.clone())
+        .map_err(|problems| problems.into_error(Path::new("t.json")).to_string())
+}
+
+#[test]
+fn an_incremental_table_has_the_contracts_defaults() {
+    let expected = Incremental {
+        kind: WatermarkKind::Timestamp,
+        column: Some("ModifiedTime".to_owned()),
+        on_conflict: OnConflict::Nothing,
+        lag: SignedDuration::from_secs(300),
+        deletes: Deletes::Ignore,
+        deletes_every: 1,
+    };
+    assert_eq!(with_sync(r#"{"mode": "incremental", "column": "ModifiedTime"}"#).unwrap().as_ref(), Some(&expected));
+    let all = r#"{"mode": "incremental", "column": "c", "on_conflict": "update", "lag": "5m", "deletes": "keys", "deletes_every": 10}"#;
+    let all = with_sync(all).unwrap().unwrap();
+    assert_eq!((all.on_conflict, all.lag, all.deletes, all.deletes_every), (OnConflict::Update, Incremental::LAG, Deletes::Keys, 10));
+    for (lag, seconds) in [(r#""300""#, 300), ("0", 0), (r#""2h""#, 7_200)] {
+        let sync = with_sync(&format!(r#"{{"mode": "incremental", "column": "c", "lag": {lag}}}"#)).unwrap().unwrap();
+        assert_eq!(sync.lag.as_secs(), seconds);
+    }
+    let by_server = with_sync(r#"{"mode": "incremental", "kind": "change_tracking"}"#).unwrap().unwrap();
+    assert_eq!((by_server.on_conflict, by_server.lag.as_secs()), (OnConflict::Update, 0));
+    assert_eq!(with_sync(r#"{"mode": "full"}"#).unwrap(), None);
+}
+
+#[test]
+fn what_makes_no_sense_in_sync_is_refused_by_its_path() {
+    let cases = [
+        (r#"{"mode": "incremental"}"#, "tables.t.sync.mode: \"incremental\" needs \"column\""),
+        (r#"{"mode": "incremental", "column": "c", "lagg": "5m"}"#, "tables.t.sync.lagg: unknown field `lagg` (did you mean \"lag\"?)"),
+        (r#"{"mode": "incremental", "column": "c", "lag": "soon"}"#, "tables.t.sync.lag: \"soon\" is no duration"),
+        (r#"{"mode": "incremental", "column": "c", "deletes_every": 2}"#, "tables.t.sync.deletes_every: is only for"),
+        (r#"{"mode": "incremental", "column": "c", "deletes": "keys", "deletes_every": 0}"#, "tables.t.sync.deletes_every: is 0"),
+        (r#"{"mode": "incremental", "kind": "rowversion", "lag": "5m"}"#, "tables.t.sync.lag: is only for timestamps"),
+        (r#"{"mode": "incremental", "kind": "change_tracking", "column": "c"}"#, "tables.t.sync.column: is not for Change Tracking"),
+        (r#"{"mode": "incremental", "kind": "change_tracking", "on_conflict": "nothing"}"#, "tables.t.sync.on_conflict: is \"nothing\""),
+        (r#"{"mode": "full", "column": "c"}"#, "tables.t.sync.column: is only for mode \"incremental\""),
+        (r#"{"mode": "sometimes"}"#, "tables.t.sync.mode: unknown variant `sometimes`"),
+        (r#"["incremental"]"#, "tables.t.sync: invalid type: sequence, expected an object"),
+    ];
+    for (sync, expected) in cases {
+        let error = with_sync(sync).unwrap_err();
+        assert!(error.contains(expected), "{sync}: {error}");
     }
 }

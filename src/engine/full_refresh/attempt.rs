@@ -20,7 +20,7 @@ use crate::table::{SourceDescription, TargetTable};
 use crate::target::{Load, Loaded, PublishWay, Published, RunRow, Session, TargetDescription, breaks_constraint, breaks_key};
 
 impl TableJob {
-    pub(super) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
+    pub(in crate::engine) async fn load_and_publish(&self, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         self.reached(Phase::Planning, None);
         let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
         failpoint::reached("source_described");
@@ -56,7 +56,7 @@ impl TableJob {
         Ok(published)
     }
 
-    pub(super) async fn describe_source(&self) -> Result<(Connection, DescribedTable)> {
+    pub(in crate::engine) async fn describe_source(&self) -> Result<(Connection, DescribedTable)> {
         let database = self.source.database_for(&self.config);
         let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
         connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
@@ -65,7 +65,7 @@ impl TableJob {
     }
 
     /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.
-    pub(super) async fn plan(
+    pub(in crate::engine) async fn plan(
         &self,
         session: &Session,
         source: &SourceDescription,
@@ -81,7 +81,7 @@ impl TableJob {
     }
 
     /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
-    pub(super) async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
+    pub(in crate::engine) async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
         let Some(before) = &so_far.seen else { return Ok(()) };
         let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
         so_far.warnings.extend(unchanged_by(&self.config, before, after.description())?);
@@ -89,7 +89,7 @@ impl TableJob {
     }
 
     /// Reads what a table that is to be made takes over from the source.
-    pub(super) async fn define(&self, connection: &mut Connection, described: &mut DescribedTable, missing: bool) -> Result<()> {
+    pub(in crate::engine) async fn define(&self, connection: &mut Connection, described: &mut DescribedTable, missing: bool) -> Result<()> {
         let options = &self.config.options;
         if missing && options.create_tables {
             let defining = Box::pin(connection.define(&self.config.sql_table, options.create_indexes));
@@ -184,7 +184,7 @@ impl TableJob {
         }
     }
 
-    pub(super) async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    pub(in crate::engine) async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
         pump(&mut load, move |sink| read.run(sink), &progress).await

@@ -8,18 +8,23 @@ use crate::report::TableReport;
 use crate::target::Session;
 
 impl TableJob {
-    /// A dry run: counts both sides and says which way the refresh would go.
-    pub(super) async fn count(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
+    /// A dry run.
+    pub(super) async fn look(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
         let mut retries = Retries::of_table(self.run.max_retries);
         loop {
             report.attempts += 1;
-            let Err(error) = self.count_once(report, so_far).await else { return Ok(()) };
+            let looked = match &self.config.options.incremental {
+                Some(sync) => Box::pin(self.foresee(so_far, sync)).await,
+                None => self.count_once(report, so_far).await,
+            };
+            let Err(error) = looked else { return Ok(()) };
             let failed = SoFar::failed_attempt(report.attempts, &error);
             self.wait_to_retry(&mut retries, error).await?;
             so_far.start_over(Some(failed));
         }
     }
 
+    /// Counts both sides and says which way the refresh would go.
     async fn count_once(&self, report: &mut TableReport, so_far: &mut SoFar) -> Result<()> {
         // Two connections being made are a large future.
         let counting = Box::pin(async {

@@ -7,13 +7,13 @@ use crate::error::{Result, SyncError};
 use crate::target::{BlockerWatch, lacks_lock};
 
 /// The attempts at a lock. From the second one on, somebody looks on who keeps it; nobody does while all is well.
-pub(super) struct LockRetries {
+pub(in crate::engine) struct LockRetries {
     retries: Retries,
     watch: Option<BlockerWatch>,
 }
 
 impl LockRetries {
-    pub(super) fn new(retries: Retries) -> Self {
+    pub(in crate::engine) fn new(retries: Retries) -> Self {
         Self { retries, watch: None }
     }
 
@@ -21,7 +21,7 @@ impl LockRetries {
     ///
     /// # Errors
     /// As [`Retries::wait`]; who was seen to keep the lock is noted.
-    pub(super) async fn wait(&mut self, job: &TableJob, so_far: &mut SoFar, error: SyncError) -> Result<()> {
+    pub(in crate::engine) async fn wait(&mut self, job: &TableJob, so_far: &mut SoFar, error: SyncError) -> Result<()> {
         if lacks_lock(&error) {
             let watch = self.watch.get_or_insert_with(|| BlockerWatch::start(job.target.clone(), job.application()));
             so_far.blockers = watch.seen();

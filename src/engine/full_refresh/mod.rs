@@ -9,8 +9,8 @@ mod clean_up;
 mod count;
 mod explain;
 mod held;
-mod lock_retries;
-mod so_far;
+pub(super) mod lock_retries;
+pub(super) mod so_far;
 mod swap;
 
 use self::held::{Hands, Taken};
@@ -59,14 +59,15 @@ impl TableJob {
         let mut report = TableReport::new(&self.config.name, Outcome::Ok);
         let mut so_far = SoFar::new();
         let done = if self.run.dry_run {
-            Box::pin(self.count(&mut report, &mut so_far)).await
+            Box::pin(self.look(&mut report, &mut so_far)).await
         } else {
             Box::pin(self.refresh(&mut report, &mut so_far)).await
         };
         if let Err(error) = done {
             report.outcome = Outcome::Failed(error);
-            report.rows = so_far.rows();
+            report.rows = so_far.committed.and(so_far.rows());
         }
+        report.incremental = so_far.incremental.take();
         report.refresh = so_far.refresh;
         report.refresh_reason = so_far.refresh_reason.take();
         report.bytes = so_far.loaded.bytes;
@@ -162,31 +163,38 @@ impl TableJob {
 
     /// Loads and publishes for as long as the table is this run's.
     async fn work_under(&self, lease: &Option<Lease>, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
-        let work = Box::pin(self.load_and_publish(session, so_far));
+        let work = Box::pin(async {
+            match &self.config.options.incremental {
+                Some(sync) => self.catch_up(session, so_far, sync).await,
+                None => self.load_and_publish(session, so_far).await,
+            }
+        });
         match lease {
             Some(lease) => lease.or_taken_over(work).await,
             None => work.await,
         }
     }
 
-    fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {
+    pub(super) fn ended<'a>(&'a self, outcome: &'a str, so_far: &'a SoFar, error: Option<&'a str>) -> RunRow<'a> {
         RunRow {
             run_id: self.run.run_id,
             table: &self.config.name,
             outcome,
             refresh: so_far.refresh,
-            rows: so_far.rows(),
+            // What is committed step by step is added where it is.
+            rows: if outcome == "succeeded" { so_far.rows() } else { so_far.committed.and(so_far.rows()) },
             bytes: so_far.loaded.bytes,
             seconds: so_far.begun.elapsed().as_secs_f64(),
             error,
             bad_rows: &so_far.bad_rows,
             seen: so_far.seen.as_ref(),
             lease: so_far.lease.as_ref(),
+            advance: so_far.advance.as_ref(),
             begun: None,
         }
     }
 
-    fn reached(&self, phase: Phase, rows_expected: Option<u64>) {
+    pub(super) fn reached(&self, phase: Phase, rows_expected: Option<u64>) {
         self.run.progress.on(&ProgressEvent::Reached { table: &self.config.name, phase, rows_expected });
     }
 

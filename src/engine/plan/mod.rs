@@ -175,7 +175,7 @@ pub(super) fn masked_warning(source: &SourceDescription, columns: &[PlannedColum
 }
 
 /// Exact name first, then without regard to case where that is unique.
-fn find_column<'a>(source: &'a SourceDescription, name: &str) -> Option<&'a SourceColumn> {
+pub(super) fn find_column<'a>(source: &'a SourceDescription, name: &str) -> Option<&'a SourceColumn> {
     source.columns.iter().find(|column| column.name == name).or_else(|| {
         let folded = name.to_lowercase();
         let mut alike = source.columns.iter().filter(|column| column.name.to_lowercase() == folded);

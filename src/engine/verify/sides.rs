@@ -178,6 +178,7 @@ fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> 
         isolation: config.options.isolation,
         time_zone: config.options.source_time_zone.clone(),
         ranges: None,
+        window: None,
     }
 }
 

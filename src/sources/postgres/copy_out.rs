@@ -39,7 +39,7 @@ impl Connection {
         self.patience.wait(&self.server.clone(), self.begin()).await?;
         let Self { client, server, patience, .. } = &self;
         let failed = |error| source_error(&format!("read {}", selection.table), server, error);
-        let opening = async { client.copy_out(&copy(selection)).await.map_err(failed) };
+        let opening = async { client.copy_out(&copy(selection, described)).await.map_err(failed) };
         let mut stream = pin!(patience.wait(server, opening).await?);
         let limits = Limits::new(selection, described, options.hash_keys);
         let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), limits, read: 0, bad: None };

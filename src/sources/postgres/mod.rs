@@ -10,7 +10,9 @@ mod copy_out;
 mod definition;
 mod error;
 mod limits;
+mod progress;
 mod select;
 mod types;
+mod window;
 
 pub use client::Connection;

@@ -4,14 +4,20 @@ use jiff::ToSpan;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
+use super::window;
 use crate::sources::{SelectColumn, Selection};
-use crate::table::{KeyRanges, PgIdent, RangeKind, SourceCast};
+use crate::table::{KeyRanges, PgIdent, RangeKind, SourceCast, SourceDescription, Window};
 
 /// The one statement that reads the selection.
-pub(super) fn copy(selection: &Selection) -> String {
+pub(super) fn copy(selection: &Selection, described: &SourceDescription) -> String {
     let zone = selection.time_zone.as_ref();
     let columns: Vec<_> = selection.columns.iter().map(|column| expression(column, zone)).collect();
-    let rows = selection.ranges.as_deref().map(filter).unwrap_or_default();
+    let rows = match &selection.window {
+        None => selection.ranges.as_deref().map(filter).unwrap_or_default(),
+        Some(Window::Range(range)) => window::filter(range, described),
+        // PostgreSQL tells of neither.
+        Some(Window::Changed { .. } | Window::Gone { .. }) => " WHERE false".to_owned(),
+    };
     format!("COPY (SELECT {} FROM {}{rows}) TO STDOUT (FORMAT binary)", columns.join(", "), selection.table)
 }
 
@@ -67,10 +73,14 @@ mod tests {
             isolation: Isolation::ReadCommitted,
             time_zone: Some(TimeZone::get("Asia/Tokyo").unwrap()),
             ranges: None,
+            window: None,
         };
         let select = "SELECT \"Id\", CAST(\"a\"\"b\" AS bigint), \"at\" AT TIME ZONE 'Asia/Tokyo' FROM \"Scout\".\"assets\"";
-        assert_eq!(copy(&selection), format!("COPY ({select}) TO STDOUT (FORMAT binary)"));
+        assert_eq!(copy(&selection, &SourceDescription::default()), format!("COPY ({select}) TO STDOUT (FORMAT binary)"));
         selection.ranges = Some(Arc::new(ranges));
-        assert_eq!(copy(&selection), format!("COPY ({select} WHERE (\"Id\" >= -3 AND \"Id\" < 7)) TO STDOUT (FORMAT binary)"));
+        assert_eq!(
+            copy(&selection, &SourceDescription::default()),
+            format!("COPY ({select} WHERE (\"Id\" >= -3 AND \"Id\" < 7)) TO STDOUT (FORMAT binary)")
+        );
     }
 }

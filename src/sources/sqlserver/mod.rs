@@ -12,6 +12,7 @@ mod client;
 mod connect;
 mod decode;
 mod error;
+mod progress;
 mod range;
 mod read;
 mod read_again;
@@ -19,6 +20,7 @@ mod select;
 mod shown;
 mod text;
 mod types;
+mod window;
 
 pub use client::Connection;
 pub use read::wants_text_as_bytes;

@@ -3,9 +3,10 @@
 use super::range;
 use super::text::TextForm;
 use super::types::{SqlServerTable, TextColumn};
+use super::window;
 use crate::copy::Encoding;
 use crate::sources::{SelectColumn, Selection};
-use crate::table::{ColumnPart, Isolation, TsqlIdent};
+use crate::table::{ColumnPart, Isolation, TsqlIdent, Window};
 
 /// How the value of one column is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,17 +90,19 @@ fn with_srid(column: &str, wkb: String, encoding: Encoding) -> String {
 
 impl SelectColumn {
     /// The bytes of the column's text, as they are stored or as the server converts them.
-    fn bytes_expression(&self, form: SelectForm, text: TextColumn) -> String {
-        let column = TsqlIdent(&self.name).to_string();
+    fn bytes_expression(&self, of: &str, form: SelectForm, text: TextColumn) -> String {
+        let name = TsqlIdent(&self.name);
+        let column = format!("{of}{name}");
         let value = match text.form {
             TextForm::Utf16 => form.value(&column, self.encoding),
-            TextForm::CodePage(_) => column.clone(),
+            TextForm::CodePage(_) => column,
         };
-        format!("CAST({value} AS {}) AS {column}", text.bytes_type)
+        format!("CAST({value} AS {}) AS {name}", text.bytes_type)
     }
 
-    pub(super) fn expression(&self, form: SelectForm) -> String {
-        let column = TsqlIdent(&self.name).to_string();
+    /// The expression; `of` is the alias of its table and a dot, or nothing.
+    pub(super) fn expression(&self, of: &str, form: SelectForm) -> String {
+        let column = format!("{of}{}", TsqlIdent(&self.name));
         let expression = match self.part {
             ColumnPart::Value => form.value(&column, self.encoding),
             ColumnPart::Offset => format!("DATEPART(TZOFFSET, {column})"),
@@ -109,25 +112,45 @@ impl SelectColumn {
     }
 }
 
+/// Where rows come from.
+struct From {
+    /// The alias of the selected columns' table and a dot, or nothing.
+    of: &'static str,
+    rows: String,
+}
+
 impl Selection {
     /// The one streaming statement, and after it the server's own count of the rows it sent: rows end early only in an error.
     ///
     /// With `text_as_bytes` the driver decodes no text.
     pub(super) fn sql(&self, described: &SqlServerTable, text_as_bytes: bool) -> String {
+        let from = self.from(described);
         let expression = |column: &SelectColumn| match described.text(column).filter(|_| text_as_bytes) {
-            Some(text) => column.bytes_expression(described.form(&column.name), text),
-            None => column.expression(described.form(&column.name)),
+            Some(text) => column.bytes_expression(from.of, described.form(&column.name), text),
+            None => column.expression(from.of, described.form(&column.name)),
         };
         let columns: Vec<_> = self.columns.iter().map(expression).collect();
-        let rows = self.ranges.as_deref().map(range::filter).unwrap_or_default();
-        format!("SELECT {} FROM {}{}{rows}; SELECT ROWCOUNT_BIG()", columns.join(", "), self.table, self.hint())
+        format!("SELECT {} FROM {}; SELECT ROWCOUNT_BIG()", columns.join(", "), from.rows)
+    }
+
+    fn from(&self, described: &SqlServerTable) -> From {
+        let hint = self.hint();
+        match &self.window {
+            Some(Window::Changed { since, key }) => From { of: "t.", rows: window::changed(&self.table, *since, key) },
+            Some(Window::Gone { since, key }) => From { of: "ct.", rows: window::gone(&self.table, *since, key) },
+            Some(Window::Range(range)) => From { of: "", rows: format!("{}{hint}{}", self.table, window::filter(range, described)) },
+            None => {
+                let rows = self.ranges.as_deref().map(range::filter).unwrap_or_default();
+                From { of: "", rows: format!("{}{hint}{rows}", self.table) }
+            }
+        }
     }
 
     /// The statement that reads the bytes of some columns of one row again; `conditions` are those of its key.
     pub(super) fn sql_of_row(&self, described: &SqlServerTable, columns: &[usize], conditions: &[String]) -> String {
         let expression = |&position: &usize| {
             let column = &self.columns[position];
-            Some(column.bytes_expression(described.form(&column.name), described.text(column)?))
+            Some(column.bytes_expression("", described.form(&column.name), described.text(column)?))
         };
         let columns: Vec<_> = columns.iter().filter_map(expression).collect();
         format!("SELECT {} FROM {}{} WHERE {}", columns.join(", "), self.table, self.hint(), conditions.join(" AND "))
@@ -151,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_columns_parts_have_expressions_and_names_of_their_own() {
-        let selected = |part, encoding, form| column("c", part, encoding).expression(form);
+        let selected = |part, encoding, form| column("c", part, encoding).expression("", form);
         let (text, bytes) = (Encoding::Text { chars_max: None }, Encoding::Wkb);
         assert_eq!(selected(ColumnPart::Offset, Encoding::Int2, SelectForm::Plain), "DATEPART(TZOFFSET, [c]) AS [c_offset]");
         assert_eq!(selected(ColumnPart::Srid, Encoding::Int4, SelectForm::Geometry), "[c].STSrid AS [c_srid]");
@@ -178,6 +201,7 @@ mod tests {
             isolation: Isolation::ReadCommitted,
             time_zone: None,
             ranges: None,
+            window: None,
         };
         assert_eq!(selection.sql(&described, false), "SELECT [a]]b] FROM [db].[s].[t]; SELECT ROWCOUNT_BIG()");
         selection.isolation = Isolation::NoLock;

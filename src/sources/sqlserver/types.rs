@@ -30,6 +30,8 @@ pub struct SqlServerTable {
     pub(super) forms: Vec<SelectForm>,
     /// Of columns whose values are text, in the order of the columns.
     texts: Vec<Option<TextColumn>>,
+    /// The system type behind each column's type, in the order of the columns.
+    base_types: Vec<String>,
 }
 
 /// What the bytes of a column's text are, and the type that takes them all.
@@ -42,15 +44,22 @@ pub(super) struct TextColumn {
 impl SqlServerTable {
     pub(super) fn new(raw: Vec<RawColumn>, primary_key: Vec<String>, rows_estimate: Option<u64>) -> Self {
         let texts = raw.iter().map(text_column).collect();
+        let base_types = raw.iter().map(|column| column.base_type.clone()).collect();
         let (columns, forms) = raw.into_iter().map(describe).unzip();
         let description = SourceDescription { columns, primary_key, rows_estimate, ..SourceDescription::default() };
-        Self { description, forms, texts }
+        Self { description, forms, texts, base_types }
     }
 
     /// How the column of this name (as the catalogue spells it) is selected.
     pub(super) fn form(&self, name: &str) -> SelectForm {
         let position = self.description.columns.iter().position(|column| column.name == name);
         position.map_or(SelectForm::Plain, |position| self.forms[position])
+    }
+
+    /// The column of this name (as the catalogue spells it), and the system type behind its type.
+    pub(super) fn column(&self, name: &str) -> Option<(&SourceColumn, &str)> {
+        let position = self.description.columns.iter().position(|column| column.name == name)?;
+        Some((&self.description.columns[position], &self.base_types[position]))
     }
 
     /// What the text of a column is, where it is text.
@@ -237,7 +246,7 @@ mod tests {
             assert_eq!(column.declared, declared);
             let selects =
                 SelectColumn { name: "c".to_owned(), part: ColumnPart::Value, encoding: Encoding::Wkb, required: false, cast: None };
-            assert_eq!(selects.expression(form), selected);
+            assert_eq!(selects.expression("", form), selected);
             assert_eq!(column.kind.unwrap().natural_type().to_string(), created);
         }
     }

@@ -31,6 +31,11 @@ const COLUMNS: &str = "SELECT a.attname, bt.typname, CASE WHEN t.typtype = 'd' T
      JOIN pg_catalog.pg_type bt ON bt.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
+/// Columns by name, with their types.
+const COLUMN_TYPES: &str = "SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type FROM pg_catalog.pg_attribute a \
+     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+     WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
 /// The column names of each unique or exclusion constraint and index, and whether it is a plain key: of all rows, of columns alone, checked at once.
 const UNIQUE_KEYS: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum) \
      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS columns, \
@@ -140,6 +145,13 @@ impl Session {
             swap: Swappable::default(),
             told_of_rows: Vec::new(),
         }))
+    }
+
+    /// The columns of a table of ours, each with its type without modifiers; none where there is no such table.
+    pub(super) async fn column_types(&self, table: &TargetTable) -> Result<Vec<(String, String)>> {
+        let failed = |error| target_error(&format!("read the catalogue for {table}"), error);
+        let rows = self.query(COLUMN_TYPES, &[&table.schema, &table.table]).await.map_err(failed)?;
+        Ok(rows.iter().map(|row| (row.get("name"), row.get("type"))).collect())
     }
 
     async fn is_empty(&self, table: &TargetTable) -> Result<bool> {

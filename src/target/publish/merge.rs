@@ -78,7 +78,7 @@ fn worth_replacing(differ: u64, before: u64) -> Option<String> {
 }
 
 /// Runs a statement that must touch so many rows; a trigger or rule that swallows some is noticed.
-async fn exactly(transaction: &Transaction<'_>, sql: &str, expected: u64, verb: &str) -> Result<()> {
+pub(super) async fn exactly(transaction: &Transaction<'_>, sql: &str, expected: u64, verb: &str) -> Result<()> {
     let touched = transaction.execute(sql, &[]).await.map_err(|error| {
         let failed = target_error(&format!("{verb} the rows that differ"), error);
         if verb == "update" && breaks_key(&failed) {

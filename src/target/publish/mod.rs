@@ -6,8 +6,10 @@
 mod guards;
 mod keys;
 mod merge;
+mod new_rows;
 mod replace;
 mod statements;
+mod step;
 mod straight;
 mod swap;
 
@@ -17,8 +19,10 @@ pub use self::guards::Guards;
 use self::keys::Whose;
 pub(super) use self::keys::offending_keys;
 use self::merge::Merge;
+pub use self::new_rows::{Foreseen, Gone, NewRows};
 use self::replace::{replace, truncate};
 use self::statements::Statements;
+pub use self::step::StepLoad;
 pub use self::straight::StraightLoad;
 pub use self::swap::SwapLoad;
 use super::create::NewTable;

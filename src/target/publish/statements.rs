@@ -26,23 +26,57 @@ impl Statements<'_> {
         if self.identity_always.is_empty() { "" } else { " OVERRIDING SYSTEM VALUE" }
     }
 
-    /// Makes the table of differences: a row's place in staging (none: it vanished) and in the target (none: it is new).
-    pub(super) fn find_differences(&self) -> String {
-        let same_key: Vec<_> = self
-            .key
-            .iter()
-            .map(|column| format!("{} = {}", quoted_list("s.", [column.as_str()]), quoted_list("t.", [column.as_str()])))
-            .collect();
+    /// The rows that differ, of all: a row's place in staging (none: it vanished) and in the target (none: it is new).
+    fn differences(&self, join: &str, or_vanished: &str) -> String {
         format!(
-            "CREATE UNLOGGED TABLE {difference} AS \
-             SELECT s.ctid AS staged, t.ctid AS present, t.tableoid AS partition FROM {staging} AS s FULL JOIN {target} AS t ON {same_key} \
-             WHERE s.ctid IS NULL OR t.ctid IS NULL OR ROW({staged})::record *<> ROW({present})::record; ANALYZE {difference}",
-            difference = self.difference,
+            "SELECT s.ctid AS staged, t.ctid AS present, t.tableoid AS partition FROM {staging} AS s {join} {target} AS t ON {same_key} \
+             WHERE {or_vanished}t.ctid IS NULL OR ROW({staged})::record *<> ROW({present})::record",
             staging = self.staging,
             target = self.target,
-            same_key = same_key.join(" AND "),
+            same_key = same_key(self.key, "s.", "t."),
             staged = self.list("s."),
             present = self.list("t."),
+        )
+    }
+
+    /// Makes the table of differences: a row's place in staging (none: it vanished) and in the target (none: it is new).
+    pub(super) fn find_differences(&self) -> String {
+        let rows = self.differences("FULL JOIN", "s.ctid IS NULL OR ");
+        format!("CREATE UNLOGGED TABLE {0} AS {rows}; ANALYZE {0}", self.difference)
+    }
+
+    /// The same where the staged rows are not all there are: of those that are not staged nothing is said.
+    pub(super) fn find_new_and_changed(&self) -> String {
+        let rows = self.differences("LEFT JOIN", "");
+        format!("CREATE UNLOGGED TABLE {0} AS {rows}; ANALYZE {0}", self.difference)
+    }
+
+    /// Counts new and changed rows without writing anything down.
+    pub(super) fn count_new_and_changed(&self) -> String {
+        format!(
+            "SELECT count(*) FILTER (WHERE present IS NULL) AS new, count(*) FILTER (WHERE present IS NOT NULL) AS changed FROM ({}) AS d",
+            self.differences("LEFT JOIN", "")
+        )
+    }
+
+    /// Of rows that were delivered twice under a key, keeps the last.
+    pub(super) fn keep_last_delivered(&self) -> String {
+        format!("DELETE FROM {0} AS s USING {0} AS l WHERE {1} AND l.ctid > s.ctid", self.staging, same_key(self.key, "s.", "l."))
+    }
+
+    /// Inserts the staged rows whose keys are not there.
+    pub(super) fn insert_new(&self) -> String {
+        let key = quoted_list("", self.key.iter().map(String::as_str));
+        format!("{} ON CONFLICT ({key}) DO NOTHING", self.insert_all())
+    }
+
+    /// Counts the staged rows whose keys are not in the target.
+    pub(super) fn count_not_there(&self) -> String {
+        format!(
+            "SELECT count(*) FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {})",
+            self.staging,
+            self.target,
+            same_key(self.key, "s.", "t.")
         )
     }
 
@@ -106,6 +140,12 @@ impl Statements<'_> {
             self.staging
         )
     }
+}
+
+/// That two rows have the same key.
+pub(super) fn same_key(key: &[String], one: &str, other: &str) -> String {
+    let same = |column: &String| format!("{} = {}", quoted_list(one, [column.as_str()]), quoted_list(other, [column.as_str()]));
+    key.iter().map(same).collect::<Vec<_>>().join(" AND ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tiberius::Row;
 use super::client::Connection;
 use super::types::{RawColumn, SqlServerTable};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::SourceTable;
+use crate::table::{SourceTable, TsqlIdent};
 
 /// The queries about one table, in the database of its name: `sys` views belong to a database.
 struct Queries {
@@ -107,9 +107,44 @@ impl Connection {
     /// # Errors
     /// As the server answers: a missing table or permission, a lost connection.
     pub async fn count(&mut self, table: &SourceTable) -> Result<u64> {
-        let rows = self.rows(&format!("SELECT COUNT_BIG(*) FROM {table}"), &[], &format!("count {table}")).await?;
+        self.count_of(&format!("SELECT COUNT_BIG(*) FROM {table}"), &format!("count {table}")).await
+    }
+
+    /// The number that a statement gives.
+    pub(super) async fn count_of(&mut self, sql: &str, doing: &str) -> Result<u64> {
+        let rows = self.rows(sql, &[], doing).await?;
         let count = rows.first().map(|row| get::<i64>(row, 0)).transpose()?.flatten();
         count.and_then(|count| u64::try_from(count).ok()).ok_or_else(|| unexpected("COUNT_BIG(*) returned no number"))
+    }
+
+    /// Counts the rows of `table` that have no value in `column`.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn count_nulls(&mut self, table: &SourceTable, column: &str) -> Result<u64> {
+        let column = TsqlIdent(column);
+        self.count_of(
+            &format!("SELECT COUNT_BIG(*) FROM {table} WHERE {column} IS NULL"),
+            &format!("count the rows of {table} without {column}"),
+        )
+        .await
+    }
+
+    /// Whether an index of all rows begins with `column`.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn leads_an_index(&mut self, table: &SourceTable, object: Option<i32>, column: &str) -> Result<bool> {
+        let db = definition::database_prefix(table);
+        // https://learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-indexes-transact-sql
+        let sql = format!(
+            "SELECT COUNT(*) FROM {db}sys.index_columns AS ic \
+             JOIN {db}sys.indexes AS i ON i.object_id = ic.object_id AND i.index_id = ic.index_id \
+             JOIN {db}sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id \
+             WHERE ic.object_id = @P1 AND c.name = @P2 AND ic.key_ordinal = 1 AND i.is_disabled = 0 AND i.has_filter = 0"
+        );
+        let rows = self.rows(&sql, &[&object, &column], &format!("read the catalogue for {table}")).await?;
+        Ok(rows.first().map(|row| get::<i32>(row, 0)).transpose()?.flatten().is_some_and(|count| count > 0))
     }
 }
 
@@ -146,11 +181,11 @@ fn text(row: &Row, index: usize) -> Result<String> {
     get::<&str>(row, index)?.map(str::to_owned).ok_or_else(|| unexpected("a name in the catalogue is NULL"))
 }
 
-fn get<'r, T: tiberius::FromSql<'r>>(row: &'r Row, index: usize) -> Result<Option<T>> {
+pub(super) fn get<'r, T: tiberius::FromSql<'r>>(row: &'r Row, index: usize) -> Result<Option<T>> {
     row.try_get(index).map_err(|error| unexpected("a catalogue column has an unexpected type").with_cause(error))
 }
 
-fn unexpected(what: &str) -> SyncError {
+pub(super) fn unexpected(what: &str) -> SyncError {
     SyncError::new(ErrorKind::Internal, format!("SQL Server's catalogue was not understood: {what}"))
 }
 

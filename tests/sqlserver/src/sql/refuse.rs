@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use sqlparser::ast::{
-    Distinct, Function, FunctionArguments, GroupByExpr, Ident, ObjectNamePart, OrderBy, OrderByKind, Query, Select, SetExpr, TableFactor,
-    Top, WildcardAdditionalOptions,
+    Distinct, Function, FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectNamePart, OrderBy, OrderByKind, Query, Select, SetExpr,
+    TableFactor, Top, WildcardAdditionalOptions,
 };
 use sqlparser::dialect::MsSqlDialect;
 use sqlparser::parser::Parser;
@@ -29,7 +29,9 @@ const TABLE_HINTS: [&str; 10] = [
 pub(super) fn query(parsed: &Query, select: &Select) -> Result<(), SqlError> {
     let known = [
         (parsed.with.is_some(), "WITH"),
-        (parsed.limit_clause.is_some() || parsed.fetch.is_some(), "OFFSET"),
+        // FETCH goes with OFFSET, and with neither PERCENT nor TIES: there is no LIMIT.
+        (!matches!(&parsed.limit_clause, None | Some(LimitClause::LimitOffset { limit: None, offset: Some(_), .. })), "LIMIT"),
+        (parsed.fetch.as_ref().is_some_and(|fetch| parsed.limit_clause.is_none() || fetch.with_ties || fetch.percent), "FETCH"),
         (parsed.for_clause.is_some(), "FOR"),
         (select.having.is_some(), "HAVING"),
         (select.into.is_some(), "INTO"),
@@ -63,7 +65,7 @@ pub(super) fn query(parsed: &Query, select: &Select) -> Result<(), SqlError> {
         top_before_distinct: bare_select.top_before_distinct,
         ..select.clone()
     };
-    let around = Query { body: bare.body.clone(), order_by: None, ..parsed.clone() };
+    let around = Query { body: bare.body.clone(), order_by: None, limit_clause: None, fetch: None, ..parsed.clone() };
     if rest != **bare_select || around != *bare { Err(SqlError::syntax("SELECT")) } else { Ok(()) }
 }
 

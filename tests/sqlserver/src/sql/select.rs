@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Distinct, Expr as Ast, GroupByExpr, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query as Parsed, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TopQuantity,
+    Distinct, Expr as Ast, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query as Parsed, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TopQuantity,
 };
 
 use super::bind::{Binder, Visible};
@@ -87,13 +87,13 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
         );
         return Err(SqlError::new(8120, 16, message));
     }
-    let limit = limit(select, &mut binder)?;
+    let (skip, limit) = page(parsed, select, &mut binder)?;
     let columns = names.into_iter().zip(&projection).map(|(name, expr)| described(name, expr.kind)).collect();
     let distinct = matches!(select.distinct, Some(Distinct::Distinct));
     let groups: Vec<Expr> = binder.groups.iter().map(|(_, group)| group.clone()).collect();
     let aggregates = std::mem::take(&mut binder.aggregates);
     let plain = groups.is_empty() && aggregates.is_empty() && !distinct;
-    if let ([source], true) = (sources.as_slice(), plain && joins.is_empty())
+    if let ([source], true) = (sources.as_slice(), plain && joins.is_empty() && skip == 0)
         && follows_key(&order, &source.table)
     {
         let (range, filter) = key_range(&source.table, filter)?;
@@ -115,6 +115,7 @@ pub(crate) fn plan(parsed: &Parsed, session: &Session, parameters: &[Parameter])
             output.push(row);
         }
     }
+    let mut output: Vec<Row> = output.into_iter().skip(skip as usize).collect();
     output.truncate(limit as usize);
     let faults = sources.first().filter(|_| plain).map(|source| Arc::clone(&source.table.faults));
     Ok(Query { columns, rows: Output::Ready(output, faults) })
@@ -276,6 +277,36 @@ fn order(parsed: &Parsed, names: &[String], projection: &[Expr], binder: &mut Bi
         bound.push((expr, item.options.asc == Some(false)));
     }
     Ok(bound)
+}
+
+/// How many rows are left out, and how many come after them: by TOP, or by OFFSET and FETCH.
+fn page(parsed: &Parsed, select: &Select, binder: &mut Binder<'_>) -> Result<(u64, u64), SqlError> {
+    let limit = limit(select, binder)?;
+    let Some(LimitClause::LimitOffset { limit: None, offset: Some(offset), limit_by }) = &parsed.limit_clause else {
+        return Ok((0, limit));
+    };
+    if !limit_by.is_empty() || parsed.order_by.is_none() {
+        return Err(SqlError::syntax("OFFSET"));
+    }
+    if select.top.is_some() {
+        return Err(SqlError::new(10741, 15, "A TOP can not be used in the same query or sub-query as a OFFSET."));
+    }
+    let skip = count(&offset.value, binder, 10742, "The offset specified in a OFFSET clause may not be negative.")?;
+    let rows = match parsed.fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref()) {
+        None => u64::MAX,
+        Some(rows) => match count(rows, binder, 10744, "The number of rows provided for a FETCH clause must be greater then zero.")? {
+            0 => return Err(SqlError::new(10744, 15, "The number of rows provided for a FETCH clause must be greater then zero.")),
+            rows => rows,
+        },
+    };
+    Ok((skip, rows))
+}
+
+fn count(rows: &Ast, binder: &mut Binder<'_>, number: i32, negative: &str) -> Result<u64, SqlError> {
+    match binder.bind(rows)?.eval(&[])? {
+        Value::Int(rows) => u64::try_from(rows).map_err(|_| SqlError::new(number, 15, negative)),
+        _ => Err(SqlError::new(10743, 15, "The number of rows provided for a OFFSET clause must be an integer.")),
+    }
 }
 
 fn limit(select: &Select, binder: &mut Binder<'_>) -> Result<u64, SqlError> {

@@ -1,0 +1,80 @@
+//! A dry run: what is new, and what would become of it. Nothing is written.
+
+use super::Course;
+use super::checks::{check_key, sync_column};
+use super::stretch::Stretch;
+use crate::engine::full_refresh::TableJob;
+use crate::engine::full_refresh::so_far::SoFar;
+use crate::engine::reading::{Reading, read_options, selection};
+use crate::error::Result;
+use crate::report::{ForeseenRows, IncrementalReport};
+use crate::sources::Connection;
+use crate::table::{Edge, Incremental, SyncRange, Window};
+use crate::target::{Foreseen, Session};
+
+impl TableJob {
+    /// Says what a run would do.
+    pub(in crate::engine) async fn foresee(&self, so_far: &mut SoFar, sync: &Incremental) -> Result<()> {
+        let mut session = self.run.stop.or_done(Session::open(&self.target, &self.application())).await?;
+        let (mut connection, mut described) = self.run.stop.or_done(self.describe_source()).await?;
+        let place = self.place(&session, so_far, sync).await?;
+        let column = sync_column(&self.config, sync, described.description())?;
+        let standing = self.standing(&session).await?;
+        self.define(&mut connection, &mut described, standing.is_none()).await?;
+        let plan = self.plan(&session, described.description(), standing.as_ref(), so_far).await?;
+        if let Some(standing) = &standing {
+            check_key(&self.config, &plan, standing)?;
+        }
+        so_far.refresh = Some("incremental");
+        so_far.warnings.extend(plan.warnings.iter().cloned());
+        let key = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
+        let empty = standing.as_ref().is_none_or(|standing| standing.empty);
+        let course = Course { sync, plan, described, column, key, place, empty };
+        let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
+        let from = course.place.begins_at().map(|reached| reached.watermark.to_string());
+        let (window, to) = self.window_ahead(&course, newest)?;
+        so_far.refresh_reason = Some(super::reason(&course));
+        let foreseen = match window {
+            None => ForeseenRows::default(),
+            Some(window) => self.foresee_window(&mut session, so_far, &course, (connection, window)).await?,
+        };
+        so_far.incremental = Some(IncrementalReport { from, to: Some(to.to_string()), foreseen: Some(foreseen) });
+        Ok(())
+    }
+
+    async fn foresee_window(
+        &self,
+        session: &mut Session,
+        so_far: &SoFar,
+        course: &Course<'_>,
+        (mut connection, window): (Connection, Window),
+    ) -> Result<ForeseenRows> {
+        let table = &self.config.sql_table;
+        if let (true, Window::Range(range)) = (course.empty, &window) {
+            let in_window = self.run.stop.or_done(connection.count_range(table, range, &course.described)).await?;
+            return Ok(ForeseenRows { in_window, would_insert: in_window, would_update: 0 });
+        }
+        let mut selection = selection(&self.config, &course.plan);
+        selection.window = Some(window);
+        let options = read_options(&self.config, so_far.text_as_bytes);
+        let read = Reading { connection, described: course.described.clone(), selection, options };
+        let load = async |load: crate::target::Load<'_>| self.pump(load, read).await;
+        let foreseeing = session.foresee_new(&course.plan.publication, course.sync.on_conflict, load);
+        let ((summary, _), Foreseen { inserted, updated }) = self.run.stop.or_done(foreseeing).await?;
+        Ok(ForeseenRows { in_window: summary.rows, would_insert: inserted, would_update: updated })
+    }
+
+    /// All that is ahead, as one window; none where nothing is.
+    fn window_ahead(&self, course: &Course<'_>, newest: crate::table::Watermark) -> Result<(Option<Window>, crate::table::Watermark)> {
+        use crate::table::Watermark;
+        if let (Watermark::Change(_), Some(reached)) = (newest, course.place.begins_at()) {
+            let Watermark::Change(since) = reached.watermark else { return Ok((None, newest)) };
+            return Ok((Some(Window::Changed { since, key: course.key.clone() }), newest));
+        }
+        let stretches = if matches!(newest, Watermark::Change(_)) { Vec::new() } else { self.stretches(course, newest)? };
+        let Some(Stretch { from, .. }) = stretches.first() else { return Ok((None, newest)) };
+        let to = stretches.last().map_or(newest, |stretch| stretch.to);
+        let range = SyncRange { column: course.column.clone(), key: course.key.clone(), from: from.clone(), to: Edge::After(to) };
+        Ok((Some(Window::Range(range)), to))
+    }
+}

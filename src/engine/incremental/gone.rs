@@ -1,0 +1,62 @@
+//! Rows that are gone from the source, found by comparing keys.
+
+use super::Course;
+use crate::engine::full_refresh::TableJob;
+use crate::engine::full_refresh::so_far::SoFar;
+use crate::engine::reading::{Reading, read_options, selection};
+use crate::error::Result;
+use crate::failpoint;
+use crate::sources::{Connection, DescribedTable, Selection};
+use crate::table::{Deletes, TargetTable, Window};
+use crate::target::{Gone, Publication, Session};
+
+/// What a run that compares keys is called in the history.
+const WITH_KEYS: &str = "incremental_keys";
+
+impl TableJob {
+    /// Whether this run compares keys.
+    pub(super) async fn keys_are_due(&self, session: &Session, course: &Course<'_>) -> Result<bool> {
+        match course.sync.deletes {
+            Deletes::Ignore => Ok(false),
+            Deletes::Keys if course.sync.deletes_every <= 1 => Ok(true),
+            Deletes::Keys => {
+                let patience = session.patience();
+                let counting = patience.wait(session.runs_since(&self.config.name, WITH_KEYS));
+                Ok(self.run.stop.or_done(counting).await? + 1 >= course.sync.deletes_every)
+            }
+        }
+    }
+
+    /// Brings the keys of all rows that the source has now.
+    pub(super) async fn all_keys(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>) -> Result<Gone> {
+        let (connection, _) = self.run.stop.or_done(self.describe_source()).await?;
+        let selection = keys_of(selection(&self.config, &course.plan), None);
+        so_far.refresh = Some(WITH_KEYS);
+        let keys = self.load_keys(session, so_far, &course.plan.publication, (connection, course.described.clone(), selection)).await?;
+        Ok(Gone::AllBut(keys))
+    }
+
+    /// Brings keys into a table of their own.
+    pub(super) async fn load_keys(
+        &self,
+        session: &mut Session,
+        so_far: &SoFar,
+        publication: &Publication,
+        (connection, described, selection): (Connection, DescribedTable, Selection),
+    ) -> Result<TargetTable> {
+        let patience = session.patience();
+        let keys = self.run.stop.or_done(patience.wait(session.create_keys(publication))).await?;
+        let reading = Reading { connection, described, selection, options: read_options(&self.config, so_far.text_as_bytes) };
+        self.run.stop.or_done(self.pump(session.load_keys(&keys, publication), reading)).await?;
+        failpoint::reached("keys_loaded");
+        Ok(keys)
+    }
+}
+
+/// Of what a table's rows are read with, the key alone.
+pub(super) fn keys_of(mut selection: Selection, window: Option<Window>) -> Selection {
+    selection.columns = selection.key.iter().map(|&position| selection.columns[position].clone()).collect();
+    selection.key = (0..selection.columns.len()).collect();
+    selection.window = window;
+    selection
+}

@@ -1,0 +1,238 @@
+//! One table that gets only what is new: lock, plan, and then in steps: read, stage, merge and advance.
+//!
+//! Crash story. What the target has and what `sync_meta` says of it change in one transaction, so the watermark is never ahead of the rows, nor the rows
+//! of a step half there. A step ends at a row, known by its sync column and its key, or at the source's clock at the beginning of the run. Whoever dies
+//! between two steps leaves the row of `sync_meta` at the last one: the next run goes on behind it, up to the end that the dead one had set itself, and reads
+//! once more what transactions may have committed late before that end. Whoever dies within a step leaves a staging table, which the next run removes.
+//! Reading twice is harmless: a row is known by its key. `sync_meta` itself is made in a transaction of its own before the first step; so is a missing target.
+
+mod changes;
+mod checks;
+mod foresee;
+mod gone;
+mod steps;
+mod stretch;
+
+use self::checks::{check_key, sync_column};
+use self::stretch::{Stretch, stretches};
+use super::full_refresh::TableJob;
+use super::full_refresh::so_far::SoFar;
+use super::plan::SyncPlan;
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::failpoint;
+use crate::report::{IncrementalReport, Phase};
+use crate::sources::{Connection, DescribedTable};
+use crate::table::{Edge, Incremental, Position, SyncColumn, Watermark, WatermarkKind};
+use crate::target::{Advance, Published, Reached, Session, SyncMeta, TargetDescription};
+
+/// What a run knows of a table before its first row moves.
+struct Course<'a> {
+    sync: &'a Incremental,
+    plan: SyncPlan,
+    described: DescribedTable,
+    column: SyncColumn,
+    /// The key's columns at the source.
+    key: Vec<String>,
+    place: Place,
+    /// Whether the target had no row.
+    empty: bool,
+}
+
+/// Where the watermark is written down.
+struct Place {
+    meta: SyncMeta,
+    /// What stands there.
+    stands: Option<Reached>,
+    /// Under which other name.
+    known_as: Option<String>,
+    /// Whether the next step begins anew, whatever stands there.
+    anew: bool,
+}
+
+impl Place {
+    /// What the run goes on from.
+    fn begins_at(&self) -> Option<&Reached> {
+        self.stands.as_ref().filter(|_| !self.anew)
+    }
+
+    /// A step forward to `to`.
+    fn advance(&self, to: Reached) -> Advance {
+        Advance { meta: self.meta.clone(), before: self.stands.clone(), known_as: self.known_as.clone(), to, anew: self.anew }
+    }
+
+    /// What was committed is the next step's beginning.
+    fn moved(&mut self, to: Reached) {
+        self.stands = Some(to);
+        self.known_as = None;
+        self.anew = false;
+    }
+}
+
+impl TableJob {
+    /// Brings what is new, as far as the source is when it begins.
+    pub(in crate::engine) async fn catch_up(&self, session: &mut Session, so_far: &mut SoFar, sync: &Incremental) -> Result<Published> {
+        self.reached(Phase::Planning, None);
+        let (connection, described) = self.run.stop.or_done(self.describe_source()).await?;
+        failpoint::reached("source_described");
+        let mut place = self.place(session, so_far, sync).await?;
+        so_far.warnings.extend(place.meta.change());
+        self.run.stop.or_done(async { session.make_sync_meta(&mut place.meta).await }).await?;
+        if sync.kind == WatermarkKind::ChangeTracking {
+            return self.follow_changes(session, so_far, (sync, connection, described, place)).await;
+        }
+        let (connection, course) = self.course(session, so_far, (sync, connection, described, place)).await?;
+        failpoint::reached("planned");
+        self.copy_new(session, so_far, connection, course).await
+    }
+
+    /// Whether the request says so.
+    fn begins_anew(&self) -> bool {
+        self.run.reset.contains(&self.config.name)
+    }
+
+    /// Where the watermark is kept, and what it is.
+    async fn place(&self, session: &Session, so_far: &SoFar, sync: &Incremental) -> Result<Place> {
+        let patience = session.patience();
+        let looking = async {
+            let meta = session.sync_meta().await?;
+            let target = &self.config.pg_table;
+            let full = format!("{}.{}", target.schema, target.table);
+            let names = [self.config.name.as_str(), self.config.pg_table_text.as_str(), full.as_str()];
+            let known = match self.begins_anew() {
+                // Whatever it says, it is not gone by; what cannot be understood is written over.
+                true => session.reached(&meta, &names, sync.kind).await.unwrap_or_default(),
+                false => session.reached(&meta, &names, sync.kind).await?,
+            };
+            Ok((meta, known))
+        };
+        let (meta, known) = self.run.stop.or_done(patience.wait(looking)).await?;
+        let (stands, name) = known.unzip();
+        let known_as = name.filter(|name| *name != self.config.name);
+        Ok(Place { meta, stands, known_as, anew: self.begins_anew() && !so_far.began_anew })
+    }
+
+    /// Plans the run; a missing target is made first, so that steps can be committed into it.
+    async fn course<'a>(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        (sync, mut connection, mut described, place): (&'a Incremental, Connection, DescribedTable, Place),
+    ) -> Result<(Connection, Course<'a>)> {
+        let column = sync_column(&self.config, sync, described.description())?;
+        let mut standing = self.standing(session).await?;
+        self.define(&mut connection, &mut described, standing.is_none()).await?;
+        let mut plan = self.plan(session, described.description(), standing.as_ref(), so_far).await?;
+        if standing.is_none() {
+            let patience = session.patience();
+            let made = self.run.stop.or_done(patience.wait(session.make_table(&plan.publication))).await?;
+            failpoint::reached("target_made");
+            so_far.warnings.extend(plan.warnings.drain(..).chain(made));
+            standing = self.standing(session).await?;
+            plan = self.plan(session, described.description(), standing.as_ref(), so_far).await?;
+        }
+        let standing = standing
+            .ok_or_else(|| SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", self.config.pg_table)))?;
+        check_key(&self.config, &plan, &standing)?;
+        so_far.refresh = Some("incremental");
+        so_far.warnings.append(&mut plan.warnings);
+        so_far.warnings.extend(self.look_at_column(&mut connection, &described, &column).await?);
+        let key = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
+        Ok((connection, Course { sync, plan, described, column, key, place, empty: standing.empty }))
+    }
+
+    async fn standing(&self, session: &Session) -> Result<Option<TargetDescription>> {
+        let describing = session.describe_for(&self.config.pg_table, self.config.options.refresh);
+        self.run.stop.or_done(session.patience().wait(describing)).await
+    }
+
+    /// What the reader should know of the sync column.
+    async fn look_at_column(&self, connection: &mut Connection, described: &DescribedTable, column: &SyncColumn) -> Result<Vec<String>> {
+        let mut said = Vec::new();
+        let (table, name) = (&self.config.sql_table, &column.name);
+        let looking = async {
+            let nullable = described.description().columns.iter().any(|known| known.name == *name && known.nullable);
+            if nullable {
+                let nulls = connection.count_nulls(table, name).await?;
+                if nulls > 0 {
+                    said.push(format!("{nulls} rows of {table} have no {name}: they can never be synced until they have one"));
+                }
+            }
+            if !connection.leads_an_index(table, described, name).await? {
+                said.push(format!("no index of the source begins with the sync column {name}, so every run scans {table}"));
+            }
+            Ok(said)
+        };
+        self.run.stop.or_done(looking).await
+    }
+
+    /// Reads how far the source is, and copies up to there.
+    async fn copy_new(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        mut connection: Connection,
+        mut course: Course<'_>,
+    ) -> Result<Published> {
+        let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
+        let ahead = self.stretches(&course, newest)?;
+        let begins = course.place.begins_at().map(|reached| reached.watermark.to_string());
+        let to = ahead.last().map_or(newest, |stretch| stretch.to);
+        so_far.incremental = Some(IncrementalReport { from: begins, to: Some(to.to_string()), foreseen: None });
+        so_far.refresh_reason = Some(reason(&course));
+        self.reached(Phase::Copying, None);
+        if ahead.is_empty() {
+            let stands = course.place.stands.clone().unwrap_or_else(|| Reached::up_to(newest));
+            return self.publish_nothing(session, so_far, &mut course, stands).await;
+        }
+        let keys_due = self.keys_are_due(session, &course).await?;
+        let (count, mut published) = (ahead.len(), Published::default());
+        let mut connection = Some(connection);
+        for (index, stretch) in ahead.into_iter().enumerate() {
+            let last = index + 1 == count;
+            published = self.copy_stretch(session, so_far, &mut course, (&mut connection, &stretch, last, keys_due)).await?;
+        }
+        Ok(published)
+    }
+
+    async fn newest(
+        &self,
+        connection: &mut Connection,
+        column: &SyncColumn,
+        described: &DescribedTable,
+        so_far: &mut SoFar,
+    ) -> Result<Watermark> {
+        let zone = self.config.options.source_time_zone.as_ref();
+        let newest = self.run.stop.or_done(connection.newest(&self.config.sql_table, column, described, zone)).await?;
+        so_far.warnings.extend(newest.note);
+        Ok(newest.watermark)
+    }
+
+    fn stretches(&self, course: &Course<'_>, newest: Watermark) -> Result<Vec<Stretch>> {
+        stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
+            let sentence = format!("{} is copied up to {stands}, and the source of it is only at {newest}", self.config.name);
+            SyncError::new(ErrorKind::SourceRead, sentence).with_remedy(format!(
+                "Was the source restored, or its clock put back? Rows may differ that no watermark tells of: begin anew with --reset {}",
+                self.config.name
+            ))
+        })
+    }
+}
+
+/// Why the table is brought in this way, in one sentence.
+fn reason(course: &Course<'_>) -> String {
+    let by = match course.sync.kind {
+        WatermarkKind::Timestamp => format!("by {}, {} s of it read again", course.column.name, course.sync.lag.as_secs()),
+        WatermarkKind::Rowversion => format!("by the rowversion {}", course.column.name),
+        WatermarkKind::ChangeTracking => "by Change Tracking".to_owned(),
+    };
+    match course.place.begins_at() {
+        None => format!("a first run brings all rows {by}"),
+        Some(Reached { within: Some(_), watermark }) => format!("a run before was ended at {watermark}, and is gone on with {by}"),
+        Some(_) => format!("sync says so: {by}"),
+    }
+}
+
+/// The end of a step.
+fn end_of(position: Option<Position>, to: Watermark) -> Edge {
+    position.map_or(Edge::After(to), Edge::Behind)
+}

@@ -1,0 +1,257 @@
+//! A stretch, step by step: so many rows are read, merged and committed, and where the copy then stands.
+
+use std::sync::atomic::AtomicBool;
+
+use super::stretch::Stretch;
+use super::{Course, end_of};
+use crate::engine::full_refresh::TableJob;
+use crate::engine::full_refresh::lock_retries::LockRetries;
+use crate::engine::full_refresh::so_far::SoFar;
+use crate::engine::reading::{Reading, read_options, selection};
+use crate::engine::retry::Retries;
+use crate::error::Result;
+use crate::failpoint;
+use crate::report::Phase;
+use crate::sources::{Connection, DescribedTable};
+use crate::table::{Edge, SyncRange, Window};
+use crate::target::{Advance, NewRows, Published, Reached, RunRow, Session, Within, breaks_constraint, breaks_key};
+
+/// A step has so many times the rows between two progress reports.
+const STEP_BATCHES: u64 = 100;
+
+/// One step.
+struct Step<'a> {
+    range: SyncRange,
+    /// Where the copy stands when it is committed.
+    to: Reached,
+    /// Whether rows go straight into the target.
+    straight: bool,
+    /// Whether it is the run's last.
+    last: bool,
+    /// Whether keys are compared with it.
+    keys_due: bool,
+    connection: &'a mut Option<Connection>,
+}
+
+impl TableJob {
+    /// Copies one stretch; what the last step came to is returned, with all that the run has done.
+    pub(super) async fn copy_stretch(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &mut Course<'_>,
+        (connection, stretch, last, keys_due): (&mut Option<Connection>, &Stretch, bool, bool),
+    ) -> Result<Published> {
+        let mut from = stretch.from.clone();
+        let mut straight = stretch.into_empty;
+        loop {
+            let mut range = SyncRange { column: course.column.clone(), key: course.key.clone(), from, to: Edge::After(stretch.to) };
+            let rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
+            let position = self.nth_row(connection, &course.described, &range, rows).await?;
+            let ends = position.is_none();
+            if ends && last && !keys_due && self.is_empty(connection, course, &range).await? {
+                return self.publish_nothing(session, so_far, course, Reached::up_to(stretch.to)).await;
+            }
+            let to = match &position {
+                None => Reached::up_to(stretch.to),
+                Some(position) => {
+                    let within = Within { after: position.key.clone(), until: stretch.to, into_empty: stretch.into_empty };
+                    Reached { watermark: position.watermark, within: Some(within) }
+                }
+            };
+            range.to = end_of(position, stretch.to);
+            from = Some(range.to.clone());
+            let step = Step { range, to, straight, last: ends && last, keys_due: keys_due && ends && last, connection };
+            let (published, went_straight) = self.take_step(session, so_far, course, step).await?;
+            straight = went_straight;
+            if ends {
+                return Ok(published);
+            }
+        }
+    }
+
+    /// Whether a range has no row; false where that cannot be told at once.
+    async fn is_empty(&self, connection: &mut Option<Connection>, course: &Course<'_>, range: &SyncRange) -> Result<bool> {
+        // What has no place among others is counted by reading it.
+        let counting = async {
+            match connection {
+                Some(connection) if connection.has_places(&course.described, range) => {
+                    Ok(connection.nth_row(&self.config.sql_table, range, &course.described, 1).await?.is_none())
+                }
+                Some(_) | None => Ok(false),
+            }
+        };
+        self.run.stop.or_done(counting).await
+    }
+
+    async fn nth_row(
+        &self,
+        connection: &mut Option<Connection>,
+        described: &DescribedTable,
+        range: &SyncRange,
+        rows: u64,
+    ) -> Result<Option<crate::table::Position>> {
+        if connection.is_none() {
+            *connection = Some(self.run.stop.or_done(self.describe_source()).await?.0);
+        }
+        let Some(connection) = connection else { return Ok(None) };
+        self.run.stop.or_done(connection.nth_row(&self.config.sql_table, range, described, rows)).await
+    }
+
+    /// Takes one step; says whether the next one may go straight into the target, too.
+    async fn take_step(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &mut Course<'_>,
+        mut step: Step<'_>,
+    ) -> Result<(Published, bool)> {
+        so_far.advance = advance(course, &step.to);
+        let mut straight = step.straight && !step.keys_due;
+        let mut published = None;
+        if straight {
+            match Box::pin(self.straight_step(session, so_far, course, &mut step)).await {
+                Ok(done) => published = Some(done),
+                // A row was changed since it was copied, and comes once more; or one breaks a constraint, and staging will tell which.
+                Err(error) if breaks_key(&error) || breaks_constraint(&error) => {
+                    tracing::info!("by way of staging: {error}");
+                    straight = false;
+                    so_far.forget_step();
+                    so_far.advance = advance(course, &step.to);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let published = match published {
+            Some(published) => published,
+            None => Box::pin(self.staged_step(session, so_far, course, &mut step)).await?,
+        };
+        self.stepped(so_far, course);
+        Ok((Published { rows: so_far.committed, ..published }, straight))
+    }
+
+    /// What was committed is the next step's beginning.
+    fn stepped(&self, so_far: &mut SoFar, course: &mut Course<'_>) {
+        if let Some(advance) = so_far.advance.take() {
+            course.place.moved(advance.to);
+            so_far.began_anew = self.begins_anew();
+        }
+    }
+
+    async fn straight_step(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &Course<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Published> {
+        let patience = session.patience();
+        let read = self.read_step(so_far, course, step).await?;
+        let load = self.run.stop.or_done(patience.wait(session.begin_step(&course.plan.publication))).await?;
+        failpoint::reached("straight_begun");
+        let (summary, loaded) = self.run.stop.or_done(self.pump(load.load(), read)).await?;
+        failpoint::reached("copy_done");
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
+        self.reached(Phase::Publishing, None);
+        so_far.publishing = true;
+        let published = patience.wait(load.publish(&self.ended("succeeded", so_far, None), so_far.committed, step.last)).await?;
+        so_far.step_done(published.rows);
+        Ok(published)
+    }
+
+    async fn staged_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step<'_>) -> Result<Published> {
+        let (patience, publication) = (session.patience(), &course.plan.publication);
+        let read = self.read_step(so_far, course, step).await?;
+        let staging = self.run.stop.or_done(patience.wait(session.create_staging(publication))).await?;
+        so_far.staging = Some(staging.clone());
+        failpoint::reached("staging_made");
+        let (summary, loaded) = self.run.stop.or_done(self.pump(session.load_staging(&staging, publication), read)).await?;
+        failpoint::reached("copy_done");
+        so_far.note(&self.config, loaded, summary);
+        self.check_unchanged(so_far).await?;
+        failpoint::reached("source_unchanged");
+        // Keys are read after the rows: whatever was copied and is not among them is gone.
+        let gone = if step.keys_due { Some(self.all_keys(session, so_far, course).await?) } else { None };
+        let new = NewRows {
+            publication,
+            staging: &staging,
+            on_conflict: course.sync.on_conflict,
+            gone: gone.as_ref(),
+            before: so_far.committed,
+            last: step.last,
+        };
+        let published = self.publish_new(session, so_far, new).await?;
+        let dropping = async { session.drop_helpers(&staging, gone.as_ref()).await };
+        // The change is visible; what cannot be removed now, the next run removes.
+        if let Err(error) = self.run.stop.or_done(patience.wait(dropping)).await {
+            so_far.warnings.push(error.to_string());
+        }
+        failpoint::reached("staging_removed");
+        so_far.step_done(published.rows);
+        Ok(published)
+    }
+
+    /// Publishes, again after a pause where a lock was not had or a deadlock came.
+    pub(super) async fn publish_new(&self, session: &mut Session, so_far: &mut SoFar, new: NewRows<'_>) -> Result<Published> {
+        self.reached(Phase::Publishing, None);
+        so_far.publishing = true;
+        let mut retries = LockRetries::new(Retries::of_publish());
+        loop {
+            let begun = AtomicBool::new(false);
+            let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
+            let patience = session.patience();
+            let publishing = patience.wait(session.publish_new(new, &row));
+            match self.run.stop.or_done_once_begun(publishing, &begun).await {
+                Err(error) => retries.wait(self, so_far, error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// Commits a watermark behind which there was nothing.
+    pub(super) async fn publish_nothing(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &mut Course<'_>,
+        to: Reached,
+    ) -> Result<Published> {
+        so_far.advance = advance(course, &to);
+        self.reached(Phase::Publishing, None);
+        so_far.publishing = true;
+        let patience = session.patience();
+        let row = self.ended("succeeded", so_far, None);
+        let published = self.run.stop.or_done(patience.wait(session.publish_nothing(so_far.committed, &row))).await?;
+        self.stepped(so_far, course);
+        Ok(Published { rows: so_far.committed, ..published })
+    }
+
+    async fn read_step(&self, so_far: &SoFar, course: &Course<'_>, step: &mut Step<'_>) -> Result<Reading> {
+        // The connection that looks ahead is kept for the next step; a read uses its own up.
+        let own = if step.last { step.connection.take() } else { None };
+        let connection = match own {
+            Some(connection) => connection,
+            None => self.run.stop.or_done(self.describe_source()).await?.0,
+        };
+        let mut selection = selection(&self.config, &course.plan);
+        selection.window = Some(Window::Range(step.range.clone()));
+        Ok(Reading {
+            connection,
+            described: course.described.clone(),
+            selection,
+            options: read_options(&self.config, so_far.text_as_bytes),
+        })
+    }
+}
+
+/// The step forward from what stands there; none where it would be one back.
+fn advance(course: &Course<'_>, to: &Reached) -> Option<Advance> {
+    let back = |stands: &&Reached| stands.watermark.is_after(&to.watermark);
+    match course.place.begins_at().filter(back) {
+        // A step through rows that are read again stays behind what was reached before: the watermark waits for it.
+        Some(_) if to.within.is_some() => None,
+        Some(stands) => Some(course.place.advance(stands.clone())),
+        None => Some(course.place.advance(to.clone())),
+    }
+}

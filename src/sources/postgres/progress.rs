@@ -1,0 +1,78 @@
+//! How far the source is: its clock; and where in a table a number of rows ends.
+
+use tokio_postgres::types::Type;
+
+use super::client::Connection;
+use super::window;
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::sources::progress::Clock;
+use crate::table::{Moment, Position, SourceDescription, SourceTable, SyncRange, Watermark};
+
+/// When the transaction began: whatever had been committed by then is seen by it.
+const CLOCK: &str = "SELECT (now() AT TIME ZONE 'UTC')::text, now()::timestamp::text";
+
+/// Whether an index of all rows begins with a column.
+const LEADS_AN_INDEX: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
+     ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL)";
+
+impl Connection {
+    /// What the clock shows.
+    pub(in crate::sources) async fn clock(&mut self) -> Result<Clock> {
+        let rows = self.rows(CLOCK, &[], "read the source's clock").await?;
+        let shows = |index: usize| {
+            let text = rows.first().map(|row| row.get::<_, String>(index)).unwrap_or_default();
+            Moment::parse(&text)
+                .ok_or_else(|| SyncError::new(ErrorKind::Internal, format!("PostgreSQL's clock shows {text:?}, which is no moment")))
+        };
+        Ok(Clock { utc: shows(0)?.in_utc(), local: shows(1)? })
+    }
+
+    pub(in crate::sources) async fn nth_row(
+        &mut self,
+        table: &SourceTable,
+        range: &SyncRange,
+        described: &SourceDescription,
+        rows: u64,
+    ) -> Result<Option<Position>> {
+        let found =
+            self.rows(&window::nth_row(table, range, described, rows), &[], &format!("find where {rows} rows of {table} end")).await?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let null = || SyncError::new(ErrorKind::SourceRead, format!("a key of {table} is NULL"));
+        let text = |index: usize| row.get::<_, Option<String>>(index).ok_or_else(null);
+        let watermark = Watermark::parse(range.column.kind, &text(0)?)
+            .map_err(|sentence| SyncError::new(ErrorKind::SourceRead, format!("column {} of {table}: {sentence}", range.column.name)))?;
+        let key = (1..=range.key.len()).map(text).collect::<Result<_>>()?;
+        Ok(Some(Position { watermark, key }))
+    }
+
+    pub(in crate::sources) async fn count_range(
+        &mut self,
+        table: &SourceTable,
+        range: &SyncRange,
+        described: &SourceDescription,
+    ) -> Result<u64> {
+        let rows = window::filter(range, described);
+        self.count_of(&format!("SELECT count(*) FROM {table}{rows}"), &format!("count what is new in {table}")).await
+    }
+
+    pub(in crate::sources) async fn count_nulls(&mut self, table: &SourceTable, column: &str) -> Result<u64> {
+        let column = crate::table::PgIdent(column);
+        self.count_of(
+            &format!("SELECT count(*) FROM {table} WHERE {column} IS NULL"),
+            &format!("count the rows of {table} without {column}"),
+        )
+        .await
+    }
+
+    async fn count_of(&mut self, sql: &str, doing: &str) -> Result<u64> {
+        let rows = self.rows(sql, &[], doing).await?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    pub(in crate::sources) async fn leads_an_index(&mut self, table: &SourceTable, column: &str) -> Result<bool> {
+        let oid = self.relation(table).await?.oid;
+        let rows =
+            self.rows(LEADS_AN_INDEX, &[(&oid, Type::OID), (&column, Type::TEXT)], &format!("read the catalogue for {table}")).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+}

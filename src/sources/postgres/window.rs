@@ -1,0 +1,104 @@
+//! Windows in PostgreSQL's SQL: the rows between two places in the order of sync column and key.
+//!
+//! Constants have no type of their own, so they take the columns': an index on the sync column, and better still one on it and the key, can be sought.
+
+use crate::table::{Edge, Moment, PgIdent, PgType, Position, SourceDescription, SourceTable, SyncRange, ValueKind, Watermark};
+
+/// Whether the sync column's values are instants.
+pub(super) fn is_instant(column: &str, described: &SourceDescription) -> bool {
+    let found = described.columns.iter().find(|known| known.name == column);
+    found.is_some_and(|column| matches!(column.kind, Ok(ValueKind::Postgres(PgType::TimestampTz(_)))))
+}
+
+/// ` WHERE ...`; row comparisons follow the order of sync column and key.
+pub(super) fn filter(range: &SyncRange, described: &SourceDescription) -> String {
+    let sync = PgIdent(&range.column.name);
+    let instant = is_instant(&range.column.name, described);
+    let mut conditions = Vec::new();
+    match &range.from {
+        None => {}
+        Some(Edge::After(low)) => conditions.push(format!("{sync} > {}", constant(low, instant))),
+        Some(Edge::Behind(position)) => conditions.push(beside(position, range, instant, ">")),
+    }
+    match &range.to {
+        Edge::After(high) => conditions.push(format!("{sync} <= {}", constant(high, instant))),
+        Edge::Behind(position) => conditions.push(beside(position, range, instant, "<=")),
+    }
+    format!(" WHERE {}", conditions.join(" AND "))
+}
+
+fn beside(position: &Position, range: &SyncRange, instant: bool, way: &str) -> String {
+    let constants: Vec<_> =
+        std::iter::once(constant(&position.watermark, instant)).chain(position.key.iter().map(|text| quoted(text))).collect();
+    format!("({}) {way} ({})", order(range), constants.join(", "))
+}
+
+fn order(range: &SyncRange) -> String {
+    let names: Vec<_> = std::iter::once(&range.column.name).chain(&range.key).map(|name| PgIdent(name).to_string()).collect();
+    names.join(", ")
+}
+
+fn constant(watermark: &Watermark, instant: bool) -> String {
+    match watermark {
+        Watermark::Timestamp(moment) if *moment == Moment::LEAST => "'-infinity'".to_owned(),
+        Watermark::Timestamp(moment) => format!("'{}{}'", moment.civil(), if instant { "Z" } else { "" }),
+        Watermark::Rowversion(_) | Watermark::Change(_) => quoted(&watermark.to_string()),
+    }
+}
+
+/// A text, whatever the session makes of backslashes.
+fn quoted(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// The last of so many rows of a range, by its place; none where there are fewer.
+pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &SourceDescription, rows: u64) -> String {
+    let sync = PgIdent(&range.column.name);
+    let moment = if is_instant(&range.column.name, described) {
+        format!("({sync} AT TIME ZONE 'UTC')::text || 'Z'")
+    } else {
+        format!("{sync}::text")
+    };
+    let texts: Vec<_> = std::iter::once(moment).chain(range.key.iter().map(|name| format!("{}::text", PgIdent(name)))).collect();
+    let filter = filter(range, described);
+    format!("SELECT {} FROM {table}{filter} ORDER BY {} OFFSET {} LIMIT 1", texts.join(", "), order(range), rows.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{SourceColumn, SyncColumn, WatermarkKind};
+
+    fn described(pg_type: PgType) -> SourceDescription {
+        let column = SourceColumn {
+            column_id: 1,
+            name: "at".to_owned(),
+            declared: pg_type.to_string(),
+            kind: Ok(ValueKind::Postgres(pg_type)),
+            nullable: false,
+            collation: None,
+            converted: None,
+            second_digits: Some(6),
+        };
+        SourceDescription { columns: vec![column], ..SourceDescription::default() }
+    }
+
+    #[test]
+    fn a_range_is_one_that_can_be_sought_and_pages_follow_rows() {
+        let at = |text: &str| Watermark::parse(WatermarkKind::Timestamp, text).unwrap();
+        let column = SyncColumn { name: "at".to_owned(), kind: WatermarkKind::Timestamp };
+        let position = Position { watermark: at("2026-02-05T10:30:00.123456"), key: vec!["7".to_owned(), "O'Neil\\".to_owned()] };
+        let key = vec!["a\"b".to_owned(), "c".to_owned()];
+        let mut range = SyncRange { column, key, from: Some(Edge::After(at("2026-02-05T10:25:00Z"))), to: Edge::Behind(position.clone()) };
+        assert_eq!(
+            filter(&range, &described(PgType::TimestampTz(None))),
+            " WHERE \"at\" > '2026-02-05T10:25:00Z' AND (\"at\", \"a\"\"b\", \"c\") <= ('2026-02-05T10:30:00.123456Z', E'7', E'O''Neil\\\\')"
+        );
+        range.from = Some(Edge::Behind(position));
+        range.to = Edge::After(at("2026-02-05T10:35:00"));
+        assert_eq!(
+            filter(&range, &described(PgType::Timestamp(None))),
+            " WHERE (\"at\", \"a\"\"b\", \"c\") > ('2026-02-05T10:30:00.123456', E'7', E'O''Neil\\\\') AND \"at\" <= '2026-02-05T10:35:00'"
+        );
+    }
+}

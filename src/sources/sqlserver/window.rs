@@ -1,0 +1,164 @@
+//! Windows as T-SQL: the rows between two places in the order of sync column and key, and what Change Tracking tells.
+//!
+//! The sync column is compared with constants of its own type, so that an index on it can be sought: a constant of a wider type would have the server
+//! convert every value of the column
+//! (<https://learn.microsoft.com/sql/t-sql/data-types/data-type-precedence-transact-sql>).
+
+use super::types::SqlServerTable;
+use crate::table::{Edge, Position, SourceColumn, SourceTable, Step, SyncRange, TsqlIdent, Watermark};
+
+/// ` WHERE ...`: one range of the sync column, and within its ends the rows behind one position and up to another.
+pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
+    let sync = TsqlIdent(&range.column.name);
+    let constant = |watermark: &Watermark| watermark_constant(watermark, range, described);
+    let mut conditions = Vec::new();
+    match &range.from {
+        None => {}
+        Some(Edge::After(low)) => conditions.push(format!("{sync} > {}", constant(low))),
+        Some(Edge::Behind(position)) => {
+            conditions.push(format!("{sync} >= {}", constant(&position.watermark)));
+            conditions.push(beyond(position, range, described, '>'));
+        }
+    }
+    conditions.push(format!("{sync} <= {}", constant(&range.to.watermark())));
+    if let Edge::Behind(position) = &range.to {
+        conditions.push(beyond(position, range, described, '<'));
+    }
+    format!(" WHERE {}", conditions.join(" AND "))
+}
+
+/// Rows behind a position (`>`), or up to and at it (`<`), by sync column and key in turn.
+fn beyond(position: &Position, range: &SyncRange, described: &SqlServerTable, way: char) -> String {
+    let sync = TsqlIdent(&range.column.name).to_string();
+    let mut columns = vec![(sync, watermark_constant(&position.watermark, range, described))];
+    for (name, text) in range.key.iter().zip(&position.key) {
+        columns.push((TsqlIdent(name).to_string(), key_constant(name, text, described)));
+    }
+    let last = if way == '<' { "<=" } else { ">" };
+    let mut rest: Option<String> = None;
+    for (column, constant) in columns.iter().rev() {
+        rest = Some(match rest {
+            None => format!("{column} {last} {constant}"),
+            Some(rest) => format!("({column} {way} {constant} OR ({column} = {constant} AND {rest}))"),
+        });
+    }
+    rest.unwrap_or_default()
+}
+
+fn watermark_constant(watermark: &Watermark, range: &SyncRange, described: &SqlServerTable) -> String {
+    match watermark {
+        Watermark::Timestamp(moment) => {
+            let of_type =
+                described.column(&range.column.name).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
+            // A zone is only for the type that has one.
+            let text = if of_type.starts_with("datetimeoffset") { moment.to_string() } else { moment.civil().to_string() };
+            format!("CAST('{text}' AS {of_type})")
+        }
+        Watermark::Rowversion(version) => format!("CAST(0x{version:016X} AS binary(8))"),
+        Watermark::Change(version) => version.to_string(),
+    }
+}
+
+/// A key's value from its text, in the column's own type.
+fn key_constant(name: &str, text: &str, described: &SqlServerTable) -> String {
+    let quoted = format!("N'{}'", text.replace('\'', "''"));
+    let Some((column, base)) = described.column(name) else { return quoted };
+    let of_type = type_name(column, base);
+    match base {
+        "binary" | "varbinary" | "timestamp" => format!("CONVERT({of_type}, {quoted}, 1)"),
+        // This form means the same whatever the session's language.
+        "datetime" | "smalldatetime" => format!("CAST({} AS {of_type})", quoted.replacen(' ', "T", 1)),
+        "varchar" | "char" => match &column.collation {
+            // The characters are those of the column's code page, and compared as the column is.
+            Some(collation) if is_name(collation) => format!("CAST({quoted} COLLATE {collation} AS {of_type})"),
+            Some(_) | None => format!("CAST({quoted} AS {of_type})"),
+        },
+        _ => format!("CAST({quoted} AS {of_type})"),
+    }
+}
+
+fn is_name(collation: &str) -> bool {
+    collation.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The system type behind a column's, as T-SQL declares it.
+fn type_name(column: &SourceColumn, base: &str) -> String {
+    let digits = column.second_digits.unwrap_or(7);
+    match base {
+        "datetime2" | "datetimeoffset" | "time" => format!("{base}({digits})"),
+        // Alias types have names of their own, and their lengths only their columns: the longest there are take any value.
+        "nvarchar" | "nchar" => "nvarchar(4000)".to_owned(),
+        "varchar" | "char" => "varchar(8000)".to_owned(),
+        "binary" | "varbinary" => "varbinary(8000)".to_owned(),
+        "timestamp" => "binary(8)".to_owned(),
+        "decimal" | "numeric" => match column.kind {
+            Ok(crate::table::ValueKind::Decimal { precision, scale }) => format!("decimal({precision},{scale})"),
+            _ => "decimal(38,0)".to_owned(),
+        },
+        other => other.to_owned(),
+    }
+}
+
+/// The expression that gives a column's value as text from which [`filter`] makes the same value again; none where there is no such text.
+pub(super) fn text_of(name: &str, described: &SqlServerTable) -> Option<String> {
+    let (_, base) = described.column(name)?;
+    let column = TsqlIdent(name);
+    match base {
+        "bit" | "tinyint" | "smallint" | "int" | "bigint" | "decimal" | "numeric" | "uniqueidentifier" => {
+            Some(format!("CONVERT(nvarchar(60), {column})"))
+        }
+        "date" | "time" | "datetime" | "smalldatetime" | "datetime2" | "datetimeoffset" => {
+            Some(format!("CONVERT(nvarchar(60), {column}, 121)"))
+        }
+        "nvarchar" | "nchar" | "varchar" | "char" => Some(format!("CONVERT(nvarchar(4000), {column})")),
+        "binary" | "varbinary" => Some(format!("CONVERT(nvarchar(4000), {column}, 1)")),
+        "timestamp" => Some(format!("CONVERT(nvarchar(60), CONVERT(binary(8), {column}), 1)")),
+        _ => None,
+    }
+}
+
+impl SqlServerTable {
+    /// How fine the moments of a column are.
+    pub(in crate::sources) fn step(&self, name: &str) -> Step {
+        match self.column(name) {
+            Some((_, "datetime")) => Step::ThreeHundredths,
+            Some((_, "smalldatetime")) => Step::Minutes,
+            Some((column, _)) => Step::Digits(column.second_digits.unwrap_or(7)),
+            None => Step::Digits(0),
+        }
+    }
+
+    /// Whether sync column and key have a text form.
+    pub fn has_places(&self, range: &SyncRange) -> bool {
+        std::iter::once(&range.column.name).chain(&range.key).all(|name| text_of(name, self).is_some())
+    }
+}
+
+/// The last of so many rows of a range, by its place; none where there are fewer. None where a column has no text form.
+pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &SqlServerTable, rows: u64) -> Option<String> {
+    let names: Vec<&String> = std::iter::once(&range.column.name).chain(&range.key).collect();
+    let texts: Vec<String> = names.iter().map(|name| text_of(name, described)).collect::<Option<_>>()?;
+    let order: Vec<String> = names.iter().map(|name| TsqlIdent(name).to_string()).collect();
+    Some(format!(
+        "SELECT {} FROM {table}{} ORDER BY {} OFFSET {} ROWS FETCH NEXT 1 ROWS ONLY",
+        texts.join(", "),
+        filter(range, described),
+        order.join(", "),
+        rows.saturating_sub(1)
+    ))
+}
+
+/// The rows that have changed since a version and still stand: <https://learn.microsoft.com/sql/relational-databases/system-functions/changetable-transact-sql>.
+pub(super) fn changed(table: &SourceTable, since: i64, key: &[String]) -> String {
+    format!("CHANGETABLE(CHANGES {table}, {since}) AS ct JOIN {table} AS t ON {}", same_key(key))
+}
+
+/// The keys of the rows that are gone since a version.
+pub(super) fn gone(table: &SourceTable, since: i64, key: &[String]) -> String {
+    let first = key.first().map(|name| format!(" WHERE t.{} IS NULL", TsqlIdent(name))).unwrap_or_default();
+    format!("CHANGETABLE(CHANGES {table}, {since}) AS ct LEFT JOIN {table} AS t ON {}{first}", same_key(key))
+}
+
+fn same_key(key: &[String]) -> String {
+    key.iter().map(|name| format!("t.{0} = ct.{0}", TsqlIdent(name))).collect::<Vec<_>>().join(" AND ")
+}

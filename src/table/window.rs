@@ -1,0 +1,73 @@
+//! Which rows of a table a run reads that copies only what is new.
+
+use super::{Watermark, WatermarkKind};
+
+/// A column by which rows are told new from old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncColumn {
+    /// Its name, as the source's catalogue spells it.
+    pub name: String,
+    /// What its values are.
+    pub kind: WatermarkKind,
+}
+
+/// A row's place in the order of sync column and key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The value of the sync column.
+    pub watermark: Watermark,
+    /// The key's values in the source's own text form, in the order of the key.
+    pub key: Vec<String>,
+}
+
+/// One end of a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edge {
+    /// All rows whose sync column has at most this value lie before it.
+    After(Watermark),
+    /// The row at this position is the last before it.
+    Behind(Position),
+}
+
+impl Edge {
+    /// The value of the sync column there.
+    pub fn watermark(&self) -> Watermark {
+        match self {
+            Self::After(watermark) | Self::Behind(Position { watermark, .. }) => *watermark,
+        }
+    }
+}
+
+/// The rows behind one edge and up to another, in the order of sync column and key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRange {
+    /// The sync column.
+    pub column: SyncColumn,
+    /// The key's columns, as the source's catalogue spells them.
+    pub key: Vec<String>,
+    /// Where it begins; none at the first row.
+    pub from: Option<Edge>,
+    /// Where it ends.
+    pub to: Edge,
+}
+
+/// Which rows are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Window {
+    /// Those of a range.
+    Range(SyncRange),
+    /// Those that have changed since a version of Change Tracking and still stand; the key is what they are known by.
+    Changed {
+        /// The version.
+        since: i64,
+        /// The key's columns.
+        key: Vec<String>,
+    },
+    /// The keys of those that are gone since a version of Change Tracking.
+    Gone {
+        /// The version.
+        since: i64,
+        /// The key's columns.
+        key: Vec<String>,
+    },
+}

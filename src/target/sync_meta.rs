@@ -1,0 +1,384 @@
+//! `sync_meta` in the first schema of the search path: how far each table that gets only what is new has come.
+//!
+//! A row of it is written only in the transaction of the data that it speaks of, only where it still says what the run began with, and only forward,
+//! unless the run was told to begin anew. A table of this name and of another shape, which the service before may have left, is read for its watermarks;
+//! the first run that writes renames it and takes them over.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::error::target_error;
+use super::session::{Session, Transaction};
+use crate::error::{ErrorKind, Result, SyncError};
+use crate::report::TableWatermark;
+use crate::table::{PgIdent, TargetTable, Watermark, WatermarkKind, quoted_list};
+
+/// Its name.
+const NAME: &str = "sync_meta";
+/// What one of another shape is called from the first run on.
+const REPLACED: &str = "sync_meta_before_tablesync";
+
+/// Columns and their types.
+const COLUMNS: [(&str, &str); 7] = [
+    ("table_name", "text"),
+    ("watermark", "text"),
+    ("watermark_kind", "text"),
+    ("key", "jsonb"),
+    ("rows", "bigint"),
+    ("run_id", "uuid"),
+    ("updated_at", "timestamp with time zone"),
+];
+
+/// Under which names another service may keep the table's name and the moment, the likeliest first.
+const NAMES: [&str; 5] = ["table_name", "name", "table", "tablename", "relation"];
+const MOMENTS: [&str; 9] = [
+    "watermark",
+    "last_watermark",
+    "last_sync",
+    "last_synced_at",
+    "last_sync_at",
+    "last_sync_time",
+    "synced_at",
+    "last_value",
+    "sync_time",
+];
+
+/// Where the watermarks are, and in which shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncMeta {
+    table: TargetTable,
+    shape: Shape,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    Missing,
+    Ours,
+    /// The table's name and a moment, as an SQL expression that gives its text.
+    Others {
+        name: String,
+        moment: String,
+    },
+}
+
+/// How far a table has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// All rows up to here are copied, unless [`Reached::within`] says where among them the copy stands.
+    pub watermark: Watermark,
+    /// Where it stands within a range that is being copied in steps.
+    pub within: Option<Within>,
+}
+
+/// The place in a range that is being copied in steps: the row at [`Reached::watermark`] with this key is the last that was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// The key's values in the source's text form.
+    pub after: Vec<String>,
+    /// The end of the range.
+    pub until: Watermark,
+    /// Whether the target was empty when the copy began.
+    pub into_empty: bool,
+}
+
+impl Reached {
+    /// All rows up to here.
+    pub fn up_to(watermark: Watermark) -> Self {
+        Self { watermark, within: None }
+    }
+
+    fn key(&self) -> Option<String> {
+        let within = self.within.as_ref()?;
+        Some(json!({"after": within.after, "until": within.until.to_string(), "into_empty": within.into_empty}).to_string())
+    }
+}
+
+/// A step forward, as it is written down with the data.
+#[derive(Debug, Clone)]
+pub struct Advance {
+    /// Where it is written.
+    pub meta: SyncMeta,
+    /// What the row says when the run begins; none where there is none.
+    pub before: Option<Reached>,
+    /// The table's name in that row, where the service before called it otherwise: the row is taken over.
+    pub known_as: Option<String>,
+    /// What it says from now on.
+    pub to: Reached,
+    /// Whether it may go back, because the run was told to begin anew.
+    pub anew: bool,
+}
+
+impl SyncMeta {
+    /// Its name, quoted.
+    pub fn name(&self) -> String {
+        self.table.to_string()
+    }
+
+    /// What is made of a table of another shape, or of none.
+    pub fn change(&self) -> Option<String> {
+        match &self.shape {
+            Shape::Ours | Shape::Missing => None,
+            Shape::Others { .. } => {
+                Some(format!("{} had another shape: its watermarks were taken over, and it is called {REPLACED} now", self.table))
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Finds out where the watermarks are; nothing is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TargetSchema`] where the search path has no schema, or a table of this name tells no watermarks.
+    pub async fn sync_meta(&self) -> Result<SyncMeta> {
+        let failed = |error| target_error("look for sync_meta", error);
+        let row = self.query_one("SELECT current_schema()::text", &[]).await.map_err(failed)?;
+        let Some(schema) = row.get::<_, Option<String>>(0) else {
+            return Err(SyncError::new(
+                ErrorKind::TargetSchema,
+                "the search path of the target's role names no schema that is there, so sync_meta has no place",
+            )
+            .with_remedy("Make one: CREATE SCHEMA ..., or ALTER ROLE ... SET search_path = ..."));
+        };
+        let table = TargetTable { schema, table: NAME.to_owned() };
+        let columns = self.column_types(&table).await?;
+        let shape = shape(&table, &columns)?;
+        Ok(SyncMeta { table, shape })
+    }
+
+    /// How far the table of one of these names has come, the first that is known; none where none is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TargetSchema`] for a row that says nothing that can be understood, or of another kind of watermark.
+    pub async fn reached(&self, meta: &SyncMeta, names: &[&str], kind: WatermarkKind) -> Result<Option<(Reached, String)>> {
+        let (name, sql) = match &meta.shape {
+            Shape::Missing => return Ok(None),
+            Shape::Ours => (
+                "table_name".to_owned(),
+                format!("SELECT table_name AS name, watermark, watermark_kind, key::text AS key FROM {}", meta.table),
+            ),
+            Shape::Others { name, moment } => {
+                let kind = WatermarkKind::Timestamp.name();
+                (
+                    PgIdent(name).to_string(),
+                    format!(
+                        "SELECT {}::text AS name, {moment} AS watermark, '{kind}' AS watermark_kind, NULL::text AS key FROM {}",
+                        PgIdent(name),
+                        meta.table
+                    ),
+                )
+            }
+        };
+        let sql = format!("{sql} WHERE {name}::text = ANY($1::text[]) ORDER BY array_position($1::text[], {name}::text) LIMIT 1");
+        let row = self.query_opt(&sql, &[&names]).await.map_err(|error| target_error("read the watermark", error))?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(understand(meta, names, kind, &row)?.map(|reached| (reached, row.get("name"))))
+    }
+
+    /// How far each table is copied, by its name there; nothing where there is no `sync_meta`.
+    ///
+    /// # Errors
+    /// As the server answers, and as [`Session::sync_meta`].
+    pub async fn watermarks(&self) -> Result<Vec<(String, TableWatermark)>> {
+        let meta = self.sync_meta().await?;
+        let table = &meta.table;
+        let sql = match &meta.shape {
+            Shape::Missing => return Ok(Vec::new()),
+            Shape::Ours => format!(
+                "SELECT table_name, watermark, watermark_kind, key IS NOT NULL AS broken_off, \
+                 extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
+            ),
+            Shape::Others { name, moment } => format!(
+                "SELECT {}::text AS table_name, {moment} AS watermark, '{}' AS watermark_kind, false AS broken_off, NULL::float8 AS lag \
+                 FROM {table} WHERE {moment} IS NOT NULL",
+                PgIdent(name),
+                WatermarkKind::Timestamp.name()
+            ),
+        };
+        let rows = self.query(&sql, &[]).await.map_err(|error| target_error("read the watermarks", error))?;
+        let reached = |row: &Row| TableWatermark {
+            watermark: row.get("watermark"),
+            kind: row.get::<_, Option<String>>("watermark_kind").unwrap_or_default(),
+            broken_off: row.get("broken_off"),
+            lag: row.get::<_, Option<f64>>("lag").and_then(|lag| Duration::try_from_secs_f64(lag).ok()),
+        };
+        Ok(rows.iter().map(|row| (row.get("table_name"), reached(row))).collect())
+    }
+
+    /// Makes `sync_meta` where it is not there, or takes over what one of another shape says.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn make_sync_meta(&mut self, meta: &mut SyncMeta) -> Result<()> {
+        if meta.shape == Shape::Ours {
+            return Ok(());
+        }
+        let failed = |error| {
+            target_error(&format!("make {}", meta.table), error).with_remedy(format!(
+                "Grant CREATE on schema {}, or make the table yourself: {}",
+                PgIdent(&meta.table.schema),
+                definition(&meta.table)
+            ))
+        };
+        let transaction = self.begin().await.map_err(failed)?;
+        // Two first runs at once: the second waits here and finds the work done.
+        transaction.execute("SELECT pg_advisory_xact_lock(hashtextextended('tablesync sync_meta', 0))", &[]).await.map_err(failed)?;
+        if let Shape::Others { name, moment } = &meta.shape {
+            let replaced = TargetTable { schema: meta.table.schema.clone(), table: REPLACED.to_owned() };
+            let sql = format!(
+                "ALTER TABLE {} RENAME TO {}; {}; INSERT INTO {} (table_name, watermark, watermark_kind) \
+                 SELECT {}::text, {moment}, '{}' FROM {replaced} WHERE {moment} IS NOT NULL ON CONFLICT DO NOTHING",
+                meta.table,
+                PgIdent(REPLACED),
+                definition(&meta.table),
+                meta.table,
+                PgIdent(name),
+                WatermarkKind::Timestamp.name()
+            );
+            transaction.batch_execute(&sql).await.map_err(failed)?;
+        } else {
+            transaction.batch_execute(&definition(&meta.table)).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        meta.shape = Shape::Ours;
+        Ok(())
+    }
+}
+
+/// Writes a step forward, in the transaction of its data.
+pub(super) async fn advance(transaction: &Transaction<'_>, table: &str, run_id: Uuid, rows: u64, step: &Advance) -> Result<()> {
+    let meta = &step.meta.table;
+    let failed = |error| target_error(&format!("write the watermark into {meta}"), error);
+    let sql = format!("SELECT watermark, watermark_kind, key::text AS key FROM {meta} WHERE table_name = $1 FOR UPDATE");
+    let known_as = step.known_as.as_deref().unwrap_or(table);
+    let row = transaction.query_opt(&sql, &[&known_as]).await.map_err(failed)?;
+    let kind = step.to.watermark.kind();
+    let stands = row.map(|row| understand(&step.meta, &[table], kind, &row)).transpose();
+    let unmoved = match (&stands, &step.before) {
+        // Told to begin anew, it may have been anything.
+        _ if step.anew => true,
+        (Ok(stands), before) => stands.clone().flatten() == *before,
+        (Err(_), _) => false,
+    };
+    let back = step.before.as_ref().is_some_and(|before| before.watermark.is_after(&step.to.watermark)) && !step.anew;
+    if !unmoved || back {
+        let why = if back { "would go back" } else { "is not what this run began with" };
+        return Err(SyncError::new(ErrorKind::Refused, format!("the watermark of {table} in {meta} {why}, so nothing is published"))
+            .with_remedy("Another run, of another state schema, may copy the same table: let one of them be the only one"));
+    }
+    if known_as != table {
+        transaction.execute(&format!("DELETE FROM {meta} WHERE table_name = $1"), &[&known_as]).await.map_err(failed)?;
+    }
+    let sql = format!(
+        "INSERT INTO {meta} AS m (table_name, watermark, watermark_kind, key, rows, run_id, updated_at) \
+         VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, clock_timestamp()) ON CONFLICT (table_name) DO UPDATE SET watermark = EXCLUDED.watermark, \
+         watermark_kind = EXCLUDED.watermark_kind, key = EXCLUDED.key, rows = EXCLUDED.rows, run_id = EXCLUDED.run_id, updated_at = EXCLUDED.updated_at"
+    );
+    let (watermark, key) = (step.to.watermark.to_string(), step.to.key());
+    transaction.execute(&sql, &[&table, &watermark, &kind.name(), &key, &rows.cast_signed(), &run_id]).await.map_err(failed)?;
+    Ok(())
+}
+
+fn definition(table: &TargetTable) -> String {
+    let columns: Vec<_> = COLUMNS.iter().map(|(name, of_type)| format!("{} {of_type}", PgIdent(name))).collect();
+    let key = quoted_list("", ["table_name"]);
+    format!("CREATE TABLE IF NOT EXISTS {table} ({}, PRIMARY KEY ({key}))", columns.join(", "))
+}
+
+fn shape(table: &TargetTable, columns: &[(String, String)]) -> Result<Shape> {
+    if columns.is_empty() {
+        return Ok(Shape::Missing);
+    }
+    let has = |(name, of_type): &(&str, &str)| columns.iter().any(|(other, other_type)| other == name && other_type == of_type);
+    if COLUMNS.iter().all(has) {
+        return Ok(Shape::Ours);
+    }
+    let is_text = |of_type: &str| matches!(of_type, "text" | "character varying" | "character" | "name");
+    let named = NAMES.iter().find_map(|name| columns.iter().find(|(other, of_type)| other == name && is_text(of_type)));
+    let is_moment = |of_type: &str| of_type.starts_with("timestamp");
+    let moments: Vec<_> = columns.iter().filter(|(_, of_type)| is_moment(of_type)).collect();
+    let known = MOMENTS.iter().find_map(|name| moments.iter().find(|(other, _)| other == name).copied());
+    let moment = match (known, moments.as_slice()) {
+        (Some(moment), _) => Some(moment),
+        (None, [only]) => Some(*only),
+        (None, _) => None,
+    };
+    match (named, moment) {
+        (Some((name, _)), Some((moment, of_type))) => {
+            let column = PgIdent(moment);
+            let (value, zone) = if of_type.ends_with("with time zone") {
+                (format!("({column} AT TIME ZONE 'UTC')"), "Z")
+            } else {
+                (column.to_string(), "")
+            };
+            Ok(Shape::Others { name: name.clone(), moment: format!("to_char({value}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')||'{zone}'") })
+        }
+        _ => {
+            let there: Vec<_> = columns.iter().map(|(name, of_type)| format!("{name} {of_type}")).collect();
+            Err(SyncError::new(ErrorKind::TargetSchema, format!("{table} has columns ({}) of which none is known to be a table's name with its watermark", there.join(", ")))
+                .with_remedy(format!("Rename it, and the first run brings all rows; or call its columns table_name and watermark (a timestamp). Its shape would be: {}", definition(table))))
+        }
+    }
+}
+
+fn understand(meta: &SyncMeta, names: &[&str], wanted: WatermarkKind, row: &Row) -> Result<Option<Reached>> {
+    let (text, kind): (Option<String>, Option<String>) = (row.get("watermark"), row.get("watermark_kind"));
+    let Some(text) = text else { return Ok(None) };
+    let table = names.first().copied().unwrap_or_default();
+    let anew = format!("Begin anew with --reset {table}");
+    let kind = kind.unwrap_or_else(|| WatermarkKind::Timestamp.name().to_owned());
+    if kind != wanted.name() {
+        let sentence = format!("{} knows a watermark of kind {kind} for {table}, and the configuration says {}", meta.table, wanted.name());
+        return Err(SyncError::new(ErrorKind::TargetSchema, sentence).with_remedy(anew));
+    }
+    let wrong = |what: String| {
+        SyncError::new(ErrorKind::TargetSchema, format!("the row of {table} in {}: {what}", meta.table)).with_remedy(anew.clone())
+    };
+    let watermark = Watermark::parse(wanted, &text).map_err(wrong)?;
+    let Some(key) = row.get::<_, Option<String>>("key") else { return Ok(Some(Reached::up_to(watermark))) };
+    let key: Value = serde_json::from_str(&key).map_err(|error| wrong(format!("its key is no JSON: {error}")))?;
+    let after = key["after"].as_array().map(|after| after.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
+    let until = key["until"].as_str().map(|text| Watermark::parse(wanted, text)).transpose().map_err(wrong)?;
+    match (after.flatten(), until) {
+        (Some(after), Some(until)) => {
+            let into_empty = key["into_empty"].as_bool().unwrap_or(false);
+            Ok(Some(Reached { watermark, within: Some(Within { after, until, into_empty }) }))
+        }
+        _ => Err(wrong("its key does not say where the copy stands".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape_of(columns: &[(&str, &str)]) -> Result<Shape> {
+        let columns: Vec<_> = columns.iter().map(|(name, of_type)| ((*name).to_owned(), (*of_type).to_owned())).collect();
+        shape(&"sync_meta".parse().unwrap(), &columns)
+    }
+
+    #[test]
+    fn a_table_of_another_shape_is_read_where_it_has_a_name_and_a_moment() {
+        assert_eq!(shape_of(&[]).unwrap(), Shape::Missing);
+        assert_eq!(shape_of(&COLUMNS).unwrap(), Shape::Ours);
+        let zoned =
+            shape_of(&[("id", "integer"), ("table_name", "character varying"), ("last_synced_at", "timestamp with time zone")]).unwrap();
+        let moment = r#"to_char(("last_synced_at" AT TIME ZONE 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS.US')||'Z'"#.to_owned();
+        assert_eq!(zoned, Shape::Others { name: "table_name".to_owned(), moment });
+        let two = [("table_name", "text"), ("watermark", "timestamp without time zone"), ("updated_at", "timestamp with time zone")];
+        assert!(
+            matches!(shape_of(&two).unwrap(), Shape::Others { moment, .. } if moment.contains("\"watermark\"") && moment.ends_with("||''"))
+        );
+        for wrong in [
+            &[("table_name", "text")][..],
+            &[("a", "timestamp with time zone")],
+            &[("table_name", "text"), ("a", "timestamp without time zone"), ("b", "timestamp without time zone")],
+        ] {
+            let error = shape_of(wrong).unwrap_err();
+            assert!(error.kind() == ErrorKind::TargetSchema && error.to_string().contains("CREATE TABLE"), "{error}");
+        }
+    }
+}

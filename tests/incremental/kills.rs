@@ -1,0 +1,138 @@
+//! Runs that are killed between and within steps: the next one ends with the same rows, and the watermark is never ahead of them.
+
+use serde_json::json;
+
+use super::{DAY, NOON, SECOND, event};
+use crate::support::site::Site;
+use crate::support::source::{Planted, Value};
+
+/// Rows of a step: a hundred batches of one row.
+const STEP: i64 = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_of_one_moment_are_copied_whole_by_runs_that_die_at_every_step() {
+    for group in [1, 2, STEP - 1, STEP, STEP + 1, 3 * STEP] {
+        let mut site = ties(group).await;
+        site.set("FAILPOINTS", "step_committed=return");
+        let mut deaths = 0;
+        while site.run(&["incremental_sync", "--json"]).await.signal == Some(9) {
+            deaths += 1;
+            assert!(deaths < 20, "each run goes a step further");
+            check_watermark(&site).await;
+        }
+        assert!(deaths >= 3, "{deaths}");
+        site.unset("FAILPOINTS");
+        check_rows(&site).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_point_leaves_a_watermark_that_is_not_ahead_of_the_rows() {
+    let points = [
+        "source_described",
+        "target_made",
+        "planned",
+        "straight_begun",
+        "batch_sent",
+        "copy_done",
+        "step_recorded",
+        "success_recorded",
+        "committed",
+    ];
+    for (at, point) in points.into_iter().enumerate() {
+        let hit = if matches!(point, "batch_sent" | "copy_done" | "step_recorded") { 2 + at % 2 } else { 1 };
+        killed_then_whole(ties(STEP / 2).await, point, hit).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_point_of_a_merge_leaves_it_undone() {
+    let points = [
+        "staging_made",
+        "batch_sent",
+        "source_unchanged",
+        "keys_loaded",
+        "publish_begun",
+        "rows_inserted",
+        "rows_deleted",
+        "success_recorded",
+        "committed",
+    ];
+    for point in points {
+        let mut site = ties(STEP / 2).await;
+        site.config["tables"]["events"]["sync"]["deletes"] = json!("keys");
+        check_rows(&site).await;
+        site.source.clock().set(DAY, NOON + 700 * SECOND);
+        site.source.table("Events").insert(event(20_000, NOON + 650 * SECOND, "new")).unwrap();
+        site.source.table("Events").delete(|row| matches!(row[0], Value::Int(7_919))).unwrap();
+        killed_then_whole(site, point, 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_late_while_a_first_run_was_broken_off_is_not_missed() {
+    let mut site = ties(STEP).await;
+    let table = site.source.table("Events");
+    let mut late = table.begin().unwrap();
+    // Behind the place where the run dies, and within the lag of its end.
+    late.insert(&table, event(9_999, NOON + SECOND / 2, "late")).unwrap();
+    site.source.clock().set(DAY, NOON + 60 * SECOND);
+    site.set("FAILPOINTS", "step_committed=2*off->return");
+    assert_eq!(site.run(&["incremental_sync", "--json"]).await.signal, Some(9));
+    site.unset("FAILPOINTS");
+    late.commit().unwrap();
+    site.source.clock().set(DAY, NOON + 7_200 * SECOND);
+    check_rows(&site).await;
+}
+
+/// Groups whose rows have one moment each; keys do not ascend with the moments.
+async fn ties(group: i64) -> Site {
+    let table = Planted::new("Events", &[("Id", "int"), ("Changed", "datetime2(7)"), ("Note", "nvarchar(50)")], 1);
+    let row = |at: i64| event((at * 7_919) % 10_007, NOON + u64::try_from(at / group).unwrap() * SECOND, "new");
+    let rows: Vec<Vec<Value>> = (0..(3 * group).max(7 * STEP / 2)).map(row).collect();
+    let options = json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}});
+    let site = Site::planted(vec![table.rows(rows)], options).await;
+    site.source.clock().set(DAY, NOON + 600 * SECOND);
+    site
+}
+
+async fn killed_then_whole(mut site: Site, point: &str, hit: usize) {
+    let skipped = if hit == 1 { String::new() } else { format!("{}*off->", hit - 1) };
+    site.set("FAILPOINTS", &format!("{point}={skipped}return"));
+    let finished = site.run(&["incremental_sync", "--json"]).await;
+    assert_eq!(finished.signal, Some(9), "{point}: {finished:?}");
+    site.unset("FAILPOINTS");
+    check_watermark(&site).await;
+    check_rows(&site).await;
+}
+
+/// Every row of the source up to the place that `sync_meta` tells stands in the target.
+async fn check_watermark(site: &Site) {
+    if site.db.value("SELECT to_regclass('sync_meta') IS NULL").await == "t" {
+        return;
+    }
+    let place = site.db.rows("SELECT watermark, (key->'after'->>0)::int FROM sync_meta").await;
+    let Some([Some(watermark), key]) = place.first().map(Vec::as_slice) else { return };
+    let key: i64 = key.as_ref().map_or(i64::MAX, |key| key.parse().unwrap());
+    let rows = site.db.rows("SELECT id FROM events").await;
+    let stands: Vec<&str> = rows.iter().filter_map(|row| row[0].as_deref()).collect();
+    for row in site.source.rows_of("Events") {
+        let (id, changed) = (row[0].clone().unwrap(), row[1].clone().unwrap().replace(' ', "T"));
+        let is_before = (changed.as_str(), id.parse::<i64>().unwrap()) <= (watermark.as_str(), key);
+        assert!(!is_before || stands.contains(&id.as_str()), "row {id} of {changed} is missed: the watermark is {watermark} {key}");
+    }
+}
+
+/// The next run ends with the source's rows, and leaves nothing behind.
+async fn check_rows(site: &Site) {
+    super::incremental(site, &[]).await;
+    let mut wanted = site.source.rows_of("Events");
+    wanted.sort();
+    let mut stands = site.db.rows("SELECT id, changed, note FROM events").await;
+    stands.sort();
+    assert!(stands == wanted, "{} rows stand and {} are wanted", stands.len(), wanted.len());
+    assert_eq!(site.db.value("SELECT key IS NULL FROM sync_meta").await, "t");
+    let helpers =
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'tablesync'::regnamespace AND relname ~ '^(staging|difference|keys)_'";
+    assert_eq!(site.db.value(helpers).await, "0");
+}

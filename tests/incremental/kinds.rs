@@ -1,0 +1,115 @@
+//! Watermarks that the server gives: row versions and Change Tracking; and timestamps in every precision.
+
+use serde_json::json;
+
+use super::{DAY, NOON, SECOND, incremental};
+use crate::support::site::Site;
+use crate::support::source::{Planted, Value};
+
+/// The same day, as days since 1900-01-01.
+const SMALL_DAY: u16 = 46_056;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_version_in_an_open_transaction_holds_the_watermark_back() {
+    let table = Planted::new("Stock", &[("Id", "int"), ("Pieces", "int"), ("Ver", "rowversion")], 1);
+    let site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "kind": "rowversion"}})).await;
+    let stock = site.source.table("Stock");
+    stock.insert(row(1, 10)).unwrap();
+    let mut late = stock.begin().unwrap();
+    late.insert(&stock, row(2, 20)).unwrap();
+    stock.insert(row(3, 30)).unwrap();
+    incremental(&site, &[]).await;
+    assert_eq!(pieces(&site).await, "1:10", "what is behind an open transaction waits with it");
+    late.commit().unwrap();
+    stock.update("Pieces", Value::Int(11), |row| row[0] == Value::Int(1)).unwrap();
+    assert_eq!(incremental(&site, &[]).await.counts("stock"), [3, 2, 1, 0, 0]);
+    assert_eq!(pieces(&site).await, "1:11,2:20,3:30");
+    assert_eq!(incremental(&site, &[]).await.counts("stock"), [0; 5], "nothing is read twice");
+    let meta = site.db.value("SELECT concat_ws(' ', watermark, watermark_kind) FROM sync_meta").await;
+    assert!(meta.starts_with("0x0000") && meta.ends_with(" rowversion"), "{meta}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_tracking_brings_inserts_updates_and_deletes() {
+    let site = tracked().await;
+    let stock = site.source.table("Stock");
+    assert_eq!(incremental(&site, &[]).await.counts("stock"), [3, 3, 0, 0, 0]);
+    stock.update("Pieces", Value::Int(11), |row| row[0] == Value::Int(1)).unwrap();
+    stock.delete(|row| row[0] == Value::Int(2)).unwrap();
+    stock.insert(vec![Value::Int(4), Value::Int(40)]).unwrap();
+    stock.insert(vec![Value::Int(5), Value::Int(50)]).unwrap();
+    stock.delete(|row| row[0] == Value::Int(5)).unwrap();
+    let body = incremental(&site, &[]).await;
+    assert_eq!(body.counts("stock"), [2, 1, 1, 1, 0], "{body}");
+    assert_eq!(pieces(&site).await, "1:11,3:30,4:40");
+    assert_eq!(incremental(&site, &[]).await.counts("stock"), [0; 5]);
+    assert_eq!(site.db.value("SELECT watermark_kind FROM sync_meta").await, "change_tracking");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_too_old_is_an_error_that_says_to_refresh() {
+    let site = tracked().await;
+    let stock = site.source.table("Stock");
+    incremental(&site, &[]).await;
+    for pieces in 0..5 {
+        stock.update("Pieces", Value::Int(pieces), |_| true).unwrap();
+    }
+    stock.delete(|row| row[0] == Value::Int(2)).unwrap();
+    stock.clean_up_changes(4).unwrap();
+    let failed = site.json(&["incremental_sync"]).await;
+    assert!(failed.error_of("stock").contains("--reset stock"), "{failed}");
+    incremental(&site, &["--reset=stock"]).await;
+    assert_eq!(pieces(&site).await, "1:4,3:4", "the refresh sees deletes, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_timestamp_type_has_its_own_precision() {
+    // The clock stands between two values of each type: the later one waits.
+    let clock = NOON + 600 * SECOND + 1_234_567;
+    let at = |ticks: u64| Value::DateTime2(DAY, ticks);
+    let cases = [
+        ("datetime2(7)", at(clock), at(clock + 1), "2026-02-05T12:10:00.1234567"),
+        ("datetime2(3)", at(clock / 10_000 * 10_000), at(clock / 10_000 * 10_000 + 10_000), "2026-02-05T12:10:00.123"),
+        ("datetime2(0)", at(NOON + 600 * SECOND), at(NOON + 601 * SECOND), "2026-02-05T12:10:00"),
+        (
+            "datetime",
+            Value::DateTime(DAY - 693_595, 43_800 * 300 + 37),
+            Value::DateTime(DAY - 693_595, 43_800 * 300 + 38),
+            "2026-02-05T12:10:00.123",
+        ),
+        ("smalldatetime", Value::SmallDateTime(SMALL_DAY, 730), Value::SmallDateTime(SMALL_DAY, 731), "2026-02-05T12:10:00"),
+        (
+            "datetimeoffset(7)",
+            Value::DateTimeOffset(DAY, clock, 540),
+            Value::DateTimeOffset(DAY, clock + 1, 540),
+            "2026-02-05T12:10:00.1234567Z",
+        ),
+    ];
+    for (sql_type, now, later, watermark) in cases {
+        let table = Planted::new("Events", &[("Id", "int"), ("Changed", sql_type)], 1);
+        let table = table.rows(vec![vec![Value::Int(1), now.clone()], vec![Value::Int(2), later]]);
+        let site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "column": "changed", "lag": "0"}})).await;
+        site.source.clock().set(DAY, clock);
+        incremental(&site, &[]).await;
+        assert_eq!(site.db.value("SELECT string_agg(id::text, ',') FROM events").await, "1", "{sql_type}");
+        assert_eq!(site.db.value("SELECT watermark FROM sync_meta").await, watermark, "{sql_type}");
+        site.source.clock().set(DAY, clock + 60 * SECOND);
+        assert_eq!(incremental(&site, &[]).await.counts("events"), [1, 1, 0, 0, 0], "{sql_type}");
+    }
+}
+
+async fn tracked() -> Site {
+    let table = Planted::new("Stock", &[("Id", "int"), ("Pieces", "int")], 1);
+    let rows = [(1, 10), (2, 20), (3, 30)].map(|(id, pieces)| vec![Value::Int(id), Value::Int(pieces)]);
+    let site = Site::planted(vec![table.rows(rows.to_vec())], json!({"sync": {"mode": "incremental", "kind": "change_tracking"}})).await;
+    site.source.track_changes("Stock");
+    site
+}
+
+fn row(id: i64, pieces: i64) -> Vec<Value> {
+    vec![Value::Int(id), Value::Int(pieces), Value::Null]
+}
+
+async fn pieces(site: &Site) -> String {
+    site.db.value("SELECT string_agg(id || ':' || pieces, ',' ORDER BY id) FROM stock").await
+}
