@@ -82,7 +82,7 @@ impl TableJob {
         }
         let (connection, course) = self.course(session, so_far, (sync, connection, described, place)).await?;
         failpoint::reached("planned");
-        self.copy_new(session, so_far, connection, course).await
+        Box::pin(self.copy_new(session, so_far, connection, course)).await
     }
 
     /// Whether the request says so.
