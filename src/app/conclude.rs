@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::App;
 use crate::config::{Metrics, RunSettings, S3Url, Settings};
 use crate::error::{ErrorKind, Result};
+use crate::failpoint;
 use crate::report::sheet::Sheet;
 use crate::report::{Answer, Asked, Outcome, Report, TableHistory, body, metrics};
 use crate::target::Session;
@@ -34,6 +35,7 @@ pub struct Concluded {
 impl App {
     /// Answers a request that is done, and writes its report where one is wanted. What goes wrong with that is a warning; it takes no longer than `patience`.
     pub async fn conclude(&self, done: &Done, asked: &Asked, patience: Duration) -> Concluded {
+        failpoint::reached("concluding");
         let mut answer = body::answer(&done.report, asked);
         if let Some(version) = done.settings.as_ref().and_then(|settings| settings.version.as_ref())
             && let Some(fields) = answer.body.as_object_mut()

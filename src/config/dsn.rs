@@ -74,6 +74,8 @@ impl Dsn {
         }
         match name {
             "host" | "hostaddr" if value.contains(',') => return Err("names several hosts, expected one".to_owned()),
+            // It would be shown wherever the server is named.
+            "host" if value.contains(|c: char| c.is_whitespace() || "@=;".contains(c)) => return Err("has a host that is none".to_owned()),
             "host" => self.host = Some(value),
             "port" => {
                 let port = value.parse().ok().filter(|port| *port != 0);
@@ -137,6 +139,12 @@ fn of_url(rest: &str) -> Result<Pairs, String> {
         None => rest,
     };
     let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    // libpq takes it for a part of host or database, which are shown; it is the rest of a password, as a rule.
+    if place.contains('@') {
+        return Err(
+            "has an @ behind the one before the host: write %40 for it in user, password and database, and %2F for a slash".to_owned()
+        );
+    }
     let (address, database) = place.split_once('/').unwrap_or((place, ""));
     pairs.push(("dbname".to_owned(), decoded(database)?));
     let (host, port) = match address.strip_prefix('[') {
@@ -267,6 +275,9 @@ mod tests {
             ("mysql://u:canary@h/d", "is not understood, expected postgres://"),
             ("host=h password=canary canary!", "is not understood"),
             ("host=h password='canary", "is not understood"),
+            ("postgres://u:p@canary@h/d", "write %40"),
+            ("postgres://u:1/canary@h/d", "write %40"),
+            ("host=u:canary@h user=u", "a host that is none"),
         ];
         for (text, expected) in cases {
             let problems = Dsn::parse(text).unwrap_err().join("; ");

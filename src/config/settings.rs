@@ -9,7 +9,7 @@ use super::postgres::{SOURCE_DSN, TARGET_DSN};
 use super::section::Section;
 use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, postgres, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::SourceTable;
+use crate::table::{Isolation, SourceTable};
 
 const TARGET_SECRET: &str = "PG_SECRET_ID";
 /// Rows between two progress reports of a table of `CONFIG_PATH`.
@@ -230,6 +230,8 @@ impl Settings {
         let run = RunSettings::read(&env)?;
         let mut tables = TableConfigs::parse(text, &path)?;
         for table in tables.tables.values_mut().filter(|table| postgres::is_source(&env, &table.db_type)) {
+            // Whatever is asked for: PostgreSQL is read in one snapshot.
+            table.options.isolation = Isolation::Snapshot;
             table.sql_table = SourceTable::of_postgres(&table.sql_table_text).map_err(|problem| {
                 let field = format!("{}: tables.{}.sql_table", path.display(), table.name);
                 SyncError::new(ErrorKind::Config, format!("{field}: {problem}"))

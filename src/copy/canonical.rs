@@ -22,6 +22,8 @@ pub enum Canonical {
     Blanks,
     /// `jsonb`: nor do the order of keys, white space and how a number is spelled.
     Jsonb,
+    /// An array: nor does the number of its elements' type.
+    Array,
     /// `xml`: nor does a declaration that says nothing.
     Xml,
 }
@@ -33,6 +35,7 @@ impl Canonical {
             Encoding::Numeric { .. } => Canonical::Numeric,
             Encoding::Char { .. } => Canonical::Blanks,
             Encoding::Jsonb => Canonical::Jsonb,
+            Encoding::NativeArray => Canonical::Array,
             Encoding::Xml { .. } if xml => Canonical::Xml,
             Encoding::Bool | Encoding::Int2 | Encoding::Int4 | Encoding::Int8 | Encoding::Float4 | Encoding::Float8 => Canonical::AsIs,
             Encoding::Date | Encoding::Time { .. } | Encoding::Timestamp { .. } | Encoding::TimestampTz { .. } => Canonical::AsIs,
@@ -53,6 +56,7 @@ impl Canonical {
                 None => out.extend_from_slice(field),
             },
             Canonical::Xml => xml(field, out),
+            Canonical::Array => array(field, out),
         }
     }
 }
@@ -60,6 +64,13 @@ impl Canonical {
 fn without_blanks(field: &[u8]) -> &[u8] {
     let kept = field.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
     &field[..kept]
+}
+
+/// The number of dimensions, whether there may be NULLs (which show by themselves), the type, and then all else.
+fn array(field: &[u8], out: &mut Vec<u8>) {
+    let (head, elements) = field.split_at(field.len().min(12));
+    out.extend_from_slice(&head[..head.len().min(4)]);
+    out.extend_from_slice(elements);
 }
 
 /// Weight, sign and groups without zeros at either end; the display scale is left out.
@@ -172,6 +183,21 @@ fn without_line_feed(body: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_are_compared_without_the_number_of_their_elements_type() {
+        let canonical = |flags: u8, of_type: u8, element: u8| {
+            let field = [0, 0, 0, 1, 0, 0, 0, flags, 0, 0, 64, of_type, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, element];
+            let mut out = Vec::new();
+            Canonical::Array.write(&field, &mut out);
+            out
+        };
+        assert_eq!(canonical(0, 7, b'x'), canonical(1, 9, b'x'));
+        assert_ne!(canonical(0, 7, b'x'), canonical(0, 7, b'y'));
+        let mut out = Vec::new();
+        Canonical::Array.write(&[0, 0], &mut out);
+        assert_eq!(out, [0, 0]);
+    }
     use crate::copy::RowWriter;
 
     fn canonical(how: Canonical, field: &[u8]) -> Vec<u8> {

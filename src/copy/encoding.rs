@@ -77,6 +77,8 @@ pub enum Encoding {
     Ewkb,
     /// A PostgreSQL type's own, as PostgreSQL sent it.
     Native,
+    /// The same of an array, which names its elements' type by the number that it has in one database.
+    NativeArray,
 }
 
 impl Encoding {
@@ -106,7 +108,7 @@ impl Encoding {
             Encoding::Int8OfBytes => "bigint",
             Encoding::Wkb => "bytea",
             Encoding::Ewkb => "geometry",
-            Encoding::Native => "PostgreSQL's own form",
+            Encoding::Native | Encoding::NativeArray => "PostgreSQL's own form",
         }
     }
 }

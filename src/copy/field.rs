@@ -29,7 +29,7 @@ pub fn shown(encoding: Encoding, field: Option<&[u8]>) -> String {
         Encoding::Text { .. } | Encoding::Char { .. } | Encoding::Xml { .. } | Encoding::Json => text(field),
         Encoding::Jsonb => field.get(1..).and_then(text),
         Encoding::Uuid | Encoding::UuidOfText => uuid::Uuid::from_slice(field).ok().map(|uuid| uuid.to_string()),
-        Encoding::Bytea | Encoding::Wkb | Encoding::Ewkb | Encoding::Native => None,
+        Encoding::Bytea | Encoding::Wkb | Encoding::Ewkb | Encoding::Native | Encoding::NativeArray => None,
     };
     text.unwrap_or_else(|| hexadecimal(field))
 }
@@ -47,7 +47,7 @@ pub fn ordinal(encoding: Encoding, field: Option<&[u8]>) -> Option<i64> {
         Encoding::Bool | Encoding::Float4 | Encoding::Float8 | Encoding::Time { .. } | Encoding::TimestampTz { .. } => None,
         Encoding::Text { .. } | Encoding::Char { .. } | Encoding::Xml { .. } | Encoding::Json | Encoding::Jsonb => None,
         Encoding::Bytea | Encoding::Uuid | Encoding::UuidOfText | Encoding::DateOfText | Encoding::TimestampTzOfLocal { .. } => None,
-        Encoding::Int8OfBytes | Encoding::Wkb | Encoding::Ewkb | Encoding::Native => None,
+        Encoding::Int8OfBytes | Encoding::Wkb | Encoding::Ewkb | Encoding::Native | Encoding::NativeArray => None,
     }
 }
 

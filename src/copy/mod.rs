@@ -4,6 +4,7 @@
 //! the type's binary form: <https://www.postgresql.org/docs/current/sql-copy.html>. All integers are big-endian.
 
 mod canonical;
+mod check;
 mod encoding;
 mod field;
 mod json;
@@ -16,6 +17,7 @@ mod text;
 mod writer;
 
 pub use canonical::Canonical;
+pub use check::{check_limits, has_limits};
 pub use encoding::Encoding;
 pub use field::{ordinal, shown};
 pub use pool::{BUFFER_BYTES, Batch, BatchSink, FilledBatch, PooledBuffer, batches};

@@ -1,20 +1,24 @@
 //! An invocation to an envelope, or to a function error where a failure must be seen.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Instrument, info_span, warn};
 
 use super::event::Event;
 use crate::app::{App, Concluded};
 use crate::config::{Env, FailOn, RunSettings};
 use crate::engine::{Stop, StopReason};
+use crate::error::ErrorKind;
 use crate::report::{Answer, Asked, Quiet, body, telemetry};
 
 /// How long report and metrics of a run may take.
@@ -43,9 +47,11 @@ pub async fn run(env: Env) -> Result<(), lambda_runtime::Error> {
         async move { function.invoke(event).await }.instrument(span)
     });
     let runtime = Runtime::new(service).layer(TracingLayer::new()).layer(MapRequestLayer::new(hand_on_as_text));
+    // Heard before the first event is asked for, so that nobody is killed in the middle of one.
+    let terminate = signal(SignalKind::terminate()).ok();
     tokio::select! {
         served = runtime.run() => served,
-        () = function.terminated() => Ok(()),
+        () = function.terminated(terminate) => Ok(()),
     }
 }
 
@@ -65,9 +71,10 @@ impl Function {
             stop.at_deadline(self.settings.time_to_run(left));
         }
         self.set_running(Some(stop.clone()));
-        let answer = self.answer(&event, &stop, (began, &invocation.context)).await;
+        // The runtime would hand on what a panic says, which may quote a value.
+        let answered = AssertUnwindSafe(Box::pin(self.answer(&event, &stop, (began, &invocation.context)))).catch_unwind().await;
         self.set_running(None);
-        conclude(&answer, self.settings.fail_on, event.scheduled)
+        conclude(&answered.map_err(|_| broke_down())?, self.settings.fail_on, event.scheduled)
     }
 
     async fn answer(&self, event: &Event, stop: &Stop, (began, context): (Instant, &Context)) -> Answer {
@@ -106,11 +113,9 @@ impl Function {
     }
 
     /// Ends once the process was asked to terminate and the invocation under way, if any, has been rolled back and answered.
-    async fn terminated(&self) {
-        let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            return std::future::pending().await;
-        };
-        signal.recv().await;
+    async fn terminated(&self, terminate: Option<Signal>) {
+        let Some(mut terminate) = terminate else { return std::future::pending().await };
+        terminate.recv().await;
         if !self.request_stop() {
             return;
         }
@@ -121,6 +126,12 @@ impl Function {
         // The runtime still has to post the answer.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// A defect so deep that there is no answer to give.
+fn broke_down() -> Diagnostic {
+    let error_message = "the invocation broke down while it was answered; the log says where".to_owned();
+    Diagnostic { error_type: ErrorKind::Internal.name().to_owned(), error_message }
 }
 
 /// The envelope; a failure that nobody reads becomes a function error, which alarms, retries and destinations see.

@@ -3,6 +3,7 @@
 pub mod postgres;
 mod progress;
 mod reading;
+mod row_key;
 mod selection;
 pub mod sqlserver;
 
@@ -156,7 +157,7 @@ impl Connection {
     ) -> Result<ReadSummary> {
         match (self, described) {
             (Self::SqlServer(connection), DescribedTable::SqlServer(table)) => connection.read(selection, table, options, sink).await,
-            (Self::Postgres(connection), DescribedTable::Postgres(table)) => connection.read(selection, table, sink).await,
+            (Self::Postgres(connection), DescribedTable::Postgres(table)) => connection.read(selection, table, options, sink).await,
             (Self::SqlServer(_), DescribedTable::Postgres(_)) | (Self::Postgres(_), DescribedTable::SqlServer(_)) => {
                 Err(SyncError::new(ErrorKind::Internal, format!("{} was described by another source", selection.table)))
             }

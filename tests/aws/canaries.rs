@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::site;
 use crate::support::aws::Aws;
+use crate::support::lambda::Ending;
 use crate::support::postgres::PASSWORD;
 use crate::support::process::Finished;
 use crate::support::site::Site;
@@ -105,6 +106,12 @@ async fn no_secret_comes_out_of_a_run_that_goes_well_or_panics() {
         heard.add("a command that panics", format!("{body}"));
         heard.invocations("a function that panics", &site, &["{}", SCHEDULED]).await;
     }
+    // While the answer is made, in which case there is none.
+    site.set("FAILPOINTS", "concluding=panic(canary-panic)");
+    heard.run("a command without an answer", site.run(&["multi_sync", "--json"]).await);
+    let ending = site.deploy().await.invoke("{}", Duration::from_secs(60)).await;
+    assert!(matches!(&ending, Ending::Error { error_type, .. } if error_type == "InternalError"), "{ending:?}");
+    heard.invocations("a function without an answer", &site, &["{}"]).await;
     left_behind(&mut heard, &site, &aws, &bucket).await;
     heard.is_silent();
 }
@@ -234,5 +241,57 @@ async fn no_secret_comes_back_out_of_an_event_or_a_configuration_that_does_not_k
     }
     site.config = json!("{\"tables\": {\"customer\": {\"password\": \"canary-file\",,}}}");
     heard.run("a broken configuration", site.run(&["multi_sync"]).await);
+    for text in ["PG_PASSWORD='canary-env\n", "PG_PASSWORD=canary env $(\n", "canary-env\n"] {
+        fs::write(site.dir().join(".env"), text).unwrap();
+        let refused = site.run(&["multi_sync", "--json"]).await;
+        assert_eq!(refused.code, Some(2), "{text}: {refused:?}");
+        heard.run("a broken .env", refused);
+    }
+    heard.is_silent();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_comes_out_of_a_dsn() {
+    let mut site = site(&Aws::ministack()).await;
+    site.set("RUST_LOG", "trace").keep(&["customer"]);
+    let value = |site: &Site, name: &str| site.env().iter().find(|(other, _)| other == name).unwrap().1.clone();
+    let (port, database) = (value(&site, "PG_PORT"), value(&site, "PG_DB"));
+    for name in ["PG_HOST", "PG_PORT", "PG_DB", "PG_USER", "PG_PASSWORD"] {
+        site.unset(name);
+    }
+    let server = format!("127.0.0.1:{port}/{database}");
+    let good = format!("postgres://sync:{PASSWORD}@{server}");
+    let wrong = [
+        format!("postgres://sync:canary-wrong@{server}"),
+        format!("postgres://sync:canary%ZZ@{server}"),
+        format!("postgres://sync:canary-mode@{server}?sslmode=canary-maybe"),
+        format!("postgres://sync:canary-port@127.0.0.1:canary/{database}"),
+        format!("postgres://sync:canary@canary@canary@{server}"),
+        format!("host=127.0.0.1 port={port} dbname={database} user=sync password='canary-open"),
+        format!("host=127.0.0.1 port={port} dbname={database} user=sync passwd=canary-word"),
+        format!("sqlserver://sync:canary-scheme@{server}"),
+        "canary-nothing-else".to_owned(),
+    ];
+    let mut heard = Heard::default();
+    site.set("TARGET_DSN", &good);
+    heard.run("a run with a DSN", site.run(&["multi_sync"]).await);
+    heard.run("a check of a DSN", site.run(&["config", "check"]).await);
+    for dsn in &wrong {
+        site.set("TARGET_DSN", dsn);
+        let refused = site.run(&["multi_sync", "--json"]).await;
+        assert!(refused.code != Some(0), "{dsn}: {refused:?}");
+        heard.run(dsn, refused);
+        heard.invocations(dsn, &site, &[SCHEDULED]).await;
+    }
+    site.set("TARGET_DSN", &good);
+    for what in ["HOST", "PORT", "USER", "PASSWORD", "ENCRYPT"] {
+        site.unset(&format!("SQL_SERVER_MCTM_{what}"));
+    }
+    for dsn in &wrong {
+        site.set("SOURCE_MCTM_DSN", dsn);
+        for command in [&["multi_sync", "--json"][..], &["config", "check"]] {
+            heard.run(dsn, site.run(command).await);
+        }
+    }
     heard.is_silent();
 }

@@ -18,7 +18,8 @@ impl Stack {
         self.aws(&["lambda", "get-function-event-invoke-config", "--function-name", &self.name, "--qualifier", "$LATEST"]).await
     }
 
-    async fn queue(&self) -> Value {
+    /// The on-failure queue.
+    pub(super) async fn queue(&self) -> Value {
         let url = self.output("OnFailureQueueUrl").await;
         self.aws(&["sqs", "get-queue-attributes", "--queue-url", &url, "--attribute-names", "All"]).await["Attributes"].clone()
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::site::{PgSite, dsn};
+use crate::support::pgbouncer::Pool;
 use crate::support::proxy::{Direction, Place, Proxy, Trouble};
 
 /// About 400 KB.
@@ -62,6 +63,32 @@ async fn a_source_that_ends_the_session_or_fails_half_way_leaves_the_target_as_i
     let body = site.set("MAX_RETRIES", "0").json(&["multi_sync"]).await;
     assert!(body.error_of("broken").contains("57P01"), "{body}");
     assert_eq!(site.to.value("SELECT to_regclass('broken') IS NULL").await, "t");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_may_stand_before_the_source_and_nothing_is_left_in_it() {
+    let mut site = PgSite::new(ROWS, &["rows"]).await;
+    let pool = Pool::before(&site.from, 1);
+    site.set("SOURCE_SCOUT_DSN", &dsn(&site.from.name, pool.port, "sslmode=disable"));
+    for mode in ["multi_sync", "multi_test", "plan", "verify", "info", "multi_sync"] {
+        let body = site.json(&[mode]).await;
+        assert_eq!((body.code, body["success"].as_bool()), (Some(0), Some(true)), "{mode}: {body}");
+        assert_eq!(pool.left_behind().await, Vec::<String>::new(), "after {mode}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_does_not_grow_with_the_table() {
+    let mut peaks = Vec::new();
+    for rows in [1_000, 60_000] {
+        let site = PgSite::new(&ROWS.replace("1000", &rows.to_string()), &["rows"]).await;
+        let finished = site.run(&["multi_sync", "--json"]).await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        peaks.push(finished.peak_kib);
+    }
+    // 24 MB of rows may fill buffers that the small table left empty, not more.
+    assert!(peaks[1] < peaks[0] + 12 * 1024, "peak memory in KiB: {peaks:?}");
+    assert!(peaks[1] < 64 * 1024, "peak memory in KiB: {peaks:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,23 +82,29 @@ async fn every_type_arrives_byte_for_byte_in_a_new_table_and_in_staging() {
 async fn types_of_the_databases_own_pass_where_their_values_mean_the_same() {
     let types = "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN code AS varchar(3) CHECK (VALUE <> ''); \
          CREATE TYPE pair AS (a integer, b text)";
+
     let sql = format!(
-        "{types}; CREATE TABLE own (id integer PRIMARY KEY, m mood, c code, p pair); INSERT INTO own VALUES (1, 'sad', 'abc', (1, 'x'))"
+        "{types}; CREATE TABLE own (id integer PRIMARY KEY, m mood, c code, p pair, ms mood[], ps pair[]); INSERT INTO own VALUES (1, 'sad', 'abc', (1, 'x'), ARRAY[['sad', 'happy'], [NULL, 'sad']]::mood[], ARRAY[(2, 'y')::pair])"
     );
     let site = PgSite::new(&sql, &["own"]).await;
     // Other numbers than at the source.
     site.to.execute(&format!("SET ROLE sync; CREATE TYPE other AS ENUM ('x'); {types}")).await;
     site.sync().await;
-    assert_same_bytes(&site, "own").await;
+    site.assert_same("own").await;
+    let body = site.json(&["verify"]).await;
+    assert_eq!((body.code, &body["success"]), (Some(0), &json!(true)), "{body}");
+    site.to.execute("UPDATE own SET ms = '{sad}'").await;
+    assert_eq!(site.json(&["verify"]).await.code, Some(1));
+    assert_eq!(site.sync().await.counts("own"), [1, 0, 1, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_be_read_as_something_else_is_refused_with_column_and_type() {
-    let sql = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE odd (id integer PRIMARY KEY, moods mood[], relation regclass, acl aclitem)";
+    let sql = "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE moods AS (one mood); CREATE TABLE odd (id integer PRIMARY KEY, moods moods, relation regclass, acl aclitem)";
     let site = PgSite::new(sql, &["odd"]).await;
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("odd");
-    for part in ["moods (mood[])", "relation (regclass)", "acl (aclitem)"] {
+    for part in ["moods (moods)", "relation (regclass)", "acl (aclitem)"] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -126,10 +132,32 @@ async fn types_that_differ_are_cast_where_nothing_is_lost_and_refused_by_name_wh
     site.from.execute("UPDATE wide SET words = 'canary-value'").await;
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("wide");
-    assert!(error.contains("varying(3)") && error.contains("words") && !error.contains("canary"), "{error}");
-    site.to.execute("ALTER TABLE wide ALTER n TYPE numeric(5,1), ALTER words TYPE text").await;
-    let body = site.json(&["multi_sync"]).await;
-    assert!(body.error_of("wide").contains("n (numeric(5,2)) does not fit the target's n (numeric(5,1))"), "{body}");
+    assert!(error.contains("column words, row id=1: the value has 12 characters and the column takes 3"), "{error}");
+    assert!(!body.to_string().contains("canary"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_target_would_round_or_refuse_fails_its_table_by_column_and_key() {
+    let sql = "CREATE TABLE wide (id integer PRIMARY KEY, n numeric, at timestamptz, c char(4), need text); \
+         INSERT INTO wide SELECT n, 1.50, '2026-01-01 00:00:01', 'ab', '' FROM generate_series(1, 40000) AS n";
+    let site = PgSite::new(sql, &["wide"]).await;
+    let target = "CREATE TABLE wide (id integer PRIMARY KEY, n numeric(4,1), at timestamptz(0), c char(2), need text NOT NULL)";
+    site.to.execute(&format!("SET ROLE sync; {target}")).await;
+    site.sync().await;
+    assert_eq!(site.to.value("SELECT count(*) FROM wide WHERE n = 1.5 AND c = 'ab'").await, "40000");
+    for (change, expected) in [
+        ("n = 1.55", "column n, row id=39000: the value has more than the 1 digits after the point"),
+        ("n = 1234", "column n, row id=39000: the value is too large for numeric(4,1)"),
+        ("at = '2026-01-01 00:00:01.5'", "column at, row id=39000: the value has more than the 0 fractional digits"),
+        ("c = 'abc'", "column c, row id=39000: the value has 3 characters and the column takes 2"),
+        ("need = NULL", "column need, row id=39000: the value is NULL"),
+    ] {
+        site.from.execute(&format!("UPDATE wide SET {change} WHERE id = 39000")).await;
+        let body = site.json(&["multi_sync"]).await;
+        assert!(body.error_of("wide").contains(expected), "{change}: {body}");
+        site.from.execute("UPDATE wide SET n = 1.5, at = '2026-01-01 00:00:01', c = 'ab', need = '' WHERE id = 39000").await;
+    }
+    assert_eq!(site.to.value("SELECT count(*) FROM wide WHERE n = 1.5").await, "40000");
 }
 
 #[tokio::test(flavor = "multi_thread")]

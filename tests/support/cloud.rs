@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -199,10 +200,11 @@ impl Stack {
 
     /// The function's own lines of the log, which are all JSON, once there is one that `wanted` wants.
     pub(crate) async fn log_with(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut lines = Vec::new();
         for _ in 0..60 {
             let group = format!("/aws/lambda/{}", self.name);
             let events = self.aws(&["logs", "filter-log-events", "--log-group-name", &group]).await;
-            let lines: Vec<Value> = events["events"]
+            lines = events["events"]
                 .as_array()
                 .unwrap()
                 .iter()
@@ -214,7 +216,7 @@ impl Stack {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        panic!("the log never had it");
+        panic!("the log never had it: {lines:#?}");
     }
 
     /// The first message in the on-failure queue.
@@ -235,15 +237,41 @@ impl Stack {
         [("ConfigBucket", bucket.clone()), ("ReportBucket", bucket), ("ReportPrefix", "reports/".to_owned())]
     }
 
-    /// The calls that functions have made with their roles so far, as a policy names them.
-    pub(crate) async fn calls(&self) -> Vec<String> {
-        let events = self.aws(&["cloudtrail", "lookup-events"]).await;
-        let own = events["Events"].as_array().unwrap().iter().filter(|event| event["AccessKeyId"] != self.cloud.value("AWS_ACCESS_KEY_ID"));
-        let service = |event: &Value| event["EventSource"].as_str().unwrap().trim_end_matches(".amazonaws.com").to_owned();
-        let mut calls: Vec<_> = own.map(|event| format!("{}:{}", service(event), event["EventName"].as_str().unwrap())).collect();
+    /// The calls that functions have made with their roles since then, as a policy names them.
+    pub(crate) async fn calls_since(&self, began: Timestamp) -> Vec<String> {
+        let mut calls: Vec<_> = self
+            .events_since(began)
+            .await
+            .iter()
+            .filter(|event| event["AccessKeyId"] != self.cloud.value("AWS_ACCESS_KEY_ID"))
+            .map(|event| {
+                let service = event["EventSource"].as_str().unwrap().trim_end_matches(".amazonaws.com");
+                format!("{service}:{}", event["EventName"].as_str().unwrap())
+            })
+            .collect();
         calls.sort();
         calls.dedup();
         calls
+    }
+
+    /// Every call that was recorded since then, whoever made it. The stand-in gives the last fifty before a time in whole seconds, and no token for more.
+    async fn events_since(&self, began: Timestamp) -> Vec<Value> {
+        const AT_ONCE: usize = 50;
+        let (began, mut end) = (began.as_second(), Timestamp::now().as_second() + 1);
+        let mut all = Vec::new();
+        loop {
+            let [from, to] = [began, end].map(|second| second.to_string());
+            let answer = self.aws(&["cloudtrail", "lookup-events", "--start-time", &from, "--end-time", &to]).await;
+            let events = answer["Events"].as_array().unwrap();
+            all.extend(events.iter().cloned());
+            if events.len() < AT_ONCE {
+                return all;
+            }
+            let oldest = events[AT_ONCE - 1]["EventTime"].as_f64().unwrap();
+            let next = Timestamp::try_from(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(oldest)).unwrap().as_second() + 1;
+            assert!(next < end, "more calls in a second than can be asked for");
+            end = next;
+        }
     }
 
     /// What a resource of the stack is called in AWS.

@@ -1,7 +1,7 @@
 //! Which form a source column's values take in a target column: the natural one, a widening that loses nothing, or a narrower one that every value is
 //! held to. Anything else is refused.
 
-use super::passage::{encoding_of, passage};
+use super::passage::passage;
 use crate::copy::Encoding;
 use crate::table::{PgType, SourceColumn, SubMicrosecond, ValueKind};
 
@@ -40,7 +40,7 @@ pub(super) fn encoding(kind: &ValueKind, pg_type: &PgType, zoned: bool) -> Optio
             PgType::Spatial(_) => Some(Encoding::Ewkb),
             _ => None,
         },
-        ValueKind::Postgres(ref from) => passage(from, pg_type, zoned).map(|_| encoding_of(pg_type)),
+        ValueKind::Postgres(ref from) => passage(from, pg_type, zoned).map(|way| way.encoding),
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) fn note(source: &SourceColumn, kind: &ValueKind, encoding: Encoding, 
         Encoding::Ewkb => converted("with its SRID, as EWKB"),
         Encoding::Bool | Encoding::Int2 | Encoding::Int4 | Encoding::Int8 | Encoding::Float4 | Encoding::Float8 => None,
         Encoding::Numeric { .. } | Encoding::Date | Encoding::Text { .. } | Encoding::Bytea | Encoding::Uuid => None,
-        Encoding::Json | Encoding::Jsonb | Encoding::Wkb | Encoding::Native => None,
+        Encoding::Json | Encoding::Jsonb | Encoding::Wkb | Encoding::Native | Encoding::NativeArray => None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! How a PostgreSQL source's column gets into a column of the target: as its bytes are where the types agree, by a cast of the source where nothing is
-//! lost, or not at all. What the target would round or cut without a word is refused.
+//! lost, or not at all. A column may be narrower where each value can be asked.
 
 use super::form::Note;
 use crate::copy::Encoding;
@@ -10,43 +10,48 @@ use crate::table::{PgType, SourceCast};
 pub(super) struct Passage {
     /// What the source does first; none where the bytes pass as they are.
     pub(super) cast: Option<SourceCast>,
+    /// The form, with those limits that a value may exceed.
+    pub(super) encoding: Encoding,
     /// What is to be said of it.
     pub(super) note: Option<Note>,
 }
 
 impl Passage {
-    fn plain() -> Option<Self> {
-        Some(Self { cast: None, note: None })
+    /// As it is, and no value is too much for the column.
+    fn plain(to: &PgType) -> Option<Self> {
+        Some(Self { cast: None, encoding: form(to, false), note: None })
     }
 
-    fn checked(sentence: String) -> Option<Self> {
-        Some(Self { cast: None, note: Some(Note::Checked(sentence)) })
+    /// As it is, where each value keeps within the column's limits.
+    fn checked(to: &PgType, sentence: String) -> Option<Self> {
+        Some(Self { cast: None, encoding: form(to, true), note: Some(Note::Checked(sentence)) })
     }
 
-    fn cast(to: PgType) -> Self {
-        Self { cast: Some(SourceCast::To(to)), note: None }
+    /// After a cast at the source.
+    fn after(self, cast: SourceCast) -> Option<Self> {
+        Some(Self { cast: Some(cast), ..self })
     }
 }
 
 /// How values of the source's type become values of the target's; none is a refusal. `zoned` says whether it is known where times without a zone were
 /// written.
 pub(super) fn passage(from: &PgType, to: &PgType, zoned: bool) -> Option<Passage> {
-    let digits = |digits: &Option<u8>| digits.unwrap_or(6);
     match (from, to) {
-        (PgType::Numeric(from), PgType::Numeric(to)) => numeric(*from, *to),
-        (PgType::Time(from), PgType::Time(to))
-        | (PgType::Timestamp(from), PgType::Timestamp(to))
-        | (PgType::TimestampTz(from), PgType::TimestampTz(to)) => Passage::plain().filter(|_| digits(from) <= digits(to)),
-        (PgType::Timestamp(from), PgType::TimestampTz(to)) if zoned && digits(from) <= digits(to) => {
-            let said = "as the instant that clocks in source_time_zone showed it at".to_owned();
-            Some(Passage { cast: Some(SourceCast::InZone), note: Some(Note::Converted(said)) })
+        (PgType::Numeric(held), PgType::Numeric(kept)) => digits(*held, *kept, to),
+        (PgType::Time(held), PgType::Time(kept))
+        | (PgType::Timestamp(held), PgType::Timestamp(kept))
+        | (PgType::TimestampTz(held), PgType::TimestampTz(kept)) => seconds(*held, *kept, to),
+        (PgType::Timestamp(held), PgType::TimestampTz(kept)) if zoned => {
+            let way = seconds(*held, *kept, to)?;
+            let said = || Note::Converted("as the instant that clocks in source_time_zone showed it at".to_owned());
+            Some(Passage { note: way.note.clone().or_else(|| Some(said())), ..way }).and_then(|way| way.after(SourceCast::InZone))
         }
         (PgType::Varchar(_) | PgType::Char(_) | PgType::Text, PgType::Varchar(_) | PgType::Char(_) | PgType::Text) => {
             characters(length(from), to)
         }
-        (PgType::Spatial(from), PgType::Spatial(to)) => spatial(from, to),
-        (PgType::Other(from), PgType::Other(to)) if plain_name(from) == plain_name(to) => Passage::plain(),
-        (from, to) if from == to => Passage::plain(),
+        (PgType::Spatial(from), PgType::Spatial(_)) => spatial(from, to),
+        (PgType::Other(held), PgType::Other(kept)) if plain_name(held) == plain_name(kept) => Passage::plain(to),
+        (from, to) if from == to => Passage::plain(to),
         (_, PgType::Text | PgType::Varchar(_) | PgType::Char(_)) => as_text(from, to),
         (PgType::Varchar(_) | PgType::Char(_) | PgType::Text, _) => of_text(to),
         _ => wider(from, to),
@@ -61,18 +66,18 @@ pub(super) fn said(cast: &SourceCast) -> String {
     }
 }
 
-/// The target rounds digits behind the point without a word, and refuses those before it.
-fn numeric(from: Option<(u16, u16)>, to: Option<(u16, u16)>) -> Option<Passage> {
-    match (from, to) {
-        (_, None) => Passage::plain(),
-        (Some((precision, scale)), Some((most, kept))) if scale <= kept => {
-            match precision.saturating_sub(scale) > most.saturating_sub(kept) {
-                true => Passage::checked(format!("at most {most} digits, {kept} of them after the point")),
-                false => Passage::plain(),
-            }
-        }
-        (Some(_) | None, Some(_)) => None,
+fn digits(held: Option<(u16, u16)>, kept: Option<(u16, u16)>, to: &PgType) -> Option<Passage> {
+    let Some((precision, scale)) = kept else { return Passage::plain(to) };
+    let fits = held.is_some_and(|(digits, after)| after <= scale && digits.saturating_sub(after) <= precision.saturating_sub(scale));
+    if fits { Passage::plain(to) } else { Passage::checked(to, format!("at most {precision} digits, {scale} of them after the point")) }
+}
+
+fn seconds(held: Option<u8>, kept: Option<u8>, to: &PgType) -> Option<Passage> {
+    let kept = kept.unwrap_or(6);
+    if held.unwrap_or(6) <= kept {
+        return Passage::plain(to);
     }
+    Passage::checked(to, format!("at most {kept} fractional digits of a second"))
 }
 
 fn length(pg_type: &PgType) -> Option<u32> {
@@ -83,25 +88,24 @@ fn length(pg_type: &PgType) -> Option<u32> {
     }
 }
 
-/// Text into text: the same bytes, of which the target counts the characters.
+/// Text into text: the same bytes.
 fn characters(most: Option<u32>, to: &PgType) -> Option<Passage> {
     let fits = |chars: u32| most.is_some_and(|most| most <= chars);
     match to {
-        PgType::Varchar(Some(chars)) if !fits(*chars) => {
-            Passage::checked(format!("at most {chars} characters, blanks beyond them not counted"))
-        }
-        PgType::Char(chars) if !fits(*chars) => Passage::checked(format!("at most {chars} characters, blanks at the end not counted")),
-        _ => Passage::plain(),
+        PgType::Varchar(Some(chars)) if !fits(*chars) => Passage::checked(to, format!("at most {chars} characters")),
+        PgType::Char(chars) if !fits(*chars) => Passage::checked(to, format!("at most {chars} characters, blanks at the end not counted")),
+        _ => Passage::plain(to),
     }
 }
 
 /// The target checks its own kind of shape and reference system.
-fn spatial(from: &str, to: &str) -> Option<Passage> {
+fn spatial(held: &str, to: &PgType) -> Option<Passage> {
+    let PgType::Spatial(kept) = to else { return None };
     let base = |name: &str| plain_name(name).split('(').next().unwrap_or_default().to_owned();
-    match (from == to || plain_name(to) == base(to), base(from) == base(to)) {
+    match (held == kept || plain_name(kept) == base(kept), base(held) == base(kept)) {
         (_, false) => None,
-        (true, true) => Passage::plain(),
-        (false, true) => Passage::checked(format!("a {to}")),
+        (true, true) => Passage::plain(to),
+        (false, true) => Passage::checked(to, format!("a {to}")),
     }
 }
 
@@ -123,8 +127,7 @@ fn as_text(from: &PgType, to: &PgType) -> Option<Passage> {
         PgType::Bool => Some(5),
         _ => None,
     };
-    let note = characters(most, to)?.note;
-    Some(Passage { note, ..Passage::cast(PgType::Text) })
+    characters(most, to)?.after(SourceCast::To(PgType::Text))
 }
 
 /// A text into what its values are the text of.
@@ -133,17 +136,13 @@ fn of_text(to: &PgType) -> Option<Passage> {
         PgType::Uuid | PgType::Date | PgType::Json | PgType::Jsonb | PgType::Xml | PgType::Other(_) => to.clone(),
         _ => return None,
     };
-    Some(Passage { note: Some(Note::Checked(format!("the text of a {to}"))), ..Passage::cast(bare) })
+    Passage::checked(to, format!("the text of a {to}"))?.after(SourceCast::To(bare))
 }
 
 /// A type all of whose values the other one holds.
 fn wider(from: &PgType, to: &PgType) -> Option<Passage> {
-    let cast = || Some(Passage::cast(to.clone()));
-    let whole = |digits: u16, limits: &Option<(u16, u16)>| {
-        let checked = limits.filter(|(most, kept)| most.saturating_sub(*kept) < digits);
-        let note = checked.map(|(most, kept)| Note::Checked(format!("at most {most} digits, {kept} of them after the point")));
-        Some(Passage { note, ..Passage::cast(PgType::Numeric(None)) })
-    };
+    let cast = || Passage::plain(to)?.after(SourceCast::To(to.clone()));
+    let whole = |held: u16, kept: &Option<(u16, u16)>| digits(Some((held, 0)), *kept, to)?.after(SourceCast::To(PgType::Numeric(None)));
     match (from, to) {
         (PgType::Int2, PgType::Int4 | PgType::Int8 | PgType::Float4 | PgType::Float8) => cast(),
         (PgType::Int4, PgType::Int8 | PgType::Float8) | (PgType::Float4, PgType::Float8) => cast(),
@@ -152,14 +151,15 @@ fn wider(from: &PgType, to: &PgType) -> Option<Passage> {
         (PgType::Int8, PgType::Numeric(limits)) => whole(19, limits),
         (PgType::Numeric(Some((..=4, 0))), PgType::Int2) => cast(),
         (PgType::Numeric(Some((..=9, 0))), PgType::Int4) | (PgType::Numeric(Some((..=18, 0))), PgType::Int8) => cast(),
-        (PgType::Date, PgType::Timestamp(_)) => Some(Passage::cast(PgType::Timestamp(None))),
+        (PgType::Date, PgType::Timestamp(_)) => Passage::plain(to)?.after(SourceCast::To(PgType::Timestamp(None))),
         (PgType::Json, PgType::Jsonb) | (PgType::Jsonb, PgType::Json) => cast(),
         _ => None,
     }
 }
 
-/// The form that values of a target column have on their way.
-pub(super) fn encoding_of(pg_type: &PgType) -> Encoding {
+/// The form that values of a target column have on their way; `limited` where they may exceed what it takes.
+fn form(pg_type: &PgType, limited: bool) -> Encoding {
+    let seconds = |digits: &Option<u8>| digits.filter(|_| limited).unwrap_or(6);
     match pg_type {
         PgType::Bool => Encoding::Bool,
         PgType::Int2 => Encoding::Int2,
@@ -167,12 +167,13 @@ pub(super) fn encoding_of(pg_type: &PgType) -> Encoding {
         PgType::Int8 => Encoding::Int8,
         PgType::Float4 => Encoding::Float4,
         PgType::Float8 => Encoding::Float8,
-        PgType::Numeric(limits) => Encoding::Numeric { limits: *limits },
+        PgType::Numeric(limits) => Encoding::Numeric { limits: limits.filter(|_| limited) },
         PgType::Date => Encoding::Date,
-        PgType::Time(digits) => Encoding::Time { digits: digits.unwrap_or(6) },
-        PgType::Timestamp(digits) => Encoding::Timestamp { digits: digits.unwrap_or(6) },
-        PgType::TimestampTz(digits) => Encoding::TimestampTz { digits: digits.unwrap_or(6) },
-        PgType::Varchar(_) | PgType::Text => Encoding::Text { chars_max: None },
+        PgType::Time(digits) => Encoding::Time { digits: seconds(digits) },
+        PgType::Timestamp(digits) => Encoding::Timestamp { digits: seconds(digits) },
+        PgType::TimestampTz(digits) => Encoding::TimestampTz { digits: seconds(digits) },
+        PgType::Varchar(chars) => Encoding::Text { chars_max: chars.filter(|_| limited) },
+        PgType::Text => Encoding::Text { chars_max: None },
         PgType::Char(chars) => Encoding::Char { chars_max: *chars },
         PgType::Bytea => Encoding::Bytea,
         PgType::Uuid => Encoding::Uuid,
@@ -180,6 +181,7 @@ pub(super) fn encoding_of(pg_type: &PgType) -> Encoding {
         PgType::Json => Encoding::Json,
         PgType::Jsonb => Encoding::Jsonb,
         PgType::Spatial(_) => Encoding::Ewkb,
+        PgType::Other(name) if name.ends_with("[]") => Encoding::NativeArray,
         PgType::Other(_) => Encoding::Native,
     }
 }
@@ -208,7 +210,7 @@ mod tests {
             (PgType::Spatial("public.geometry(Point,4326)".to_owned()), PgType::Spatial("geometry".to_owned())),
         ];
         for (from, to) in agreeing {
-            assert_eq!(passage(&from, &to, false), Passage::plain(), "{from} into {to}");
+            assert_eq!(passage(&from, &to, false), Passage::plain(&to), "{from} into {to}");
         }
     }
 
@@ -225,15 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_target_would_round_or_cut_is_refused() {
+    fn what_would_lose_something_is_refused() {
         let refused = [
             (PgType::Int8, PgType::Int4),
-            (PgType::Numeric(None), PgType::Numeric(Some((12, 2)))),
-            (PgType::Numeric(Some((9, 3))), PgType::Numeric(Some((12, 2)))),
             (PgType::Numeric(Some((9, 2))), PgType::Int8),
             (PgType::Float8, PgType::Float4),
             (PgType::Float8, PgType::Numeric(None)),
-            (PgType::Timestamp(None), PgType::Timestamp(Some(3))),
             (PgType::Timestamp(None), PgType::TimestampTz(None)),
             (PgType::TimestampTz(None), PgType::Timestamp(None)),
             (PgType::TimestampTz(None), PgType::Date),
@@ -248,15 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn a_narrower_column_is_said_to_be_checked() {
-        let said = |from: PgType, to: PgType| passage(&from, &to, false).and_then(|passage| passage.note);
-        let checked = |sentence: &str| Some(Note::Checked(sentence.to_owned()));
-        assert_eq!(said(PgType::Text, PgType::Varchar(Some(5))), checked("at most 5 characters, blanks beyond them not counted"));
-        assert_eq!(
-            said(PgType::Numeric(Some((9, 2))), PgType::Numeric(Some((5, 2)))),
-            checked("at most 5 digits, 2 of them after the point")
-        );
-        assert_eq!(said(PgType::Text, PgType::Jsonb), checked("the text of a jsonb"));
-        assert_eq!(said(PgType::Varchar(Some(5)), PgType::Varchar(Some(5))), None);
+    fn a_narrower_column_is_said_to_be_checked_and_has_its_limits_in_its_form() {
+        let checked = |from: PgType, to: PgType| match passage(&from, &to, false).unwrap() {
+            Passage { encoding, note: Some(Note::Checked(sentence)), .. } => (encoding, sentence),
+            plain => panic!("{from} into {to}: {plain:?}"),
+        };
+        let said = |sentence: &str| sentence.to_owned();
+        assert_eq!(checked(PgType::Text, PgType::Varchar(Some(5))), (Encoding::Text { chars_max: Some(5) }, said("at most 5 characters")));
+        let narrow = (Encoding::Numeric { limits: Some((5, 2)) }, said("at most 5 digits, 2 of them after the point"));
+        for from in [PgType::Numeric(Some((9, 2))), PgType::Numeric(Some((5, 3))), PgType::Numeric(None), PgType::Int2] {
+            assert_eq!(checked(from, PgType::Numeric(Some((5, 2)))), narrow);
+        }
+        let moment = (Encoding::Timestamp { digits: 3 }, said("at most 3 fractional digits of a second"));
+        assert_eq!(checked(PgType::Timestamp(None), PgType::Timestamp(Some(3))), moment);
+        assert_eq!(checked(PgType::Text, PgType::Jsonb), (Encoding::Jsonb, said("the text of a jsonb")));
     }
 }

@@ -17,13 +17,12 @@ const RELATION: &str = "SELECT c.oid, c.relkind::text, pg_catalog.has_table_priv
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
-/// Columns, domains by their base type. What a database makes itself has numbers from 16384: in binary form arrays hold their element's type, and rows those
-/// of their columns.
+/// Columns, domains by their base type. What a database makes itself has numbers from 16384: in binary form a row holds those of its columns' types.
 const COLUMNS: &str = "SELECT a.attnum, a.attname::text, bt.typname::text, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod, \
      CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END AS formatted, \
      pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared, NOT (a.attnotnull OR t.typnotnull) AS nullable, bt.typsend <> 0 AS has_binary, \
-     coalesce(e.oid >= 16384, false) OR (bt.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_attribute f \
-       WHERE f.attrelid = bt.typrelid AND f.attnum > 0 AND NOT f.attisdropped AND f.atttypid >= 16384)) AS holds_types, \
+     EXISTS (SELECT FROM pg_catalog.pg_attribute f WHERE f.attrelid = coalesce(e.typrelid, bt.typrelid) \
+       AND coalesce(e.typtype, bt.typtype) = 'c' AND f.attnum > 0 AND NOT f.attisdropped AND f.atttypid >= 16384) AS holds_types, \
      coalesce(e.typname, bt.typname) LIKE 'reg%' AND coalesce(e.oid, bt.oid) < 16384 AS is_reference \
      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
      JOIN pg_catalog.pg_type bt ON bt.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \

@@ -10,16 +10,19 @@ use tokio_postgres::{Client, Row};
 use super::error::source_error;
 use crate::config::PostgresSettings;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::postgres::{Connected, Side, connect};
+use crate::postgres::{Connected, Side, code_of, connect};
 
 /// The transaction: one snapshot, in which nothing is written. Whatever role, database or pool would have it inherit, it takes as long as it takes; a client
 /// that is gone without a word is noticed by keepalives; row security raises an error in place of hiding rows; text has the form that any other session
-/// reads as the same value.
+/// reads as the same value. What not every version has is set where it is known: that a statement ends with its client (14), that a transaction has no
+/// limit of its own (17).
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
      SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = 0; \
      SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 5; SET LOCAL tcp_keepalives_count = 3; \
      SET LOCAL row_security = off; SET LOCAL extra_float_digits = 3; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; \
-     SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = content";
+     SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = content; \
+     SELECT pg_catalog.set_config(k.name, k.setting, true) FROM (VALUES ('client_connection_check_interval', '1s'), ('transaction_timeout', '0')) AS k(name, setting) \
+     WHERE pg_catalog.current_setting(k.name, true) IS NOT NULL";
 
 /// A logged-in connection. An error ends its transaction; the next question begins another.
 pub struct Connection {
@@ -92,7 +95,9 @@ impl Connection {
         let answer = patience.wait(server, asking).await;
         if answer.is_err() {
             self.begun = false;
-            // Where the connection is gone, so is its transaction.
+        }
+        // One that is gone or silent has no transaction that matters any more.
+        if answer.as_ref().is_err_and(|error| code_of(error).is_some()) {
             let _ = timeout(self.patience.0, self.client.batch_execute("ROLLBACK")).await;
         }
         answer

@@ -11,11 +11,12 @@ use tokio_postgres::CopyOutStream;
 
 use super::client::{Connection, Patience};
 use super::error::source_error;
+use super::limits::Limits;
 use super::select::copy;
 use crate::copy::{BUFFER_BYTES, Batch, BatchSink, CopyRow, StreamReader};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::sources::reading::nobody_listens;
-use crate::sources::{ReadSummary, Selection};
+use crate::sources::{ReadOptions, ReadSummary, Selection};
 use crate::table::SourceDescription;
 
 /// A stream that always finds rows waiting would never let anybody else have a turn.
@@ -25,19 +26,30 @@ impl Connection {
     /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection.
     ///
     /// # Errors
-    /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error, [`ErrorKind::BadValue`] for a value that cannot be cast,
+    /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error, [`ErrorKind::BadValue`] for a value that cannot be cast or
+    /// that its column cannot hold,
     /// [`ErrorKind::Stopped`] when nobody takes the buffers any more.
-    pub async fn read(mut self, selection: &Selection, described: &SourceDescription, mut sink: BatchSink) -> Result<ReadSummary> {
+    pub async fn read(
+        mut self,
+        selection: &Selection,
+        described: &SourceDescription,
+        options: &ReadOptions,
+        mut sink: BatchSink,
+    ) -> Result<ReadSummary> {
         self.patience.wait(&self.server.clone(), self.begin()).await?;
         let Self { client, server, patience, .. } = &self;
         let failed = |error| source_error(&format!("read {}", selection.table), server, error);
         let opening = async { client.copy_out(&copy(selection, described)).await.map_err(failed) };
         let mut stream = pin!(patience.wait(server, opening).await?);
-        let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), read: 0 };
+        let limits = Limits::new(selection, described, options.hash_keys);
+        let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), limits, read: 0, bad: None };
         let mut batch = Batch { bytes: sink.take().await, rows: 0 };
         let mut pieces = 0_u64;
         while let Some(piece) = next(&mut stream, *patience, server, failed).await? {
             rows.take(&piece, &mut batch).map_err(|error| broken(selection, server, error))?;
+            if let Some(bad) = rows.bad.take() {
+                return Err(bad);
+            }
             if batch.bytes.len() >= BUFFER_BYTES {
                 sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
                 batch = Batch { bytes: sink.take().await, rows: 0 };
@@ -59,16 +71,23 @@ impl Connection {
 }
 
 /// The rows of one read.
-struct Rows {
+struct Rows<'a> {
     reader: StreamReader,
+    limits: Limits<'a>,
     read: u64,
+    /// The first that the target cannot hold.
+    bad: Option<SyncError>,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Adds the rows that are whole with this piece to the batch.
     fn take(&mut self, piece: &[u8], batch: &mut Batch) -> Result<(), crate::copy::RowError> {
         let before = batch.rows;
-        self.reader.push(piece, |row: CopyRow<'_>| {
+        let Self { reader, limits, bad, .. } = self;
+        reader.push(piece, |row: CopyRow<'_>| {
+            if let Err(error) = limits.check(&row) {
+                bad.get_or_insert(error);
+            }
             batch.bytes.extend_from_slice(&row.count().to_be_bytes());
             batch.bytes.extend_from_slice(row.bytes());
             batch.rows += 1;

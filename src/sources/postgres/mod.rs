@@ -9,6 +9,7 @@ mod client;
 mod copy_out;
 mod definition;
 mod error;
+mod limits;
 mod progress;
 mod select;
 mod types;

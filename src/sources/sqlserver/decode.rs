@@ -6,11 +6,12 @@ use jiff::tz::TimeZone;
 use tiberius::{ColumnData, Row};
 
 use super::cell::write_cell;
-use super::shown::{display, json, key_text};
+use super::shown::{display, json};
 use super::text::{TextForm, without_nul};
 use crate::copy::{CellError, Encoding, RowWriter};
 use crate::error::{ErrorKind, SyncError};
 use crate::sources::ReadOptions;
+use crate::sources::row_key::{key_text, row_name};
 use crate::table::{BadRow, BadText, Change, SubMicrosecond};
 
 /// How one column's values are written, and what was changed in them so far.
@@ -133,10 +134,7 @@ impl RowDecoder {
 
     /// The failure of the table that has this row.
     pub(super) fn bad_value(&self, row: &Row, bad: &BadCell) -> SyncError {
-        let row_name = match self.key_text(row) {
-            Some(key) => format!("row {key}"),
-            None => "a row of a table without a key".to_owned(),
-        };
+        let row_name = row_name(self.key_text(row).as_deref());
         let kind = if bad.is_the_rows_fault() { ErrorKind::BadValue } else { ErrorKind::Internal };
         SyncError::new(kind, format!("column {}, {row_name}: {}", self.columns[bad.column].name, bad.error)).with_remedy(remedy(&bad.error))
     }

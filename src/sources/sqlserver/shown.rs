@@ -1,36 +1,17 @@
-//! A row for people: its key in messages, and the whole of it where it is put aside.
+//! A row for people: values of its key in messages, and the whole of it where it is put aside.
 
 use std::fmt::Write;
 
 use jiff::civil::Date;
 use serde_json::{Map, Number, Value};
-use sha2::{Digest, Sha256};
 use tiberius::ColumnData;
 
 use super::cell::{integer, is_null};
 use super::text::TextForm;
 use crate::table::BadText;
 
-/// A row key in a message is cut at this many characters.
-const KEY_CHARS_MAX: usize = 200;
-/// So many hexadecimal digits of a key's hash tell rows apart.
-const HASH_DIGITS: usize = 12;
 /// A value that is put aside is cut at this many bytes.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
-
-/// `Id=7, Name=x`, cut at 200 characters; with `hashed`, the beginning of a SHA-256 of the values, joined with a comma and a blank.
-pub(super) fn key_text(parts: &[(&str, String)], hashed: bool) -> Option<String> {
-    if parts.is_empty() {
-        return None;
-    }
-    if hashed {
-        let values: Vec<_> = parts.iter().map(|(_, value)| value.as_str()).collect();
-        let digest = Sha256::digest(values.join(", "));
-        return Some(format!("#{}", hex(&digest).chars().take(HASH_DIGITS).collect::<String>().to_lowercase()));
-    }
-    let named: Vec<_> = parts.iter().map(|(name, value)| format!("{name}={}", value.escape_debug())).collect();
-    Some(named.join(", ").chars().take(KEY_CHARS_MAX).collect())
-}
 
 /// A value as a person would write it; bytes that are text by `form` as that text.
 pub(super) fn display(data: &ColumnData<'_>, form: Option<TextForm>) -> String {
@@ -165,14 +146,5 @@ mod tests {
         assert_eq!((&kept["Id"], &kept["Ok"], &kept["N"]), (&Value::from(7), &Value::from(true), &Value::Null));
         let text = kept["Long"].as_str().unwrap();
         assert!(text.starts_with('é') && text.ends_with("é... (cut: 80000 bytes)") && text.len() < 66_000);
-    }
-
-    #[test]
-    fn a_hashed_key_shows_nothing_of_the_key() {
-        let parts = [("Id", "7".to_owned()), ("Name", "a\nb".to_owned())];
-        assert_eq!(key_text(&parts, false).unwrap(), "Id=7, Name=a\\nb");
-
-        assert_eq!(key_text(&parts, true).unwrap(), "#84b4181f7523");
-        assert_eq!(key_text(&[], true), None);
     }
 }
