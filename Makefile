@@ -52,10 +52,11 @@ deploy: ## STACK= CODE_BUCKET= [PARAMETERS="Name=value ..."]: the zip of `make l
 	@test -n "$(STACK)" -a -n "$(CODE_BUCKET)" || { echo "STACK= names the stack, CODE_BUCKET= a bucket in its region for the zip"; exit 2; }
 	scripts/deploy $(STACK) $(CODE_BUCKET) $(PARAMETERS)
 
-bench: ## ours beside pymssql and psycopg2 (ROWS=1000000 REPEAT=1)
+bench: ## ours beside pymssql and psycopg2, and incremental_sync beside two psqls (ROWS=1000000 REPEAT=1)
 	scripts/setup postgres python
 	cargo build --release -p tablesync -p tds-stand-in
 	scripts/with-postgres python3 benches/side_by_side.py --rows $(or $(ROWS),1000000) --repeat $(or $(REPEAT),1)
+	scripts/with-postgres python3 benches/incremental.py --rows $(or $(ROWS),1000000) --repeat $(or $(REPEAT),3)
 
 bench-cpu: ## OLD=<binary>: CPU seconds per million rows of another build beside this one (ROWS=1000000 PAIRS=11)
 	@test -x "$(OLD)" || { echo "OLD= names the binary to compare with"; exit 2; }

@@ -5,6 +5,7 @@ mod kills;
 mod kinds;
 mod model;
 mod postgres;
+mod seeking;
 
 use std::time::Duration;
 

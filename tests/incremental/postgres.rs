@@ -13,16 +13,16 @@ const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity t
     CREATE INDEX ON findings (created_at, id); ALTER TABLE findings OWNER TO sync";
 
 /// An installation.
-struct Pair {
-    from: Database,
-    to: Database,
-    config: Json,
+pub(super) struct Pair {
+    pub(super) from: Database,
+    pub(super) to: Database,
+    pub(super) config: Json,
     env: Vec<(String, String)>,
     dir: TempDir,
 }
 
 impl Pair {
-    async fn new(sql: &str) -> Self {
+    pub(super) async fn new(sql: &str) -> Self {
         let (from, to) = (Database::create().await, Database::create().await);
         from.execute(sql).await;
         to.execute(sql).await;
@@ -32,7 +32,7 @@ impl Pair {
         Self { from, to, config, env, dir: tempfile::tempdir().unwrap() }
     }
 
-    fn set(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.env.retain(|(other, _)| other != name);
         self.env.push((name.to_owned(), value.to_owned()));
         self
@@ -47,7 +47,7 @@ impl Pair {
         Body::of(self.run(&[&["incremental_sync", "--json"], more].concat()).await)
     }
 
-    async fn sync(&self) -> Body {
+    pub(super) async fn sync(&self) -> Body {
         let body = self.json(&[]).await;
         assert_eq!((body.code, body["success"].as_bool()), (Some(0), Some(true)), "{body}");
         body

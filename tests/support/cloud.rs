@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -268,7 +268,7 @@ impl Stack {
                 return all;
             }
             let oldest = events[AT_ONCE - 1]["EventTime"].as_f64().unwrap();
-            let next = Timestamp::from_millisecond((oldest * 1e3) as i64).unwrap().as_second() + 1;
+            let next = Timestamp::try_from(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(oldest)).unwrap().as_second() + 1;
             assert!(next < end, "more calls in a second than can be asked for");
             end = next;
         }

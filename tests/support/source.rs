@@ -242,6 +242,11 @@ impl Source {
         self.stand_in().stats().statements.iter().any(|statement| statement.contains(text))
     }
 
+    /// The statements with this text that have come.
+    pub(crate) fn seen(&self, text: &str) -> Vec<String> {
+        self.stand_in().stats().statements.iter().filter(|statement| statement.contains(text)).map(ToString::to_string).collect()
+    }
+
     /// How many statements with this text have come.
     pub(crate) fn times_seen(&self, text: &str) -> usize {
         self.stand_in().stats().statements.iter().filter(|statement| statement.contains(text)).count()

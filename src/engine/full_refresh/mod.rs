@@ -165,7 +165,7 @@ impl TableJob {
     async fn work_under(&self, lease: &Option<Lease>, session: &mut Session, so_far: &mut SoFar) -> Result<Published> {
         let work = Box::pin(async {
             match &self.config.options.incremental {
-                Some(sync) => self.catch_up(session, so_far, sync).await,
+                Some(sync) => Box::pin(self.catch_up(session, so_far, sync)).await,
                 None => self.load_and_publish(session, so_far).await,
             }
         });

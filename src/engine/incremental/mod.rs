@@ -92,7 +92,7 @@ impl TableJob {
         }
         let (connection, course) = self.course(session, so_far, outset).await?;
         failpoint::reached("planned");
-        self.copy_new(session, so_far, connection, course).await
+        Box::pin(self.copy_new(session, so_far, connection, course)).await
     }
 
     /// Whether the request says so.

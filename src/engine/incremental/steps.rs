@@ -1,6 +1,9 @@
 //! A stretch, step by step: so many rows are read, merged and committed, and where the copy then stands.
 
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
+
+use futures_util::future::{Either, select};
 
 use super::stretch::Stretch;
 use super::{Course, end_of};
@@ -31,7 +34,7 @@ pub(super) struct Leg<'a> {
 }
 
 /// One step.
-struct Step<'a> {
+struct Step {
     range: SyncRange,
     /// Where the copy stands when it is committed.
     to: Reached,
@@ -41,7 +44,8 @@ struct Step<'a> {
     last: bool,
     /// Whether keys are compared with it.
     keys_due: bool,
-    connection: &'a mut Option<Connection>,
+    /// What it reads over; none for a connection of its own.
+    connection: Option<Connection>,
 }
 
 impl TableJob {
@@ -54,12 +58,12 @@ impl TableJob {
         leg: Leg<'_>,
     ) -> Result<Published> {
         let Leg { connection, stretch, last, keys_due } = leg;
-        let mut from = stretch.from.clone();
+        let rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
+        let mut range =
+            SyncRange { column: course.column.clone(), key: course.key.clone(), from: stretch.from.clone(), to: Edge::After(stretch.to) };
         let mut straight = stretch.into_empty;
+        let mut position = self.nth_row(connection, &course.described, &range, rows).await?;
         loop {
-            let mut range = SyncRange { column: course.column.clone(), key: course.key.clone(), from, to: Edge::After(stretch.to) };
-            let rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
-            let position = self.nth_row(connection, &course.described, &range, rows).await?;
             let ends = position.is_none();
             if ends && last && !keys_due && self.is_empty(connection, course, &range).await? {
                 return self.publish_nothing(session, so_far, course, Reached::up_to(stretch.to)).await;
@@ -72,13 +76,17 @@ impl TableJob {
                 }
             };
             range.to = end_of(position, stretch.to);
-            from = Some(range.to.clone());
-            let step = Step { range, to, straight, last: ends && last, keys_due: keys_due && ends && last, connection };
-            let (published, went_straight) = self.take_step(session, so_far, course, step).await?;
-            straight = went_straight;
+            let ahead = SyncRange { from: Some(range.to.clone()), to: Edge::After(stretch.to), ..range.clone() };
+            // The last step reads over the connection that looks ahead.
+            let own = if ends && last { connection.take() } else { None };
+            let step = Step { range, to, straight, last: ends && last, keys_due: keys_due && ends && last, connection: own };
+            let described = course.described.clone();
+            let looking = async { if ends { Ok(None) } else { self.nth_row(connection, &described, &ahead, rows).await } };
+            let ((published, went_straight), next) = meanwhile(self.take_step(session, so_far, course, step), looking).await?;
             if ends {
                 return Ok(published);
             }
+            (straight, range, position) = (went_straight, ahead, next);
         }
     }
 
@@ -116,7 +124,7 @@ impl TableJob {
         session: &mut Session,
         so_far: &mut SoFar,
         course: &mut Course<'_>,
-        mut step: Step<'_>,
+        mut step: Step,
     ) -> Result<(Published, bool)> {
         so_far.advance = advance(course, &step.to);
         let mut straight = step.straight && !step.keys_due;
@@ -150,13 +158,7 @@ impl TableJob {
         }
     }
 
-    async fn straight_step(
-        &self,
-        session: &mut Session,
-        so_far: &mut SoFar,
-        course: &Course<'_>,
-        step: &mut Step<'_>,
-    ) -> Result<Published> {
+    async fn straight_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step) -> Result<Published> {
         let patience = session.patience();
         let read = self.read_step(so_far, course, step).await?;
         let load = self.run.stop.or_done(patience.wait(session.begin_step(&course.plan.publication))).await?;
@@ -172,7 +174,7 @@ impl TableJob {
         Ok(published)
     }
 
-    async fn staged_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step<'_>) -> Result<Published> {
+    async fn staged_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step) -> Result<Published> {
         let (patience, publication) = (session.patience(), &course.plan.publication);
         let read = self.read_step(so_far, course, step).await?;
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(publication))).await?;
@@ -239,10 +241,9 @@ impl TableJob {
         Ok(Published { rows: so_far.committed, ..published })
     }
 
-    async fn read_step(&self, so_far: &SoFar, course: &Course<'_>, step: &mut Step<'_>) -> Result<Reading> {
-        // The connection that looks ahead is kept for the next step; a read uses its own up.
-        let own = if step.last { step.connection.take() } else { None };
-        let connection = match own {
+    async fn read_step(&self, so_far: &SoFar, course: &Course<'_>, step: &mut Step) -> Result<Reading> {
+        // A read uses its connection up.
+        let connection = match step.connection.take() {
             Some(connection) => connection,
             None => self.run.stop.or_done(self.describe_source()).await?.0,
         };
@@ -254,6 +255,14 @@ impl TableJob {
             selection,
             options: read_options(&self.config, so_far.text_as_bytes),
         })
+    }
+}
+
+/// Takes a step while the next one is looked for. A step is never given up for what was not found ahead of it.
+async fn meanwhile<S, P>(step: impl Future<Output = Result<S>>, looking: impl Future<Output = Result<P>>) -> Result<(S, P)> {
+    match select(pin!(step), pin!(looking)).await {
+        Either::Left((step, looking)) => Ok((step?, looking.await?)),
+        Either::Right((found, step)) => Ok((step.await?, found?)),
     }
 }
 

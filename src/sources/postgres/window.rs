@@ -2,7 +2,7 @@
 //!
 //! Constants have no type of their own, so they take the columns': an index on the sync column, and better still one on it and the key, can be sought.
 
-use crate::table::{Edge, Moment, PgIdent, PgType, Position, SourceDescription, SourceTable, SyncRange, ValueKind, Watermark};
+use crate::table::{Edge, Moment, PgIdent, PgType, Position, SourceDescription, SourceTable, SyncRange, ValueKind, Watermark, quoted_list};
 
 /// Whether the sync column's values are instants.
 pub(super) fn is_instant(column: &str, described: &SourceDescription) -> bool {
@@ -52,6 +52,8 @@ fn quoted(text: &str) -> String {
 }
 
 /// The last of so many rows of a range, by its place; none where there are fewer.
+///
+/// Texts are made of that row alone, and outside of the query that orders: there, a name would stand for the text that is called by it.
 pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &SourceDescription, rows: u64) -> String {
     let sync = PgIdent(&range.column.name);
     let moment = if is_instant(&range.column.name, described) {
@@ -60,8 +62,11 @@ pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &Source
         format!("{sync}::text")
     };
     let texts: Vec<_> = std::iter::once(moment).chain(range.key.iter().map(|name| format!("{}::text", PgIdent(name)))).collect();
-    let filter = filter(range, described);
-    format!("SELECT {} FROM {table}{filter} ORDER BY {} OFFSET {} LIMIT 1", texts.join(", "), order(range), rows.saturating_sub(1))
+    let others = range.key.iter().filter(|name| **name != range.column.name);
+    let columns = quoted_list("", std::iter::once(&range.column.name).chain(others).map(String::as_str));
+    let (filter, order) = (filter(range, described), order(range));
+    let row = format!("SELECT {columns} FROM {table}{filter} ORDER BY {order} OFFSET {} LIMIT 1", rows.saturating_sub(1));
+    format!("SELECT {} FROM ({row}) AS place", texts.join(", "))
 }
 
 #[cfg(test)]
@@ -81,6 +86,19 @@ mod tests {
             second_digits: Some(6),
         };
         SourceDescription { columns: vec![column], ..SourceDescription::default() }
+    }
+
+    #[test]
+    fn a_place_is_found_in_the_order_of_the_columns_and_not_of_their_texts() {
+        let column = SyncColumn { name: "at".to_owned(), kind: WatermarkKind::Timestamp };
+        let to = Edge::After(Watermark::parse(WatermarkKind::Timestamp, "2026-02-05T10:35:00").unwrap());
+        let range = SyncRange { column, key: vec!["id".to_owned(), "at".to_owned()], from: None, to };
+        let table = SourceTable::of_postgres("orders").unwrap();
+        assert_eq!(
+            nth_row(&table, &range, &described(PgType::Timestamp(None)), 100),
+            "SELECT \"at\"::text, \"id\"::text, \"at\"::text FROM (SELECT \"at\", \"id\" FROM \"public\".\"orders\" \
+             WHERE \"at\" <= '2026-02-05T10:35:00' ORDER BY \"at\", \"id\", \"at\" OFFSET 99 LIMIT 1) AS place"
+        );
     }
 
     #[test]

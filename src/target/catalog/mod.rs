@@ -54,6 +54,11 @@ const COLUMN_SEQUENCES: &str = "SELECT a.attname, s.seqrelid::regclass::text AS 
      WHERE a.attrelid = $1::text::regclass AND a.attname = ANY($2::text[]) \
      AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'SELECT') ORDER BY a.attnum";
 
+/// Whether triggers or rules of a table, or of a partition of it, may make something else of a row that is written.
+const ALTERS_ROWS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c \
+     WHERE (c.oid = to_regclass($1) OR c.oid IN (SELECT p.relid FROM pg_partition_tree(to_regclass($1)) AS p)) \
+     AND (c.relhasrules OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)))";
+
 /// The foreign keys from one table to another.
 const FOREIGN_KEYS: &str = "SELECT c.conname, c.convalidated, coalesce(obj_description(c.oid, 'pg_constraint') = $3, false) AS ours, \
      ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, n) \
@@ -216,6 +221,12 @@ pub(super) async fn column_sequences(transaction: &Transaction<'_>, target: &Tar
         max: row.get("seqmax"),
     };
     Ok(rows.iter().map(sequence).collect())
+}
+
+/// Whether triggers or rules may make something else of a row that is written to `table`.
+pub(super) async fn alters_rows(transaction: &Transaction<'_>, table: &TargetTable) -> Result<bool> {
+    let row = transaction.query_one(ALTERS_ROWS, &[&table.to_string()]).await;
+    row.map(|row| row.get(0)).map_err(|error| target_error(&format!("read the triggers of {table}"), error))
 }
 
 /// Whether a table, index or the like has this name.
