@@ -7,6 +7,7 @@ mod env;
 mod file;
 mod login;
 mod postgres;
+mod run;
 mod s3_url;
 mod secret;
 mod section;
@@ -21,8 +22,9 @@ pub use connection::{Encrypt, SourceSettings, SqlServerSettings, SslMode, Target
 pub use env::{Env, arguments};
 pub use login::{Credentials, Login};
 pub use postgres::{NamedBy, PostgresSettings};
+pub use run::{FailOn, Metrics, Parallel, RunSettings};
 pub use s3_url::S3Url;
 pub use secret::{DatabaseSecret, Fetch, LiveSecret, SecretName, SecretVersion};
 pub use section::parse_duration;
-pub use settings::{ConfigPlace, ConfigVersion, FailOn, Metrics, Parallel, RunSettings, Settings};
+pub use settings::{ConfigPlace, ConfigVersion, Settings};
 pub use tables::{QUARANTINE_LIMIT, TableConfig, TableConfigs, TableOptions};
