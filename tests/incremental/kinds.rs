@@ -78,10 +78,10 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
     let body = incremental(&site, &[]).await;
     for (at, (sql_type, _)) in kinds.into_iter().enumerate() {
         let name = format!("keyed{at}");
-        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{}", sql_type);
-        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{}", sql_type);
+        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{sql_type}");
+        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{sql_type}");
         let steps = site.source.times_seen(&format!("FROM [dbo].[Keyed{at}] WHERE [Changed] >= "));
-        assert!(steps >= 2, "{}: it went in steps", sql_type);
+        assert!(steps >= 2, "{sql_type}: it went in steps");
     }
 }
 
