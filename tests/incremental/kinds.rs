@@ -42,12 +42,9 @@ async fn versions_of_another_database_are_not_taken_for_the_tables() {
     assert_eq!(incremental(&site, &[]).await.counts("stock"), [1, 1, 0, 0, 0]);
 }
 
-/// A key's type, and its values by number.
-type Keyed = (&'static str, fn(u8) -> Value);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
-    let kinds: [Keyed; 9] = [
+    let kinds: [(&str, fn(u8) -> Value); 9] = [
         ("int", |n| Value::Int(i64::from(n) - 100)),
         ("bigint", |n| Value::Int((i64::from(n) - 100) << 40)),
         ("decimal(10,2)", |n| Value::Decimal(i128::from(n) - 100, 2)),
@@ -58,7 +55,7 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
         ("datetime2(7)", |n| Value::DateTime2(DAY, u64::from(n))),
         ("varbinary(8)", |n| Value::Binary(vec![1, n])),
     ];
-    let table = |(at, (sql_type, value)): (usize, Keyed)| {
+    let table = |(at, (sql_type, value)): (usize, (&'static str, fn(u8) -> Value))| {
         let rows = (0..210).map(|n| vec![value(n), Value::DateTime2(DAY, NOON)]).collect();
         Planted::new(&format!("Keyed{at}"), &[("Id", sql_type), ("Changed", "datetime2(7)")], 1).rows(rows)
     };
@@ -66,12 +63,12 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
     let site = Site::planted(tables, json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}})).await;
     site.source.clock().set(DAY, NOON + 600 * SECOND);
     let body = incremental(&site, &[]).await;
-    for (at, (sql_type, _)) in kinds.iter().enumerate() {
+    for at in 0..kinds.len() {
         let name = format!("keyed{at}");
-        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{sql_type}");
-        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{sql_type}");
+        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{}", kinds[at].0);
+        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{}", kinds[at].0);
         let steps = site.source.times_seen(&format!("FROM [dbo].[Keyed{at}] WHERE [Changed] >= "));
-        assert!(steps >= 2, "{sql_type}: it went in steps");
+        assert!(steps >= 2, "{}: it went in steps", kinds[at].0);
     }
 }
 
