@@ -42,9 +42,22 @@ async fn versions_of_another_database_are_not_taken_for_the_tables() {
     assert_eq!(incremental(&site, &[]).await.counts("stock"), [1, 1, 0, 0, 0]);
 }
 
+/// A value by a number.
+type ValueOf = fn(u8) -> Value;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_last_digit_the_target_cannot_hold_is_refused() {
+    let table = Planted::new("Events", &[("At", "datetime2(7)"), ("Changed", "datetime2(7)")], 1);
+    let mut site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "column": "Changed"}})).await;
+    let refused = site.json(&["incremental_sync"]).await;
+    assert!(refused.error_of("events").contains("the key column At (datetime2(7))"), "{refused}");
+    site.default("on_submicrosecond", json!("fail"));
+    assert_eq!(incremental(&site, &[]).await.counts("events"), [0; 5]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
-    let kinds: [(&str, fn(u8) -> Value); 9] = [
+    let kinds: [(&'static str, ValueOf); 9] = [
         ("int", |n| Value::Int(i64::from(n) - 100)),
         ("bigint", |n| Value::Int((i64::from(n) - 100) << 40)),
         ("decimal(10,2)", |n| Value::Decimal(i128::from(n) - 100, 2)),
@@ -52,10 +65,10 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
         ("varchar(20)", |n| Value::text(&format!("O'Neil {n:03}"))),
         ("uniqueidentifier", |n| Value::Guid([n; 16])),
         ("date", |n| Value::Date(DAY + i32::from(n))),
-        ("datetime2(7)", |n| Value::DateTime2(DAY, u64::from(n))),
+        ("datetime2(6)", |n| Value::DateTime2(DAY, u64::from(n) * 10)),
         ("varbinary(8)", |n| Value::Binary(vec![1, n])),
     ];
-    let table = |(at, (sql_type, value)): (usize, (&'static str, fn(u8) -> Value))| {
+    let table = |(at, (sql_type, value)): (usize, (&'static str, ValueOf))| {
         let rows = (0..210).map(|n| vec![value(n), Value::DateTime2(DAY, NOON)]).collect();
         Planted::new(&format!("Keyed{at}"), &[("Id", sql_type), ("Changed", "datetime2(7)")], 1).rows(rows)
     };
@@ -63,12 +76,12 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
     let site = Site::planted(tables, json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}})).await;
     site.source.clock().set(DAY, NOON + 600 * SECOND);
     let body = incremental(&site, &[]).await;
-    for at in 0..kinds.len() {
+    for (at, (sql_type, _)) in kinds.into_iter().enumerate() {
         let name = format!("keyed{at}");
-        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{}", kinds[at].0);
-        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{}", kinds[at].0);
+        assert_eq!(body.counts(&name), [210, 210, 0, 0, 0], "{}", sql_type);
+        assert_eq!(site.db.value(&format!("SELECT count(*) FROM {name}")).await, "210", "{}", sql_type);
         let steps = site.source.times_seen(&format!("FROM [dbo].[Keyed{at}] WHERE [Changed] >= "));
-        assert!(steps >= 2, "{}: it went in steps", kinds[at].0);
+        assert!(steps >= 2, "{}: it went in steps", sql_type);
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::config::TableConfig;
 use crate::engine::plan::{SyncPlan, find_column};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{Incremental, PgType, SourceColumn, SourceDescription, SyncColumn, ValueKind, WatermarkKind, did_you_mean, quoted_list};
+use crate::table::{
+    Incremental, PgType, SourceColumn, SourceDescription, SubMicrosecond, SyncColumn, ValueKind, WatermarkKind, did_you_mean, quoted_list,
+};
 use crate::target::TargetDescription;
 
 /// The column that has the watermark.
@@ -70,6 +72,23 @@ pub(super) fn check_key(config: &TableConfig, plan: &SyncPlan, target: &TargetDe
     let list = quoted_list("", key.iter().map(String::as_str));
     Err(SyncError::new(ErrorKind::TargetSchema, format!("no unique constraint of {} holds its key ({})", config.pg_table, key.join(", ")))
         .with_remedy(format!("Add one: ALTER TABLE {} ADD UNIQUE ({list})", config.pg_table)))
+}
+
+/// Rows must not become one because the target's key has a digit less than the source's.
+///
+/// # Errors
+/// [`ErrorKind::TargetSchema`] with the column.
+pub(super) fn check_key_digits(config: &TableConfig, source: &SourceDescription, key: &[String]) -> Result<()> {
+    let finer = |name: &String| source.columns.iter().find(|column| column.name == *name && column.second_digits == Some(7));
+    let Some(column) = key.iter().find_map(finer).filter(|_| config.options.on_submicrosecond != SubMicrosecond::Fail) else {
+        return Ok(());
+    };
+    let sentence = format!(
+        "the key column {} ({}) of {} has a digit more than PostgreSQL keeps: two rows could become one",
+        column.name, column.declared, config.sql_table
+    );
+    Err(SyncError::new(ErrorKind::TargetSchema, sentence)
+        .with_remedy("Set \"on_submicrosecond\": \"fail\", which refuses values that have it"))
 }
 
 /// What Change Tracking knows rows by is the table's primary key, so the key must be that.

@@ -1,7 +1,7 @@
 //! A dry run: what is new, and what would become of it. Nothing is written.
 
 use super::Course;
-use super::checks::{check_key, sync_column};
+use super::checks::{check_key, check_key_digits, sync_column};
 use super::stretch::Stretch;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
@@ -27,7 +27,8 @@ impl TableJob {
         }
         so_far.refresh = Some("incremental");
         so_far.warnings.extend(plan.warnings.iter().cloned());
-        let key = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
+        let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
+        check_key_digits(&self.config, described.description(), &key)?;
         let empty = standing.as_ref().is_none_or(|standing| standing.empty);
         let course = Course { sync, plan, described, column, key, place, empty };
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;

@@ -13,7 +13,7 @@ mod gone;
 mod steps;
 mod stretch;
 
-use self::checks::{check_key, sync_column};
+use self::checks::{check_key, check_key_digits, sync_column};
 use self::steps::Leg;
 use self::stretch::{Stretch, stretches};
 use super::full_refresh::TableJob;
@@ -142,7 +142,8 @@ impl TableJob {
         so_far.refresh = Some("incremental");
         so_far.warnings.append(&mut plan.warnings);
         so_far.warnings.extend(self.look_at_column(&mut connection, &described, &column).await?);
-        let key = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
+        let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
+        check_key_digits(&self.config, described.description(), &key)?;
         Ok((connection, Course { sync, plan, described, column, key, place, empty: standing.empty }))
     }
 
