@@ -5,13 +5,15 @@
 Both sides bring the same rows, with the same order, into a table of the same shape, in turns: a first load into an empty table; then as many new rows into
 that table, which is filled now. tablesync keeps its watermark besides, commits in steps and leaves alone what is there; the psqls do none of it. Last, runs of
 tablesync that find nothing new, by the time that its own report gives the table: connecting, three times, is within it.
-After every run both tables are compared by checksum.
+After every run both tables are compared by checksum. CPU is that of the movers and of PostgreSQL's sessions on both sides, which other programs on the
+machine disturb less than the time.
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -91,7 +93,7 @@ class Psqls:
         out.stdout.close()
         if into.wait() or out.wait():
             raise SystemExit("the psqls failed")
-        return {"seconds": time.monotonic() - started, "cpu": 0.0, "peak_mb": 0.0}
+        return {"seconds": time.monotonic() - started, "peak_mb": 0}
 
 
 def one_turn(tablesync, rows, turn):
@@ -107,12 +109,23 @@ def one_turn(tablesync, rows, turn):
             within(SOURCE, ROWS.format(first=number * rows + 1, last=(number + 1) * rows, began=BEGAN[number]))
             within(SOURCE, "VACUUM ANALYZE findings")
             psql("CHECKPOINT")
+            before = cpu_seconds()
             measured = sides[name].run(number * rows)
+            measured["cpu"] = cpu_seconds() - before
             if within(TARGET, CHECKSUM) != within(SOURCE, CHECKSUM):
                 raise SystemExit(f"{name}, {task}: the rows that arrived are not those of the source")
             print(f"  {task}, {name}: {measured['seconds']:.2f} s", file=sys.stderr)
             results.append({"task": task, "side": name, **measured})
     return results
+
+
+def cpu_seconds():
+    """What all sessions of the server that have ended took, and all programs that were started here."""
+    time.sleep(0.5)
+    server = Path(os.environ["THROWAWAY_DIR"], "data/postmaster.pid").read_text().split()[0]
+    ended = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[13:15]
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(map(int, ended)) / os.sysconf("SC_CLK_TCK") + own.ru_utime + own.ru_stime
 
 
 def within(database, sql):
@@ -121,18 +134,17 @@ def within(database, sql):
 
 
 def print_results(results, rows):
-    print(f"\n{'task':20}{'side':11}{'rows/s':>12}{'CPU s/M rows':>14}{'peak MB':>9}{'of psqls':>10}")
+    print(f"\n{'task':20}{'side':11}{'rows/s':>12}{'of psqls':>10}{'CPU s/M rows':>14}{'of psqls':>10}{'peak MB':>9}")
     for task in TASKS:
-        rate = {}
+        rate, cpu = {}, {}
         for side in ("psqls", "tablesync"):
             mine = [r for r in results if (r["task"], r["side"]) == (task, side)]
             rate[side] = rows / statistics.median(r["seconds"] for r in mine)
-            if side == "psqls":
-                print(f"{task:20}{side:11}{rate[side]:>12,.0f}")
-                continue
-            cpu = statistics.median(r["cpu"] for r in mine) * 1_000_000 / rows
+            cpu[side] = statistics.median(r["cpu"] for r in mine) * 1_000_000 / rows
             peak = max(r["peak_mb"] for r in mine)
-            print(f"{task:20}{side:11}{rate[side]:>12,.0f}{cpu:>14.2f}{peak:>9.0f}{rate[side] / rate['psqls']:>10.0%}")
+            ratios = [f"{rate[side] / rate['psqls']:.0%}", f"{cpu[side] / cpu['psqls']:.0%}"] if side == "tablesync" else ["", ""]
+            shown = f"{peak:.0f}" if peak else ""
+            print(f"{task:20}{side:11}{rate[side]:>12,.0f}{ratios[0]:>10}{cpu[side]:>14.2f}{ratios[1]:>10}{shown:>9}")
 
 
 if __name__ == "__main__":

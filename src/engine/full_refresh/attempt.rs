@@ -57,11 +57,17 @@ impl TableJob {
     }
 
     pub(in crate::engine) async fn describe_source(&self) -> Result<(Connection, DescribedTable)> {
+        let mut connection = self.open_source().await?;
+        let described = connection.describe(&self.config.sql_table).await?;
+        Ok((connection, described))
+    }
+
+    /// A connection for a table that is described already.
+    pub(in crate::engine) async fn open_source(&self) -> Result<Connection> {
         let database = self.source.database_for(&self.config);
         let mut connection = Connection::open(&self.source, database, self.run.source_idle_timeout, &self.application()).await?;
         connection.isolate(self.config.options.isolation, self.config.sql_table.database.as_deref()).await?;
-        let described = connection.describe(&self.config.sql_table).await?;
-        Ok((connection, described))
+        Ok(connection)
     }
 
     /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.

@@ -112,7 +112,7 @@ impl TableJob {
         rows: u64,
     ) -> Result<Option<crate::table::Position>> {
         if connection.is_none() {
-            *connection = Some(self.run.stop.or_done(self.describe_source()).await?.0);
+            *connection = Some(self.run.stop.or_done(self.open_source()).await?);
         }
         let Some(connection) = connection else { return Ok(None) };
         self.run.stop.or_done(connection.nth_row(&self.config.sql_table, range, described, rows)).await
@@ -245,7 +245,7 @@ impl TableJob {
         // A read uses its connection up.
         let connection = match step.connection.take() {
             Some(connection) => connection,
-            None => self.run.stop.or_done(self.describe_source()).await?.0,
+            None => self.run.stop.or_done(self.open_source()).await?,
         };
         let mut selection = selection(&self.config, &course.plan);
         selection.window = Some(Window::Range(step.range.clone()));
