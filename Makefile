@@ -23,7 +23,7 @@ test: ## the whole suite, with its servers
 
 chaos: ## kills runs at every step, SEEDS=20 times each
 	scripts/setup postgres
-	CHAOS_SEEDS=$(or $(SEEDS),20) cargo test --test suite chaos::
+	CHAOS_SEEDS=$(or $(SEEDS),20) cargo test --test suite -- chaos:: incremental::kills::
 
 test-cargo-lambda: ## every file of events/ through cargo-lambda's emulator (a part of `test`)
 	scripts/setup postgres python cargo-lambda

@@ -99,6 +99,6 @@ async fn kill(ledger: &mut Ledger, death: Death, committed: bool) {
     }
 }
 
-fn seeds() -> u64 {
+pub(crate) fn seeds() -> u64 {
     std::env::var("CHAOS_SEEDS").map_or(1, |seeds| seeds.parse().expect("CHAOS_SEEDS is a number"))
 }

@@ -1,17 +1,23 @@
 //! Runs that are killed between and within steps: the next one ends with the same rows, and the watermark is never ahead of them.
 
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{DAY, NOON, SECOND, event};
+use crate::chaos::seeds;
 use crate::support::site::Site;
 use crate::support::source::{Planted, Value};
 
 /// Rows of a step: a hundred batches of one row.
 const STEP: i64 = 100;
+/// How many rows have one moment.
+const GROUPS: [i64; 6] = [1, 2, STEP - 1, STEP, STEP + 1, 3 * STEP];
+/// Cells that are run side by side.
+const AT_ONCE: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_of_one_moment_are_copied_whole_by_runs_that_die_at_every_step() {
-    for group in [1, 2, STEP - 1, STEP, STEP + 1, 3 * STEP] {
+    for group in GROUPS {
         let mut site = ties(group).await;
         site.set("FAILPOINTS", "step_committed=return");
         let mut deaths = 0;
@@ -39,10 +45,14 @@ async fn a_kill_at_any_point_leaves_a_watermark_that_is_not_ahead_of_the_rows() 
         "success_recorded",
         "committed",
     ];
-    for (at, point) in points.into_iter().enumerate() {
-        let hit = if matches!(point, "batch_sent" | "copy_done" | "step_recorded") { 2 + at % 2 } else { 1 };
-        killed_then_whole(ties(STEP / 2).await, point, hit).await;
-    }
+    let cells = cells(points.len()).map(|(seed, point)| async move {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let group = if seed == 0 { STEP / 2 } else { *rng.choice(&GROUPS).unwrap() };
+        // Once in each step, and there are three of them at least.
+        let hit = if matches!(points[point], "batch_sent" | "copy_done" | "step_recorded") { rng.usize(1..=3) } else { 1 };
+        killed_then_whole(ties(group).await, points[point], hit).await;
+    });
+    stream::iter(cells).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,15 +68,20 @@ async fn a_kill_at_any_point_of_a_merge_leaves_it_undone() {
         "success_recorded",
         "committed",
     ];
-    for point in points {
+    let cells = cells(points.len()).map(|(seed, point)| async move {
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut site = ties(STEP / 2).await;
         site.config["tables"]["events"]["sync"]["deletes"] = json!("keys");
         check_rows(&site).await;
         site.source.clock().set(DAY, NOON + 700 * SECOND);
-        site.source.table("Events").insert(event(20_000, NOON + 650 * SECOND, "new")).unwrap();
+        for new in 0..rng.i64(1..=3 * STEP / 2) {
+            let moment = NOON + rng.u64(601..700) * SECOND;
+            site.source.table("Events").insert(event(20_000 + new, moment, "new")).unwrap();
+        }
         site.source.table("Events").delete(|row| matches!(row[0], Value::Int(7_919))).unwrap();
-        killed_then_whole(site, point, 1).await;
-    }
+        killed_then_whole(site, points[point], 1).await;
+    });
+    stream::iter(cells).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +98,11 @@ async fn what_was_committed_late_while_a_first_run_was_broken_off_is_not_missed(
     late.commit().unwrap();
     site.source.clock().set(DAY, NOON + 7_200 * SECOND);
     check_rows(&site).await;
+}
+
+/// Every point, as often as there are seeds (`make chaos`).
+fn cells(points: usize) -> impl Iterator<Item = (u64, usize)> {
+    (0..seeds()).flat_map(move |seed| (0..points).map(move |point| (seed, point)))
 }
 
 /// Groups whose rows have one moment each; keys do not ascend with the moments.
