@@ -9,8 +9,8 @@ use crate::engine::reading::{Reading, read_options, selection};
 use crate::error::Result;
 use crate::report::{ForeseenRows, IncrementalReport};
 use crate::sources::Connection;
-use crate::table::{Edge, Incremental, SyncRange, Window};
-use crate::target::{Foreseen, Session};
+use crate::table::{Edge, Incremental, OnConflict, SyncRange, Watermark, Window};
+use crate::target::{Foreseen, Load, Session};
 
 impl TableJob {
     /// Says what a run would do.
@@ -33,49 +33,67 @@ impl TableJob {
         let course = Course { sync, plan, described, column, key, place, empty };
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
         let from = course.place.begins_at().map(|reached| reached.watermark.to_string());
-        let (window, to) = self.window_ahead(&course, newest)?;
+        let (ahead, to) = self.rows_ahead(&course, newest)?;
         so_far.refresh_reason = Some(super::reason(&course));
-        let foreseen = match window {
-            None => ForeseenRows::default(),
-            Some(window) => self.foresee_window(&mut session, so_far, &course, (connection, window)).await?,
-        };
+        let foreseen = self.foresee_rows(&mut session, so_far, &course, (connection, ahead)).await?;
         so_far.incremental = Some(IncrementalReport { from, to: Some(to.to_string()), foreseen: Some(foreseen) });
         Ok(())
     }
 
-    async fn foresee_window(
+    async fn foresee_rows(
         &self,
         session: &mut Session,
         so_far: &SoFar,
         course: &Course<'_>,
-        (mut connection, window): (Connection, Window),
+        (mut connection, ahead): (Connection, Ahead),
     ) -> Result<ForeseenRows> {
         let table = &self.config.sql_table;
-        if let (true, Window::Range(range)) = (course.empty, &window) {
-            let in_window = self.run.stop.or_done(connection.count_range(table, range, &course.described)).await?;
-            return Ok(ForeseenRows { in_window, would_insert: in_window, would_update: 0 });
-        }
         let mut selection = selection(&self.config, &course.plan);
-        selection.window = Some(window);
+        let on_conflict = match ahead {
+            Ahead::Nothing => return Ok(ForeseenRows::default()),
+            Ahead::All if course.empty => {
+                let rows = self.run.stop.or_done(connection.count(table)).await?;
+                return Ok(ForeseenRows { in_window: rows, would_insert: rows, would_update: 0 });
+            }
+            Ahead::Within(Window::Range(range)) if course.empty => {
+                let in_window = self.run.stop.or_done(connection.count_range(table, &range, &course.described)).await?;
+                return Ok(ForeseenRows { in_window, would_insert: in_window, would_update: 0 });
+            }
+            Ahead::All => OnConflict::Update,
+            Ahead::Within(window) => {
+                selection.window = Some(window);
+                course.sync.on_conflict
+            }
+        };
         let options = read_options(&self.config, so_far.text_as_bytes);
         let read = Reading { connection, described: course.described.clone(), selection, options };
-        let load = async |load: crate::target::Load<'_>| self.pump(load, read).await;
-        let foreseeing = session.foresee_new(&course.plan.publication, course.sync.on_conflict, load);
+        let load = async |load: Load<'_>| self.pump(load, read).await;
+        let foreseeing = session.foresee_new(&course.plan.publication, on_conflict, load);
         let ((summary, _), Foreseen { inserted, updated }) = self.run.stop.or_done(foreseeing).await?;
         Ok(ForeseenRows { in_window: summary.rows, would_insert: inserted, would_update: updated })
     }
 
-    /// All that is ahead, as one window; none where nothing is.
-    fn window_ahead(&self, course: &Course<'_>, newest: crate::table::Watermark) -> Result<(Option<Window>, crate::table::Watermark)> {
-        use crate::table::Watermark;
-        if let (Watermark::Change(_), Some(reached)) = (newest, course.place.begins_at()) {
-            let Watermark::Change(since) = reached.watermark else { return Ok((None, newest)) };
-            return Ok((Some(Window::Changed { since, key: course.key.clone() }), newest));
+    /// What the run would read, and how far the table would then be.
+    fn rows_ahead(&self, course: &Course<'_>, newest: Watermark) -> Result<(Ahead, Watermark)> {
+        if matches!(newest, Watermark::Change(_)) {
+            let ahead = match course.place.begins_at().map(|reached| reached.watermark) {
+                Some(Watermark::Change(since)) => Ahead::Within(Window::Changed { since, key: course.key.clone() }),
+                Some(_) | None => Ahead::All,
+            };
+            return Ok((ahead, newest));
         }
-        let stretches = if matches!(newest, Watermark::Change(_)) { Vec::new() } else { self.stretches(course, newest)? };
-        let Some(Stretch { from, .. }) = stretches.first() else { return Ok((None, newest)) };
+        let stretches = self.stretches(course, newest)?;
+        let Some(Stretch { from, .. }) = stretches.first() else { return Ok((Ahead::Nothing, newest)) };
         let to = stretches.last().map_or(newest, |stretch| stretch.to);
         let range = SyncRange { column: course.column.clone(), key: course.key.clone(), from: from.clone(), to: Edge::After(to) };
-        Ok((Some(Window::Range(range)), to))
+        Ok((Ahead::Within(Window::Range(range)), to))
     }
+}
+
+/// Which rows a run would read.
+enum Ahead {
+    Nothing,
+    /// A first run by Change Tracking is a full refresh.
+    All,
+    Within(Window),
 }
