@@ -281,6 +281,9 @@ async fn keys_of_other_types_are_found_and_ordered_as_the_server_does() {
     let (_server, mut client) = serve(table.key(&["g"])).await;
     // The last six bytes weigh most.
     assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids ORDER BY g", &[]).await, ["150/2", "550/2", "950/2"]);
+    let second = "SELECT m FROM dbo.Guids ORDER BY g OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY";
+    assert_eq!(column(&mut client, second, &[]).await, ["550/2"]);
+    assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids ORDER BY g OFFSET 1 ROWS", &[]).await, ["550/2", "950/2"]);
     let five = tiberius::Uuid::from_u128(5 << 120 | 5);
     assert_eq!(column(&mut client, "SELECT m FROM dbo.Guids WHERE g > @P1", &[&five]).await, ["950/2"]);
     let moment = tiberius::time::DateTime2::new(tiberius::time::Date::new(730_119), tiberius::time::Time::new(50_000, 7));

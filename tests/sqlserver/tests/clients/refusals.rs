@@ -19,7 +19,10 @@ async fn what_is_not_done_is_never_ignored() {
     let server = planted::server(TlsMode::Off).await;
     let mut client = connect(&server, EncryptionLevel::NotSupported, 4096).await.unwrap();
     for (number, sql) in [
-        (102, "SELECT CD FROM dbo.Customer ORDER BY CD OFFSET 5 ROWS FETCH NEXT 5 ROWS ONLY"),
+        (102, "SELECT CD FROM dbo.Customer OFFSET 5 ROWS"),
+        (10741, "SELECT TOP 5 CD FROM dbo.Customer ORDER BY CD OFFSET 5 ROWS"),
+        (10742, "SELECT CD FROM dbo.Customer ORDER BY CD OFFSET -1 ROWS"),
+        (10744, "SELECT CD FROM dbo.Customer ORDER BY CD OFFSET 5 ROWS FETCH NEXT 0 ROWS ONLY"),
         (102, "SELECT TOP 10 PERCENT CD FROM dbo.Customer"),
         (102, "SELECT TOP 10 WITH TIES CD FROM dbo.Customer ORDER BY CD"),
         (102, "SELECT Name, COUNT(*) FROM dbo.Customer GROUP BY Name HAVING COUNT(*) > 1"),
