@@ -45,6 +45,14 @@ fn mismatched() -> SyncError {
     SyncError::new(ErrorKind::Internal, "a table was asked for at another kind of server than it was described at")
 }
 
+/// A row's place, from its texts: the sync column's, then the key's.
+pub(in crate::sources) fn position(table: &SourceTable, range: &SyncRange, text: impl Fn(usize) -> Result<String>) -> Result<Position> {
+    let watermark = Watermark::parse(range.column.kind, &text(0)?)
+        .map_err(|sentence| SyncError::new(ErrorKind::SourceRead, format!("column {} of {table}: {sentence}", range.column.name)))?;
+    let key = (1..=range.key.len()).map(text).collect::<Result<_>>()?;
+    Ok(Position { watermark, key })
+}
+
 /// What only SQL Server has.
 fn only_sql_server(table: &SourceTable, what: &str) -> SyncError {
     SyncError::new(ErrorKind::SourceSchema, format!("{table} is at PostgreSQL, which has no {what}"))

@@ -5,8 +5,8 @@ use tokio_postgres::types::Type;
 use super::client::Connection;
 use super::window;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::sources::progress::Clock;
-use crate::table::{Moment, Position, SourceDescription, SourceTable, SyncRange, Watermark};
+use crate::sources::progress::{Clock, position};
+use crate::table::{Moment, Position, SourceDescription, SourceTable, SyncRange};
 
 /// When the transaction began: whatever had been committed by then is seen by it.
 const CLOCK: &str = "SELECT (now() AT TIME ZONE 'UTC')::text, now()::timestamp::text";
@@ -39,10 +39,7 @@ impl Connection {
         let Some(row) = found.first() else { return Ok(None) };
         let null = || SyncError::new(ErrorKind::SourceRead, format!("a key of {table} is NULL"));
         let text = |index: usize| row.get::<_, Option<String>>(index).ok_or_else(null);
-        let watermark = Watermark::parse(range.column.kind, &text(0)?)
-            .map_err(|sentence| SyncError::new(ErrorKind::SourceRead, format!("column {} of {table}: {sentence}", range.column.name)))?;
-        let key = (1..=range.key.len()).map(text).collect::<Result<_>>()?;
-        Ok(Some(Position { watermark, key }))
+        position(table, range, text).map(Some)
     }
 
     pub(in crate::sources) async fn count_range(

@@ -5,8 +5,8 @@ use super::client::Connection;
 use super::types::SqlServerTable;
 use super::window;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::sources::progress::Clock;
-use crate::table::{Moment, Position, SourceTable, SyncRange, Watermark};
+use crate::sources::progress::{Clock, position};
+use crate::table::{Moment, Position, SourceTable, SyncRange};
 
 /// In UTC, and where the server is.
 const CLOCK: &str = "SELECT CONVERT(nvarchar(60), SYSUTCDATETIME(), 121), CONVERT(nvarchar(60), SYSDATETIME(), 121)";
@@ -86,10 +86,7 @@ impl Connection {
         let found = self.rows(&sql, &[], &format!("find where {rows} rows of {table} end")).await?;
         let Some(row) = found.first() else { return Ok(None) };
         let text = |index| get::<&str>(row, index)?.map(str::to_owned).ok_or_else(|| unexpected("a key is NULL"));
-        let watermark = Watermark::parse(range.column.kind, &text(0)?)
-            .map_err(|sentence| SyncError::new(ErrorKind::SourceRead, format!("column {} of {table}: {sentence}", range.column.name)))?;
-        let key = (1..=range.key.len()).map(text).collect::<Result<_>>()?;
-        Ok(Some(Position { watermark, key }))
+        position(table, range, text).map(Some)
     }
 
     /// Counts the rows of a range.
