@@ -105,9 +105,8 @@ impl TableJob {
         let patience = session.patience();
         let looking = async {
             let meta = session.sync_meta().await?;
-            let target = &self.config.pg_table;
-            let full = format!("{}.{}", target.schema, target.table);
-            let names = [self.config.name.as_str(), self.config.pg_table_text.as_str(), full.as_str()];
+            let names = self.config.names_of_progress();
+            let names = names.each_ref().map(String::as_str);
             let known = match self.begins_anew() {
                 // Whatever it says, it is not gone by; what cannot be understood is written over.
                 true => session.reached(&meta, &names, sync.kind).await.unwrap_or_default(),
