@@ -21,6 +21,8 @@ use crate::target::{Advance, NewRows, Published, Reached, RunRow, Session, Withi
 
 /// A step has so many times the rows between two progress reports.
 const STEP_BATCHES: u64 = 100;
+/// The most that both servers can count.
+const ROWS_MAX: u64 = i64::MAX.cast_unsigned();
 
 /// One stretch of a run's way.
 pub(super) struct Leg<'a> {
@@ -58,7 +60,7 @@ impl TableJob {
         leg: Leg<'_>,
     ) -> Result<Published> {
         let Leg { connection, stretch, last, keys_due } = leg;
-        let rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
+        let rows = self.config.batch_size.saturating_mul(STEP_BATCHES).min(ROWS_MAX);
         let mut range =
             SyncRange { column: course.column.clone(), key: course.key.clone(), from: stretch.from.clone(), to: Edge::After(stretch.to) };
         let mut straight = stretch.into_empty;

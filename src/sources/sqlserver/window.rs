@@ -14,13 +14,18 @@ pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
     let mut conditions = Vec::new();
     match &range.from {
         None => {}
+        // Before the first moment that the type has there is nothing to leave out.
+        Some(Edge::After(low)) if precedes_type(low, range, described) => {}
         Some(Edge::After(low)) => conditions.push(format!("{sync} > {}", constant(low))),
         Some(Edge::Behind(position)) => {
             conditions.push(format!("{sync} >= {}", constant(&position.watermark)));
             conditions.push(beyond(position, range, described, '>'));
         }
     }
-    conditions.push(format!("{sync} <= {}", constant(&range.to.watermark())));
+    conditions.push(match precedes_type(&range.to.watermark(), range, described) {
+        true => "1 = 0".to_owned(),
+        false => format!("{sync} <= {}", constant(&range.to.watermark())),
+    });
     if let Edge::Behind(position) = &range.to {
         conditions.push(beyond(position, range, described, '<'));
     }
@@ -57,6 +62,17 @@ fn watermark_constant(watermark: &Watermark, range: &SyncRange, described: &SqlS
         Watermark::Rowversion(version) => format!("CAST(0x{version:016X} AS binary(8))"),
         Watermark::Change(version) => version.to_string(),
     }
+}
+
+/// Whether no value of the sync column's type can be at or before a moment: <https://learn.microsoft.com/sql/t-sql/data-types/date-and-time-types>.
+fn precedes_type(watermark: &Watermark, range: &SyncRange, described: &SqlServerTable) -> bool {
+    let Watermark::Timestamp(moment) = watermark else { return false };
+    let first_year = match described.column(&range.column.name) {
+        Some((_, "datetime")) => 1753,
+        Some((_, "smalldatetime")) => 1900,
+        Some(_) | None => 1,
+    };
+    moment.civil().year() < first_year
 }
 
 /// A key's value from its text, in the column's own type.
