@@ -30,7 +30,7 @@ impl TableJob {
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         check_key_digits(&self.config, described.description(), &key)?;
         let empty = standing.as_ref().is_none_or(|standing| standing.empty);
-        let course = Course { sync, plan, described, column, key, place, empty };
+        let course = Course { sync, plan, described, column, key, place, empty, is_sought: true };
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
         let from = course.place.begins_at().map(|reached| reached.watermark.to_string());
         let (ahead, to) = self.rows_ahead(&course, newest)?;
@@ -69,7 +69,7 @@ impl TableJob {
         let read = Reading { connection, described: course.described.clone(), selection, options };
         let load = async |load: Load<'_>| self.pump(load, read).await;
         let foreseeing = session.foresee_new(&course.plan.publication, on_conflict, load);
-        let ((summary, _), Foreseen { inserted, updated }) = self.run.stop.or_done(foreseeing).await?;
+        let (((summary, _), _), Foreseen { inserted, updated }) = self.run.stop.or_done(foreseeing).await?;
         Ok(ForeseenRows { in_window: summary.rows, would_insert: inserted, would_update: updated })
     }
 
