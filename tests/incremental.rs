@@ -6,6 +6,7 @@ mod kinds;
 mod model;
 mod postgres;
 mod seeking;
+mod seldom;
 
 use std::time::Duration;
 

@@ -162,9 +162,10 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
-        if self.by_dsn {
-            return self.dsn_target();
-        }
+        if self.by_dsn { self.dsn_target() } else { self.pg_target() }
+    }
+
+    fn pg_target(&self) -> Result<TargetSettings> {
         let named = ["PG_HOST", TARGET_SECRET].iter().any(|variable| self.env.get(variable).is_some());
         if !named && self.env.get(TARGET_DSN).is_some() {
             return target::read_dsn(&self.env);
@@ -172,12 +173,15 @@ impl Settings {
         target::read(&self.env, self.secrets.get(TARGET_SECRET))
     }
 
-    /// The target of `TARGET_DSN`, and where it is not set, that of [`Settings::target`].
+    /// The target of `TARGET_DSN`, and where it is not set, that of `PG_*`.
     ///
     /// # Errors
     /// As [`Settings::target`].
     pub fn dsn_target(&self) -> Result<TargetSettings> {
-        if self.env.get(TARGET_DSN).is_some() { target::read_dsn(&self.env) } else { self.target() }
+        if self.env.get(TARGET_DSN).is_some() {
+            return target::read_dsn(&self.env);
+        }
+        self.pg_target().map_err(|error| error.with_remedy("TARGET_DSN may name the target in place of PG_*, and is not set"))
     }
 
     /// The source of `SOURCE_DSN`; none where it is not set.
@@ -252,6 +256,22 @@ mod tests {
             let error = ConfigPlace::find(&Env::default(), Some(Path::new(wrong))).unwrap_err();
             assert!(error.kind() == ErrorKind::Config && !error.to_string().contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn tables_of_the_list_go_to_the_target_of_pg_variables_where_no_dsn_names_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let list = directory.path().join("config.json");
+        std::fs::write(&list, r#"[{"name": "a", "key_columns": ["id"]}]"#).unwrap();
+        let target = |pairs: &[(&str, &str)]| {
+            let env = pairs.iter().copied().chain([("CONFIG_PATH", list.to_str().unwrap())]);
+            Settings::load_list(&Env::from_iter(env)).unwrap().unwrap().target()
+        };
+        assert_eq!(target(&[("PG_HOST", "h"), ("PG_DB", "d"), ("PG_USER", "u")]).unwrap().server.host, "h");
+        let both = [("PG_HOST", "h"), ("PG_DB", "d"), ("PG_USER", "u"), ("TARGET_DSN", "postgres://u@dsn/d")];
+        assert_eq!(target(&both).unwrap().server.host, "dsn");
+        let error = target(&[]).unwrap_err().to_string();
+        assert!(error.contains("PG_HOST") && error.contains("TARGET_DSN"), "{error}");
     }
 
     #[test]
