@@ -13,8 +13,12 @@ use crate::error::{ErrorKind, Result, SyncError};
 const PORT: u16 = 5432;
 /// The DSN of the tables that `CONFIG_PATH` names.
 pub(super) const SOURCE_DSN: &str = "SOURCE_DSN";
+/// The secret with what it leaves out.
+pub(super) const SOURCE_SECRET: &str = "SOURCE_SECRET_ID";
 /// The target's DSN.
 pub(super) const TARGET_DSN: &str = "TARGET_DSN";
+/// The secret with what that leaves out.
+pub(super) const TARGET_SECRET: &str = "TARGET_SECRET_ID";
 
 /// Where a PostgreSQL is, and how to log in.
 #[derive(Debug, Clone)]

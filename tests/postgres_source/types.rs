@@ -180,3 +180,23 @@ async fn assert_same_bytes(site: &PgSite, table: &str) {
     assert!(from.len() > 50, "rows are read");
     assert!(from == to, "{table}: {} and {} bytes", from.len(), to.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_becomes_a_number_where_the_target_has_one() {
+    let site = PgSite::new("CREATE TABLE prices (id integer PRIMARY KEY, price money, net money)", &["prices"]).await;
+    site.from.execute("INSERT INTO prices VALUES (1, '-92233720368547758.08', '0.01'), (2, NULL, '1234.50')").await;
+    site.to
+        .execute("CREATE TABLE prices (id integer PRIMARY KEY, price numeric, net numeric(10,2)); ALTER TABLE prices OWNER TO sync")
+        .await;
+    let body = site.sync().await;
+    assert!(body["warnings"][0].as_str().unwrap().contains("column net (money) is wider than the target's net (numeric(10,2))"), "{body}");
+    let rows = "SELECT string_agg(concat_ws(' ', id, price, net), ', ' ORDER BY id) FROM prices";
+    assert_eq!(site.to.value(rows).await, "1 -92233720368547758.08 0.01, 2 1234.50");
+    let verified = site.json(&["verify"]).await;
+    assert_eq!((verified.code, verified.table("prices")["compared_rows"].as_u64()), (Some(0), Some(2)), "{verified}");
+    site.to.execute("ALTER TABLE prices ALTER price TYPE text, ALTER net TYPE text; TRUNCATE prices").await;
+    site.from.execute("ALTER TABLE prices ALTER price TYPE text").await;
+    site.to.execute("ALTER TABLE prices ALTER price TYPE money USING NULL").await;
+    let refused = site.json(&["multi_sync", "--accept-drift"]).await;
+    assert!(refused.error_of("prices").contains("price (text) does not fit the target's price (money)"), "{refused}");
+}
