@@ -85,11 +85,27 @@ impl NamedBy {
         }
     }
 
+    /// The variable that has the password.
+    pub fn password(&self) -> &str {
+        match self {
+            Self::PgVariables => "PG_PASSWORD",
+            Self::Dsn(variable) => variable,
+        }
+    }
+
     /// The variable that names the database.
     pub fn database(&self) -> &str {
         match self {
             Self::PgVariables => "PG_DB",
             Self::Dsn(variable) => variable,
+        }
+    }
+
+    /// The variable that names a secret with what the others leave out.
+    pub fn secret(&self) -> String {
+        match self {
+            Self::PgVariables => "PG_SECRET_ID".to_owned(),
+            Self::Dsn(variable) => format!("{}SECRET_ID", variable.trim_end_matches("DSN")),
         }
     }
 
@@ -200,6 +216,7 @@ mod tests {
         }
         let plain = of("postgres://u:p@h").unwrap();
         assert_eq!((plain.port, plain.database.as_str(), plain.server().as_str()), (5432, "u", "h:5432"));
+        assert_eq!(plain.named_by.secret(), "SOURCE_SCOUT_SECRET_ID");
     }
 
     #[test]

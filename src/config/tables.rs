@@ -92,9 +92,10 @@ pub struct TableConfig {
 
 impl TableConfig {
     /// Under which names `sync_meta` may know the table, the one that a run writes first: another service may have called it by its table.
-    pub fn names_of_progress(&self) -> [String; 3] {
-        let full = format!("{}.{}", self.pg_table.schema, self.pg_table.table);
-        [self.name.clone(), self.pg_table_text.clone(), full]
+    pub fn names_of_progress(&self) -> Vec<String> {
+        let TargetTable { schema, table } = &self.pg_table;
+        let bare = (schema == "public").then(|| table.clone());
+        [self.name.clone(), self.pg_table_text.clone(), format!("{schema}.{table}")].into_iter().chain(bare).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::postgres::{FINDINGS, Pair};
 use crate::support::body::Body;
 use crate::support::lambda::Function;
+use crate::support::postgres::PASSWORD;
 
 /// Five rows at the source, none in the target.
 async fn five() -> Pair {
@@ -78,6 +79,32 @@ async fn info_tells_how_far_each_table_is_copied_since_when_and_by_which_run() {
     let info = well(&pair, &["info"]).await;
     let watermark = &info["table_details"][1]["watermark"];
     assert_eq!((&watermark["watermark"], &watermark["at"]), (&json!("2026-01-01T00:00:00.000000Z"), &Json::Null), "{info}");
+    // Nor need it have written the schema.
+    pair.to.execute("UPDATE sync_meta SET name = 'findings'").await;
+    let info = well(&pair, &["info"]).await;
+    assert_eq!(info["table_details"][0]["watermark"]["kind"], "timestamp", "{info}");
+    assert_eq!(
+        well(&pair, &["incremental_sync", "--table=public.findings"]).await.table("public.findings")["from"],
+        "2026-01-01T00:00:00Z"
+    );
+    assert_eq!(pair.to.value("SELECT string_agg(table_name, ',') FROM sync_meta").await, "public.findings");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dsn_without_a_password_is_told_where_one_belongs() {
+    let mut pair = five().await;
+    for name in ["SOURCE_DSN", "TARGET_DSN"] {
+        let good = pair.env.clone();
+        let dsn = pair.env.iter().find(|(other, _)| other == name).unwrap().1.replace(&format!(":{PASSWORD}@"), "@");
+        pair.set(name, &dsn);
+        let tested = pair.asked(&["multi_test"]).await;
+        let expected = format!(
+            "asks for a password, and none is set. Set it in {name}, or name a secret that has it with {}",
+            name.replace("DSN", "SECRET_ID")
+        );
+        assert!(tested.code == Some(1) && tested["error"].as_str().unwrap().contains(&expected), "{tested}");
+        pair.env = good;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,7 +115,7 @@ impl TableJob {
         let looking = async {
             let meta = session.sync_meta().await?;
             let names = self.config.names_of_progress();
-            let names = names.each_ref().map(String::as_str);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let known = match self.begins_anew() {
                 // Whatever it says, it is not gone by; what cannot be understood is written over.
                 true => session.reached(&meta, &names, sync.kind).await.unwrap_or_default(),
