@@ -7,6 +7,7 @@ mod listed;
 mod model;
 pub(crate) mod postgres;
 mod seeking;
+mod seldom;
 
 use std::time::Duration;
 

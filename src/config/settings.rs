@@ -235,7 +235,12 @@ impl Settings {
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
         let secret = self.secrets.get(self.target_secret_variable());
-        if self.target_is_dsn() { target::read_dsn(&self.env, secret) } else { target::read(&self.env, secret) }
+        if self.target_is_dsn() {
+            return target::read_dsn(&self.env, secret);
+        }
+        let read = target::read(&self.env, secret);
+        let or_dsn = |error: SyncError| error.with_remedy("TARGET_DSN may name the target in place of PG_*, and is not set");
+        if self.by_dsn { read.map_err(or_dsn) } else { read }
     }
 
     /// The section of the source that `db_type` names; all tables of the list have that of `SOURCE_DSN`.
@@ -330,6 +335,20 @@ mod tests {
         let tables = r#"{"tables": {"a": {"db_type": "x", "sql_table": "a", "pg_table": "a"}}}"#;
         let others = Settings::parse_any(Env::from_iter(both), PathBuf::from("t.json"), tables).unwrap();
         assert_eq!(others.target_secret().unwrap().variable, "PG_SECRET_ID");
+    }
+
+    #[test]
+    fn tables_of_the_list_go_to_the_target_of_pg_variables_where_no_dsn_names_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let list = directory.path().join("config.json");
+        std::fs::write(&list, r#"[{"name": "a", "key_columns": ["id"]}]"#).unwrap();
+        let target =
+            |pairs: &[(&str, &str)]| Settings::load_list(Env::from_iter(pairs.iter().copied()), list.clone()).unwrap().unwrap().target();
+        assert_eq!(target(&[("PG_HOST", "h"), ("PG_DB", "d"), ("PG_USER", "u")]).unwrap().server.host, "h");
+        let both = [("PG_HOST", "h"), ("PG_DB", "d"), ("PG_USER", "u"), ("TARGET_DSN", "postgres://u@dsn/d")];
+        assert_eq!(target(&both).unwrap().server.host, "dsn");
+        let error = target(&[]).unwrap_err().to_string();
+        assert!(error.contains("PG_HOST") && error.contains("TARGET_DSN"), "{error}");
     }
 
     #[test]

@@ -38,12 +38,22 @@ impl Pair {
         self
     }
 
+    /// Has the incremental tables of a configuration run in place of a list: one, `all`, with these fields.
+    pub(super) fn configure(&mut self, fields: Json) {
+        let dsn = self.env.iter().find(|(name, _)| name == "SOURCE_DSN").unwrap().1.clone();
+        self.set("SOURCE_SCOUT_DSN", &dsn).set("CONFIG_PATH", "nowhere.json");
+        let sync = json!({"mode": "incremental", "column": "created_at"});
+        let mut table = json!({"db_type": "scout", "sql_table": "findings", "pg_table": "findings", "sync": sync});
+        table.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        std::fs::write(self.dir.path().join("table_configs.json"), json!({"tables": {"all": table}}).to_string()).unwrap();
+    }
+
     pub(crate) async fn run(&self, args: &[&str]) -> Finished {
         std::fs::write(self.dir.path().join("config.json"), self.config.to_string()).unwrap();
         Running::start(TABLESYNC, args, &self.env, self.dir.path()).finish().await
     }
 
-    async fn json(&self, more: &[&str]) -> Body {
+    pub(super) async fn json(&self, more: &[&str]) -> Body {
         self.asked(&[&["incremental_sync"], more].concat()).await
     }
 
@@ -58,7 +68,7 @@ impl Pair {
         body
     }
 
-    async fn assert_same(&self) {
+    pub(super) async fn assert_same(&self) {
         let sql = "SELECT t::text FROM findings AS t ORDER BY id";
         let (from, to) = (self.from.rows(sql).await, self.to.rows(sql).await);
         assert!(from == to, "{} rows at the source, {} in the target", from.len(), to.len());
@@ -189,6 +199,11 @@ async fn what_is_wrong_is_said_before_a_row_moves() {
     pair.from.execute("ALTER TABLE findings ADD COLUMN owner text").await;
     let refused = pair.json(&[]).await;
     assert!(refused.error_of("findings").contains("the target table has no column owner"), "{refused}");
+    let env = pair.env.clone();
+    pair.env.retain(|(name, _)| name != "TARGET_DSN");
+    let refused = pair.json(&[]).await;
+    assert!(refused.code == Some(2) && refused["error"].as_str().unwrap().contains("TARGET_DSN"), "{refused}");
+    pair.env = env;
     pair.env.retain(|(name, _)| name != "SOURCE_DSN");
     let refused = pair.json(&[]).await;
     assert!(refused.code == Some(2) && refused["error"].as_str().unwrap().contains("SOURCE_DSN"), "{refused}");
@@ -197,11 +212,7 @@ async fn what_is_wrong_is_said_before_a_row_moves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_the_incremental_tables_of_the_configuration_are_run() {
     let mut pair = Pair::new(FINDINGS).await;
-    let dsn = pair.env[0].1.clone();
-    pair.set("SOURCE_SCOUT_DSN", &dsn).set("CONFIG_PATH", "nowhere.json");
-    let sync = json!({"mode": "incremental", "column": "created_at"});
-    let table = json!({"db_type": "scout", "sql_table": "findings", "pg_table": "findings", "sync": sync});
-    std::fs::write(pair.dir.path().join("table_configs.json"), json!({"tables": {"all": table}}).to_string()).unwrap();
+    pair.configure(json!({}));
     pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, now() FROM generate_series(1, 5) n").await;
     assert_eq!(pair.sync().await.counts("all"), [5, 5, 0, 0, 0]);
     pair.assert_same().await;

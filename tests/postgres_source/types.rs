@@ -162,12 +162,13 @@ async fn a_value_that_the_target_would_round_or_refuse_fails_its_table_by_column
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_not_what_the_target_takes_fails_and_is_not_shown() {
-    let sql = "CREATE TABLE texts (id integer PRIMARY KEY, u text); INSERT INTO texts VALUES (1, 'canary-value')";
+    let sql = "CREATE TABLE texts (id integer PRIMARY KEY, other text, u text); INSERT INTO texts SELECT n, '{}', gen_random_uuid() FROM generate_series(1, 5000) n; \
+        UPDATE texts SET u = 'canary-value' WHERE id = 4321";
     let site = PgSite::new(sql, &["texts"]).await;
-    site.to.execute("SET ROLE sync; CREATE TABLE texts (id integer PRIMARY KEY, u uuid)").await;
+    site.to.execute("SET ROLE sync; CREATE TABLE texts (id integer PRIMARY KEY, other jsonb, u uuid)").await;
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("texts");
-    assert!(error.contains("a value cannot be cast (22P02)"), "{error}");
+    assert!(error.contains("column u, row id=4321") && error.contains("a value cannot be cast (22P02)"), "{error}");
     assert!(!body.to_string().contains("canary-value") && !body.stderr.contains("canary-value"), "{body}");
     assert_eq!(site.to.value("SELECT count(*) FROM texts").await, "0");
 }

@@ -182,6 +182,15 @@ impl Session {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    /// Whether there is such a table.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn has_table(&self, table: &TargetTable) -> Result<bool> {
+        let found = self.query_opt(RELATION, &[&table.schema, &table.table]).await;
+        found.map(|row| row.is_some()).map_err(|error| target_error(&format!("look for {table}"), error))
+    }
+
     /// Counts the rows of `table`; none when there is no such table.
     ///
     /// # Errors
