@@ -143,6 +143,8 @@ pub struct SourceDescription {
     pub primary_key: Vec<String>,
     /// The catalogue's row count, an estimate.
     pub rows_estimate: Option<u64>,
+    /// Columns that the source computes from others, by name, where it says so.
+    pub computed: Vec<String>,
     /// Columns whose values the login sees masked, by name.
     pub masked: Vec<String>,
     /// What a target that is to be made takes over; read only when one is.

@@ -37,7 +37,10 @@ impl Connection {
         let found =
             self.rows(&window::nth_row(table, range, described, rows), &[], &format!("find where {rows} rows of {table} end")).await?;
         let Some(row) = found.first() else { return Ok(None) };
-        let null = || SyncError::new(ErrorKind::SourceRead, format!("a key of {table} is NULL"));
+        let null = || {
+            SyncError::new(ErrorKind::SourceRead, format!("{table} has rows without a key ({})", range.key.join(", ")))
+                .with_remedy("Correct the rows, or choose another key")
+        };
         let text = |index: usize| row.get::<_, Option<String>>(index).ok_or_else(null);
         position(table, range, text).map(Some)
     }
