@@ -3,8 +3,9 @@
 mod checks;
 mod kills;
 mod kinds;
+mod listed;
 mod model;
-mod postgres;
+pub(crate) mod postgres;
 mod seeking;
 mod seldom;
 

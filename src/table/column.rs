@@ -145,6 +145,8 @@ pub struct SourceDescription {
     pub rows_estimate: Option<u64>,
     /// Columns that the source computes from others, by name, where it says so.
     pub computed: Vec<String>,
+    /// How many decimal digits the source's `money` has, where a column of it is there.
+    pub money_digits: Option<i32>,
     /// Columns whose values the login sees masked, by name.
     pub masked: Vec<String>,
     /// What a target that is to be made takes over; read only when one is.

@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::error::target_error;
+use super::history::timestamp;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::postgres::code_of;
@@ -209,10 +210,10 @@ impl Session {
             Shape::Missing => return Ok(Vec::new()),
             Shape::Ours => format!(
                 "SELECT table_name, watermark, watermark_kind, key IS NOT NULL AS broken_off, \
-                 extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
+                 extract(epoch FROM updated_at)::float8 AS at, extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
             ),
             Shape::Others { name, moment } => format!(
-                "SELECT {}::text AS table_name, {moment} AS watermark, '{}' AS watermark_kind, false AS broken_off, NULL::float8 AS lag \
+                "SELECT {}::text AS table_name, {moment} AS watermark, '{}' AS watermark_kind, false AS broken_off, NULL::float8 AS at, NULL::float8 AS lag \
                  FROM {table} WHERE {moment} IS NOT NULL",
                 PgIdent(name),
                 WatermarkKind::Timestamp.name()
@@ -223,6 +224,7 @@ impl Session {
             watermark: row.get("watermark"),
             kind: row.get::<_, Option<String>>("watermark_kind").unwrap_or_default(),
             broken_off: row.get("broken_off"),
+            at: row.get::<_, Option<f64>>("at").and_then(timestamp),
             lag: row.get::<_, Option<f64>>("lag").and_then(|lag| Duration::try_from_secs_f64(lag).ok()),
         };
         Ok(rows.iter().map(|row| (row.get("table_name"), reached(row))).collect())

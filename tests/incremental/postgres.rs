@@ -9,20 +9,20 @@ use crate::support::process::{Finished, Running};
 use crate::support::site::TABLESYNC;
 
 /// The tables of both sides.
-pub(super) const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity text, detail jsonb, created_at timestamptz NOT NULL DEFAULT now()); \
+pub(crate) const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity text, detail jsonb, created_at timestamptz NOT NULL DEFAULT now()); \
     CREATE INDEX ON findings (created_at, id); ALTER TABLE findings OWNER TO sync";
 
 /// An installation.
-pub(super) struct Pair {
-    pub(super) from: Database,
-    pub(super) to: Database,
-    pub(super) config: Json,
-    env: Vec<(String, String)>,
-    dir: TempDir,
+pub(crate) struct Pair {
+    pub(crate) from: Database,
+    pub(crate) to: Database,
+    pub(crate) config: Json,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) dir: TempDir,
 }
 
 impl Pair {
-    pub(super) async fn new(sql: &str) -> Self {
+    pub(crate) async fn new(sql: &str) -> Self {
         let (from, to) = (Database::create().await, Database::create().await);
         from.execute(sql).await;
         to.execute(sql).await;
@@ -32,7 +32,7 @@ impl Pair {
         Self { from, to, config, env, dir: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.env.retain(|(other, _)| other != name);
         self.env.push((name.to_owned(), value.to_owned()));
         self
@@ -48,16 +48,21 @@ impl Pair {
         std::fs::write(self.dir.path().join("table_configs.json"), json!({"tables": {"all": table}}).to_string()).unwrap();
     }
 
-    pub(super) async fn run(&self, args: &[&str]) -> Finished {
+    pub(crate) async fn run(&self, args: &[&str]) -> Finished {
         std::fs::write(self.dir.path().join("config.json"), self.config.to_string()).unwrap();
         Running::start(TABLESYNC, args, &self.env, self.dir.path()).finish().await
     }
 
     pub(super) async fn json(&self, more: &[&str]) -> Body {
-        Body::of(self.run(&[&["incremental_sync", "--json"], more].concat()).await)
+        self.asked(&[&["incremental_sync"], more].concat()).await
     }
 
-    pub(super) async fn sync(&self) -> Body {
+    /// The answer to any command.
+    pub(crate) async fn asked(&self, command: &[&str]) -> Body {
+        Body::of(self.run(&[command, &["--json"]].concat()).await)
+    }
+
+    pub(crate) async fn sync(&self) -> Body {
         let body = self.json(&[]).await;
         assert_eq!((body.code, body["success"].as_bool()), (Some(0), Some(true)), "{body}");
         body

@@ -73,7 +73,8 @@ async fn a_target_that_is_gone_gets_all_rows_once_more_and_one_that_was_emptied_
     let body = pair.sync().await;
     assert_eq!((body.counts("all"), &body.table("all")["from"]), ([20, 20, 0, 0, 0], &Json::Null), "{body}");
     assert!(body["warnings"].to_string().contains("is not there any more"), "{body}");
-    assert_eq!(pair.sync().await["warnings"], json!([]));
+    let body = pair.sync().await;
+    assert!(!body["warnings"].to_string().contains("findings"), "once is enough: {body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

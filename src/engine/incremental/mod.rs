@@ -116,15 +116,14 @@ impl TableJob {
         let patience = session.patience();
         let looking = async {
             let meta = session.sync_meta().await?;
-            let target = &self.config.pg_table;
-            let full = format!("{}.{}", target.schema, target.table);
-            let names = [self.config.name.as_str(), self.config.pg_table_text.as_str(), full.as_str()];
+            let names = self.config.names_of_progress();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let known = match self.begins_anew() {
                 // Whatever it says, it is not gone by; what cannot be understood is written over.
                 true => session.reached(&meta, &names, sync.kind).await.unwrap_or_default(),
                 false => session.reached(&meta, &names, sync.kind).await?,
             };
-            let outlived = known.is_some() && self.config.options.create_tables && !session.has_table(target).await?;
+            let outlived = known.is_some() && self.config.options.create_tables && !session.has_table(&self.config.pg_table).await?;
             Ok((meta, known, outlived))
         };
         let (meta, known, outlived) = self.run.stop.or_done(patience.wait(looking)).await?;

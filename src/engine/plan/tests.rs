@@ -49,6 +49,7 @@ fn source() -> SourceDescription {
         computed: Vec::new(),
         masked: Vec::new(),
         rows_estimate: Some(3),
+        money_digits: None,
         definition: SourceDefinition::default(),
     }
 }
@@ -245,6 +246,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
         computed: Vec::new(),
         masked: Vec::new(),
         rows_estimate: None,
+        money_digits: None,
         definition: SourceDefinition::default(),
     };
     let planned = plan(&config, &source, None, false).unwrap();
@@ -273,6 +275,7 @@ fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_sri
         computed: Vec::new(),
         masked: Vec::new(),
         rows_estimate: None,
+        money_digits: None,
         definition: SourceDefinition::default(),
     };
     let mut target = target();

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use self::foresee::{Asked, foresee};
 use self::relations::foresee_foreign_keys;
 use super::Stop;
+use super::money::check_money;
 use super::planning::{Known, find_drift, plan_through};
 use super::retry::explained;
 use super::sources::{Sources, again};
@@ -85,6 +86,7 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
         // What does not fit may well be what has changed.
         Err(error) => return Err(refused.unwrap_or(error)),
     };
+    let refused = refused.or(check_money(session, described.description(), &plan.columns).await.err());
     let dependents = patience.wait(session.dependents(&config.pg_table)).await?;
     let last = patience.wait(session.last_success(&config.name)).await?;
     let asked = Asked { config, source: described.description(), target: standing.as_ref(), dependents: &dependents, drift: &drift, last };

@@ -14,6 +14,7 @@ use super::foreign_key::{MARK, StandingForeignKey};
 use super::sequence::ColumnSequence;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::postgres::MONEY_DIGITS;
 use crate::table::{PgType, TargetColumn, TargetTable};
 
 /// Relation kind and the role's privileges.
@@ -152,6 +153,15 @@ impl Session {
             swap: Swappable::default(),
             told_of_rows: Vec::new(),
         }))
+    }
+
+    /// How many decimal digits `money` has.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn money_digits(&self) -> Result<i32> {
+        let row = self.query_one(MONEY_DIGITS, &[]).await.map_err(|error| target_error("ask for the digits of money", error))?;
+        Ok(row.get(0))
     }
 
     /// The columns of a table of ours, each with its type without modifiers; none where there is no such table.

@@ -52,6 +52,7 @@ fn source(definition: SourceDefinition) -> SourceDescription {
         computed: Vec::new(),
         masked: Vec::new(),
         rows_estimate: None,
+        money_digits: None,
         definition,
     }
 }
