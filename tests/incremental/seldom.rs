@@ -182,3 +182,25 @@ async fn a_place_that_was_left_in_another_order_is_not_gone_on_from() {
     assert_eq!(pair.sync().await.counts("findings")[0], 150);
     pair.assert_same_by("a").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_is_asked_how_far_it_is_and_not_what_its_clock_shows() {
+    let pair = Pair::new(FINDINGS).await;
+    // A standby's answers, for a role that looks here first; that of shared storage has no such function.
+    let name = &pair.from.name;
+    let standby = "CREATE SCHEMA standby; GRANT USAGE ON SCHEMA standby TO PUBLIC; \
+        CREATE FUNCTION standby.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT true'; \
+        CREATE FUNCTION standby.pg_last_xact_replay_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT now() - interval '1 hour'$$";
+    pair.from.execute(&format!("{standby}; ALTER DATABASE {name} SET search_path = standby, pg_catalog, public; INSERT INTO findings VALUES (1, 'high', NULL, now() - interval '2 hours')")).await;
+    let behind = "SELECT watermark::timestamptz BETWEEN now() - interval '61 min' AND now() - interval '60 min' FROM sync_meta";
+    pair.sync().await;
+    assert_eq!(pair.to.value(behind).await, "t");
+    // What the standby learns of later was written before.
+    pair.from.execute("INSERT INTO findings VALUES (2, 'late', NULL, now() - interval '50 minutes')").await;
+    let without = "CREATE OR REPLACE FUNCTION standby.pg_last_xact_replay_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS \
+        $$BEGIN RAISE EXCEPTION 'not supported here' USING ERRCODE = '0A000'; END$$";
+    pair.from.execute(without).await;
+    assert_eq!(pair.sync().await.counts("findings")[1], 1);
+    assert_eq!(pair.to.value(behind).await, "f");
+    pair.assert_same().await;
+}

@@ -73,8 +73,10 @@ impl Connection {
         let found = self.rows(RELATION, &parameters, &format!("read the catalogue for {table}")).await?;
         let refused = |sentence: String| SyncError::new(ErrorKind::SourceSchema, sentence);
         let Some(row) = found.first() else {
-            return Err(refused(format!("there is no table or view {table} at PostgreSQL {}", self.server))
-                .with_remedy("Check sql_table: schema.table, case as written, schema public where none is named"));
+            let database = self.rows("SELECT current_database()::text", &[], "ask for the database").await?;
+            let database = database.first().map(|row| row.get::<_, String>(0)).unwrap_or_default();
+            return Err(refused(format!("there is no table or view {table} in database {database} at PostgreSQL {}", self.server))
+                .with_remedy("Check its name: schema.table, case as written, schema public where none is named; and the DSN's database"));
         };
         if !row.get::<_, bool>("may_select") {
             return Err(refused(format!("the role lacks SELECT on {table} at PostgreSQL {}", self.server))
