@@ -69,8 +69,12 @@ impl Pair {
     }
 
     pub(super) async fn assert_same(&self) {
-        let sql = "SELECT t::text FROM findings AS t ORDER BY id";
-        let (from, to) = (self.from.rows(sql).await, self.to.rows(sql).await);
+        self.assert_same_by("id").await;
+    }
+
+    pub(super) async fn assert_same_by(&self, key: &str) {
+        let sql = format!("SELECT t::text FROM findings AS t ORDER BY {key}");
+        let (from, to) = (self.from.rows(&sql).await, self.to.rows(&sql).await);
         assert!(from == to, "{} rows at the source, {} in the target", from.len(), to.len());
     }
 }

@@ -153,7 +153,7 @@ impl TableJob {
         };
         match self.run.stop.or_done(naming).await {
             Ok(staging) => {
-                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first).await) };
+                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first, false).await) };
                 self.run.stop.or_done(named).await.unwrap_or_else(|stopped| stopped)
             }
             Err(named) if named.kind() == ErrorKind::Refused => named,

@@ -1,7 +1,7 @@
 //! A dry run: what is new, and what would become of it. Nothing is written.
 
 use super::Course;
-use super::checks::{check_key, check_key_digits, sync_column};
+use super::checks::{check_key, check_key_digits, check_place, sync_column};
 use super::stretch::Stretch;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
@@ -29,8 +29,9 @@ impl TableJob {
         so_far.warnings.extend(plan.warnings.iter().cloned());
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         check_key_digits(&self.config, described.description(), &key)?;
+        check_place(&self.config, &place, &column, &key)?;
         let empty = standing.as_ref().is_none_or(|standing| standing.empty);
-        let course = Course { sync, plan, described, column, key, place, empty, is_sought: true };
+        let course = Course { sync, plan, described, column, key, place, empty, enforced: true, is_sought: true };
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
         let from = course.place.begins_at().map(|reached| reached.watermark.to_string());
         let (ahead, to) = self.rows_ahead(&course, newest)?;
