@@ -55,6 +55,7 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
             ("rows_in_window", "Of an incremental table's dry run: rows that would be read"),
             ("would_insert", "Of an incremental table's dry run: rows that would be inserted"),
             ("would_update", "Of an incremental table's dry run: rows that would be updated"),
+            ("would_delete", "Of an incremental table's dry run: rows that would be deleted; 0 where this run would not look for them"),
             ("validation_passed", "Whether read, staged and published rows agreed; null where it did not come to that"),
             ("source_rows", "Of a dry run and of `verify`: rows at the source"),
             ("target_rows", "Of a dry run and of `verify`: rows in the target; null where the table is missing"),

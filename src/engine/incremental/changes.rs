@@ -44,7 +44,7 @@ impl TableJob {
     }
 
     /// The changes since the last run must all be known still.
-    async fn check_tracked(
+    pub(super) async fn check_tracked(
         &self,
         connection: &mut Connection,
         described: &DescribedTable,

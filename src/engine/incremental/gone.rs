@@ -11,7 +11,7 @@ use crate::table::{Deletes, TargetTable, Window};
 use crate::target::{Gone, Publication, Session};
 
 /// What a run that compares keys is called in the history.
-const WITH_KEYS: &str = "incremental_keys";
+pub(super) const WITH_KEYS: &str = "incremental_keys";
 
 impl TableJob {
     /// Whether this run compares keys.

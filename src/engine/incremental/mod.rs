@@ -181,7 +181,8 @@ impl TableJob {
         mut course: Course<'_>,
     ) -> Result<Published> {
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
-        let ahead = self.stretches(&course, newest)?;
+        let keys_due = self.keys_are_due(session, &course).await?;
+        let ahead = self.stretches(&course, newest, keys_due)?;
         let begins = course.place.begins_at().map(|reached| reached.watermark.to_string());
         let to = ahead.last().map_or(newest, |stretch| stretch.to);
         so_far.incremental = Some(IncrementalReport { from: begins, to: Some(to.to_string()), foreseen: None });
@@ -191,7 +192,6 @@ impl TableJob {
             let stands = course.place.stands.clone().unwrap_or_else(|| Reached::up_to(newest));
             return self.publish_nothing(session, so_far, &mut course, stands).await;
         }
-        let keys_due = self.keys_are_due(session, &course).await?;
         let (count, mut published) = (ahead.len(), Published::default());
         let mut connection = Some(connection);
         for (index, stretch) in ahead.into_iter().enumerate() {
@@ -214,14 +214,19 @@ impl TableJob {
         Ok(newest.watermark)
     }
 
-    fn stretches(&self, course: &Course<'_>, newest: Watermark) -> Result<Vec<Stretch>> {
-        stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
+    fn stretches(&self, course: &Course<'_>, newest: Watermark, keys_due: bool) -> Result<Vec<Stretch>> {
+        let mut ahead = stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
             let sentence = format!("{} is copied up to {stands}, and the source of it is only at {newest}", self.config.name);
             SyncError::new(ErrorKind::SourceRead, sentence).with_remedy(format!(
                 "Was the source restored, or its clock put back? Rows may differ that no watermark tells of: begin anew with --reset {}",
                 self.config.name
             ))
-        })
+        })?;
+        if ahead.is_empty() && keys_due {
+            // No row is new, but some may be gone.
+            ahead.push(Stretch { from: Some(Edge::After(newest)), to: newest, into_empty: false });
+        }
+        Ok(ahead)
     }
 }
 
