@@ -5,6 +5,7 @@ mod foreseen;
 mod kills;
 mod kinds;
 mod model;
+mod planned;
 mod postgres;
 mod seeking;
 

@@ -11,7 +11,9 @@ pub mod telemetry;
 mod verify;
 
 pub use body::{Answer, Asked};
-pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
+pub use plan::{
+    Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenIncremental, ForeseenLock, LastSuccess, PlanReport, TablePlan,
+};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{
     ForeseenRows, IncrementalReport, InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory,

@@ -1,7 +1,7 @@
 //! A dry run: what is new, and what would become of it. Nothing is written.
 
 use super::checks::{check_key, check_key_digits, check_tracked_key, sync_column};
-use super::gone::{WITH_KEYS, keys_of};
+use super::gone::{INCREMENTAL, WITH_KEYS, keys_of};
 use super::stretch::Stretch;
 use super::{Course, reason};
 use crate::engine::full_refresh::TableJob;
@@ -15,10 +15,11 @@ use crate::table::{Edge, Incremental, SyncRange, Watermark, WatermarkKind, Windo
 use crate::target::{Foreseen, Foresight, Gone, Session, TargetDescription};
 
 /// What both sides' catalogues say, and what follows from it.
-pub(super) struct Known {
-    pub(super) described: DescribedTable,
-    pub(super) standing: Option<TargetDescription>,
-    pub(super) plan: SyncPlan,
+pub(in crate::engine) struct Known {
+    pub(in crate::engine) described: DescribedTable,
+    /// The target; none where the table does not exist.
+    pub(in crate::engine) standing: Option<TargetDescription>,
+    pub(in crate::engine) plan: SyncPlan,
 }
 
 /// What is ahead of a table.
@@ -27,6 +28,8 @@ pub(super) struct Outlook<'a> {
     pub(super) ahead: Ahead,
     /// How far the table would be copied.
     pub(super) to: Watermark,
+    /// Whether the first rows would go straight into a target that is empty.
+    pub(super) into_empty: bool,
     /// Whether the run would compare keys.
     pub(super) keys_due: bool,
 }
@@ -50,7 +53,7 @@ impl TableJob {
         so_far.warnings.extend(plan.warnings.iter().cloned());
         let known = Known { described, standing, plan };
         let outlook = self.look_ahead(&session, so_far, &mut connection, (sync, known)).await?;
-        so_far.refresh = Some(if outlook.keys_due { WITH_KEYS } else { "incremental" });
+        so_far.refresh = Some(if outlook.keys_due { WITH_KEYS } else { INCREMENTAL });
         so_far.refresh_reason = Some(reason(&outlook.course));
         let from = outlook.course.place.begins_at().map(|reached| reached.watermark.to_string());
         let foreseen = self.foresee_rows(&mut session, so_far, &outlook, connection).await?;
@@ -84,12 +87,12 @@ impl TableJob {
         so_far.warnings.extend(self.look_at_column(connection, &course.described, &course.column).await?);
         let keys_due = self.keys_are_due(session, &course).await?;
         let stretches = self.stretches(&course, newest, keys_due)?;
-        let Some(Stretch { from, .. }) = stretches.first() else {
-            return Ok(Outlook { course, ahead: Ahead::Nothing, to: newest, keys_due });
+        let Some(Stretch { from, into_empty, .. }) = stretches.first() else {
+            return Ok(Outlook { course, ahead: Ahead::Nothing, to: newest, into_empty: false, keys_due });
         };
         let to = stretches.last().map_or(newest, |stretch| stretch.to);
         let range = SyncRange { column: course.column.clone(), key: course.key.clone(), from: from.clone(), to: Edge::After(to) };
-        Ok(Outlook { course, ahead: Ahead::Within(Window::Range(range)), to, keys_due })
+        Ok(Outlook { course, ahead: Ahead::Within(Window::Range(range)), to, into_empty: *into_empty, keys_due })
     }
 
     /// What Change Tracking would tell.
@@ -102,7 +105,7 @@ impl TableJob {
             }
             Some(_) | None => Ahead::All,
         };
-        Ok(Outlook { course, ahead, to: newest, keys_due: false })
+        Ok(Outlook { course, ahead, to: newest, into_empty: false, keys_due: false })
     }
 
     async fn foresee_rows(

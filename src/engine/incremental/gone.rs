@@ -10,8 +10,10 @@ use crate::sources::{Connection, DescribedTable, Selection};
 use crate::table::{Deletes, TargetTable, Window};
 use crate::target::{Gone, Publication, Session};
 
-/// What a run that compares keys is called in the history.
-pub(super) const WITH_KEYS: &str = "incremental_keys";
+/// What a run is called in the history.
+pub(in crate::engine) const INCREMENTAL: &str = "incremental";
+/// What one that compares keys is called there.
+pub(in crate::engine) const WITH_KEYS: &str = "incremental_keys";
 
 impl TableJob {
     /// Whether this run compares keys.

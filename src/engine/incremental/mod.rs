@@ -10,10 +10,14 @@ mod changes;
 mod checks;
 mod foresee;
 mod gone;
+mod outline;
 mod steps;
 mod stretch;
 
 use self::checks::{check_key, check_key_digits, sync_column};
+pub(super) use self::foresee::Known;
+pub(super) use self::gone::{INCREMENTAL, WITH_KEYS};
+pub(super) use self::outline::{Coming, Outline};
 use self::steps::Leg;
 use self::stretch::{Stretch, stretches};
 use super::full_refresh::TableJob;
@@ -139,7 +143,7 @@ impl TableJob {
         let standing = standing
             .ok_or_else(|| SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", self.config.pg_table)))?;
         check_key(&self.config, &plan, &standing)?;
-        so_far.refresh = Some("incremental");
+        so_far.refresh = Some(INCREMENTAL);
         so_far.warnings.append(&mut plan.warnings);
         so_far.warnings.extend(self.look_at_column(&mut connection, &described, &column).await?);
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();

@@ -20,7 +20,7 @@ use crate::table::{Edge, SyncRange, Window};
 use crate::target::{Advance, NewRows, Published, Reached, RunRow, Session, Within, breaks_constraint, breaks_key};
 
 /// A step has so many times the rows between two progress reports.
-const STEP_BATCHES: u64 = 100;
+pub(super) const STEP_BATCHES: u64 = 100;
 
 /// One stretch of a run's way.
 pub(super) struct Leg<'a> {
