@@ -21,8 +21,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads to the end.
-    pub(super) async fn run(self, sink: BatchSink) -> Result<ReadSummary> {
+    /// Reads to the end, and gives the connection back.
+    pub(super) async fn run(self, sink: BatchSink) -> Result<(ReadSummary, Connection)> {
         self.connection.read(&self.selection, &self.described, &self.options, sink).await
     }
 }

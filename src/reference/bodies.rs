@@ -109,10 +109,7 @@ const FIELDS: &[(&str, &[(&str, &str)])] = &[
             ("last_success", "The last successful run: `at`, `rows`, `bytes`, `seconds`"),
             ("dependents", "What depends on the target or acts on it"),
             ("drift", "What has changed at the source since the last successful run"),
-            (
-                "way",
-                "Of an incremental table: how its rows would come into the target: `straight`, `merge`, `refresh` (as in a full one), `nothing`",
-            ),
+            ("way", "Of an incremental table: how its rows would come into the target: `straight`, `merge`, `nothing`"),
             ("compares_keys", "Of an incremental table: whether this run would compare keys to find rows that are gone"),
             ("source", "Of a column: its name at the source"),
             ("source_type", "Of a column: its type there"),

@@ -65,7 +65,7 @@ pub struct ForeseenIncremental {
     pub to: String,
     /// Rows between; none where they were not counted.
     pub rows: Option<u64>,
-    /// How they would come into the target: `straight`, `merge`, `refresh` (as in a full one) or `nothing`.
+    /// How they would come into the target: `straight`, `merge` or `nothing`.
     pub way: &'static str,
     /// Whether keys would be compared this time.
     pub compares_keys: bool,

@@ -141,7 +141,8 @@ impl Connection {
         }
     }
 
-    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection: after an error it is out of step.
+    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Gives the connection back, for whatever is asked next; after an error it is
+    /// out of step, and gone.
     ///
     /// # Errors
     /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error,
@@ -154,10 +155,16 @@ impl Connection {
         described: &DescribedTable,
         options: &ReadOptions,
         sink: BatchSink,
-    ) -> Result<ReadSummary> {
+    ) -> Result<(ReadSummary, Self)> {
         match (self, described) {
-            (Self::SqlServer(connection), DescribedTable::SqlServer(table)) => connection.read(selection, table, options, sink).await,
-            (Self::Postgres(connection), DescribedTable::Postgres(table)) => connection.read(selection, table, options, sink).await,
+            (Self::SqlServer(connection), DescribedTable::SqlServer(table)) => {
+                let (summary, connection) = connection.read(selection, table, options, sink).await?;
+                Ok((summary, Self::SqlServer(Box::new(connection))))
+            }
+            (Self::Postgres(connection), DescribedTable::Postgres(table)) => {
+                let (summary, connection) = connection.read(selection, table, options, sink).await?;
+                Ok((summary, Self::Postgres(Box::new(connection))))
+            }
             (Self::SqlServer(_), DescribedTable::Postgres(_)) | (Self::Postgres(_), DescribedTable::SqlServer(_)) => {
                 Err(SyncError::new(ErrorKind::Internal, format!("{} was described by another source", selection.table)))
             }

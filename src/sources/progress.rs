@@ -45,11 +45,16 @@ fn mismatched() -> SyncError {
     SyncError::new(ErrorKind::Internal, "a table was asked for at another kind of server than it was described at")
 }
 
-/// A row's place, from its texts: the sync column's, then the key's.
+/// A row's place, from its texts: the sync column's, where there is one, then the key's.
 pub(in crate::sources) fn position(table: &SourceTable, range: &SyncRange, text: impl Fn(usize) -> Result<String>) -> Result<Position> {
-    let watermark = Watermark::parse(range.column.kind, &text(0)?)
-        .map_err(|sentence| SyncError::new(ErrorKind::SourceRead, format!("column {} of {table}: {sentence}", range.column.name)))?;
-    let key = (1..=range.key.len()).map(text).collect::<Result<_>>()?;
+    let watermark = match range.sync_column() {
+        // Whichever row it is, it is one of the copy up to that version.
+        None => range.to.watermark(),
+        Some(name) => Watermark::parse(range.column.kind, &text(0)?)
+            .map_err(|sentence| SyncError::new(ErrorKind::SourceRead, format!("column {name} of {table}: {sentence}")))?,
+    };
+    let first = usize::from(range.sync_column().is_some());
+    let key = (first..first + range.key.len()).map(text).collect::<Result<_>>()?;
     Ok(Position { watermark, key })
 }
 
@@ -160,6 +165,17 @@ impl Connection {
             (Self::SqlServer(connection), DescribedTable::SqlServer(described)) => connection.nth_row(table, range, described, rows).await,
             (Self::Postgres(connection), DescribedTable::Postgres(described)) => connection.nth_row(table, range, described, rows).await,
             (Self::SqlServer(_), DescribedTable::Postgres(_)) | (Self::Postgres(_), DescribedTable::SqlServer(_)) => Err(mismatched()),
+        }
+    }
+
+    /// Ends the transaction in which it was asked, if one stands: its snapshot would keep a server from cleaning up.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn let_go(&mut self) -> Result<()> {
+        match self {
+            Self::SqlServer(_) => Ok(()),
+            Self::Postgres(connection) => connection.let_go().await,
         }
     }
 

@@ -51,6 +51,18 @@ pub struct SyncRange {
     pub to: Edge,
 }
 
+impl SyncRange {
+    /// The columns by whose values rows have their order: the sync column, where there is one, and the key.
+    pub fn order(&self) -> impl Iterator<Item = &String> {
+        self.sync_column().into_iter().chain(&self.key)
+    }
+
+    /// The sync column; Change Tracking has none, and rows have the order of their key.
+    pub fn sync_column(&self) -> Option<&String> {
+        Some(&self.column.name).filter(|_| self.column.kind != WatermarkKind::ChangeTracking)
+    }
+}
+
 /// Which rows are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Window {

@@ -70,7 +70,7 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
     ];
     let table = |(at, (sql_type, value)): (usize, (&'static str, ValueOf))| {
         let rows = (0..210).map(|n| vec![value(n), Value::DateTime2(DAY, NOON)]).collect();
-        Planted::new(&format!("Keyed{at}"), &[("Id", sql_type), ("Changed", "datetime2(7)")], 1).rows(rows)
+        Planted::new(&format!("Keyed{at}"), &[("Id", sql_type), ("Changed", "datetime2(7)")], 1).rows(rows).indexed("Changed")
     };
     let tables = kinds.into_iter().enumerate().map(table).collect();
     let site = Site::planted(tables, json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}})).await;

@@ -89,7 +89,7 @@ async fn a_transaction_that_is_open_during_a_run_is_caught_by_the_next_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_run_that_dies_at_every_step_goes_on_behind_the_last_one() {
-    let sql = "CREATE TABLE findings (tenant text, \"Id\" bigint, note text, created_at timestamp(3) NOT NULL, PRIMARY KEY (\"Id\", tenant)); ALTER TABLE findings OWNER TO sync";
+    let sql = "CREATE TABLE findings (tenant text, \"Id\" bigint, note text, created_at timestamp(3) NOT NULL, PRIMARY KEY (\"Id\", tenant)); CREATE INDEX ON findings (created_at); ALTER TABLE findings OWNER TO sync";
     let mut pair = Pair::new(sql).await;
     pair.config = json!({"tables": [{"name": "public.findings", "key_columns": ["tenant", "Id"]}]});
     // A tie of three steps between others, keys with what has to be quoted.

@@ -71,7 +71,7 @@ async fn what_sql_server_is_asked_for_is_one_range_of_the_sync_column() {
     let table = Planted::new("Events", &[("Id", "int"), ("Changed", "datetime2(7)"), ("Note", "nvarchar(50)")], 1);
     let rows = |ids: std::ops::Range<i64>, from: u64| ids.map(move |id| event(id, from + u64::try_from(id / 7).unwrap(), "new"));
     let options = json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}});
-    let site = Site::planted(vec![table.rows(rows(1..250, NOON).collect())], options).await;
+    let site = Site::planted(vec![table.rows(rows(1..250, NOON).collect()).indexed("Changed")], options).await;
     for hour in 1..=2 {
         site.source.clock().set(DAY, NOON + (3_600 * hour + 60) * SECOND);
         incremental(&site, &[]).await;

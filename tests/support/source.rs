@@ -34,13 +34,14 @@ pub(crate) struct Planted {
     columns: Vec<(&'static str, &'static str)>,
     keys: usize,
     collation: Option<&'static str>,
+    indexed: Option<&'static str>,
     rows: Vec<Vec<Value>>,
 }
 
 impl Planted {
     /// A table with columns by their T-SQL types, the first `keys` of which are its primary key.
     pub(crate) fn new(name: &str, columns: &[(&'static str, &'static str)], keys: usize) -> Self {
-        Self { name: name.to_owned(), columns: columns.to_vec(), keys, collation: None, rows: Vec::new() }
+        Self { name: name.to_owned(), columns: columns.to_vec(), keys, collation: None, indexed: None, rows: Vec::new() }
     }
 
     /// With these rows.
@@ -52,6 +53,12 @@ impl Planted {
     /// With its text in this collation.
     pub(crate) fn collated(mut self, collation: &'static str) -> Self {
         self.collation = Some(collation);
+        self
+    }
+
+    /// With an index on this column.
+    pub(crate) fn indexed(mut self, column: &'static str) -> Self {
+        self.indexed = Some(column);
         self
     }
 
@@ -72,6 +79,9 @@ impl Planted {
         if self.keys > 0 {
             let names: Vec<_> = self.columns[..self.keys].iter().map(|(name, _)| *name).collect();
             table = table.key(&names);
+        }
+        if let Some(column) = self.indexed {
+            table = table.index(IndexDef::new(&format!("IX_{}_{column}", self.name), &[column]));
         }
         self.rows.into_iter().fold(table, TableDef::row)
     }

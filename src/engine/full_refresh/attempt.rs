@@ -86,12 +86,17 @@ impl TableJob {
         Ok(plan)
     }
 
-    /// Describes the source again once its rows have been read: what changed meanwhile must not be published.
-    pub(in crate::engine) async fn check_unchanged(&self, so_far: &mut SoFar) -> Result<()> {
-        let Some(before) = &so_far.seen else { return Ok(()) };
-        let (_, after) = self.run.stop.or_done(self.describe_source()).await?;
-        so_far.warnings.extend(unchanged_by(&self.config, before, after.description())?);
-        Ok(())
+    /// Copies what `read` delivers, and describes the source again: what changed meanwhile must not be published. Gives the connection back.
+    pub(in crate::engine) async fn copy(&self, load: Load<'_>, read: Reading, so_far: &mut SoFar) -> Result<Connection> {
+        let ((summary, mut connection), loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
+        failpoint::reached("copy_done");
+        so_far.note(&self.config, loaded, summary);
+        if let Some(before) = &so_far.seen {
+            let after = self.run.stop.or_done(connection.describe(&self.config.sql_table)).await?;
+            so_far.warnings.extend(unchanged_by(&self.config, before, after.description())?);
+        }
+        failpoint::reached("source_unchanged");
+        Ok(connection)
     }
 
     /// Reads what a table that is to be made takes over from the source.
@@ -117,11 +122,7 @@ impl TableJob {
         let patience = session.patience();
         let straight = self.run.stop.or_done(patience.wait(session.begin_straight(&plan.publication))).await?;
         failpoint::reached("straight_begun");
-        let (summary, loaded) = self.run.stop.or_done(self.pump(straight.load(), read)).await?;
-        failpoint::reached("copy_done");
-        so_far.note(&self.config, loaded, summary);
-        self.check_unchanged(so_far).await?;
-        failpoint::reached("source_unchanged");
+        self.copy(straight.load(), read, so_far).await?;
         self.reached(Phase::Publishing, None);
         so_far.publishing = true;
         patience.wait(straight.publish(&self.ended("succeeded", so_far, None))).await
@@ -155,12 +156,7 @@ impl TableJob {
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(&plan.publication))).await?;
         so_far.staging = Some(staging.clone());
         failpoint::reached("staging_made");
-        let load = session.load_staging(&staging, &plan.publication);
-        let (summary, loaded) = self.run.stop.or_done(self.pump(load, read)).await?;
-        failpoint::reached("copy_done");
-        so_far.note(&self.config, loaded, summary);
-        self.check_unchanged(so_far).await?;
-        failpoint::reached("source_unchanged");
+        self.copy(session.load_staging(&staging, &plan.publication), read, so_far).await?;
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(session.check_staged(&plan.publication, &staging))).await?;
         failpoint::reached("staged_checked");
@@ -190,7 +186,7 @@ impl TableJob {
         }
     }
 
-    pub(in crate::engine) async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<(ReadSummary, Loaded)> {
+    pub(in crate::engine) async fn pump(&self, mut load: Load<'_>, read: Reading) -> Result<((ReadSummary, Connection), Loaded)> {
         let progress =
             RowProgress { progress: Arc::clone(&self.run.progress), table: self.config.name.clone(), batch_size: self.config.batch_size };
         pump(&mut load, move |sink| read.run(sink), &progress).await

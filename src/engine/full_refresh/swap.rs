@@ -22,11 +22,7 @@ impl TableJob {
         let patience = session.patience();
         let mut swap = self.run.stop.or_done(patience.wait(session.begin_swap(&plan.publication))).await?;
         failpoint::reached("swap_begun");
-        let (summary, loaded) = self.run.stop.or_done(self.pump(swap.load(), read)).await?;
-        failpoint::reached("copy_done");
-        so_far.note(&self.config, loaded, summary);
-        self.check_unchanged(so_far).await?;
-        failpoint::reached("source_unchanged");
+        self.copy(swap.load(), read, so_far).await?;
         self.reached(Phase::Comparing, None);
         self.run.stop.or_done(patience.wait(swap.build(&self.ended("succeeded", so_far, None)))).await?;
         failpoint::reached("swap_built");

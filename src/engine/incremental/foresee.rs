@@ -10,7 +10,7 @@ use crate::engine::plan::SyncPlan;
 use crate::engine::reading::{Reading, read_options, selection};
 use crate::error::Result;
 use crate::report::{ForeseenRows, IncrementalReport};
-use crate::sources::{Connection, DescribedTable};
+use crate::sources::{Connection, DescribedTable, Selection};
 use crate::table::{Edge, Incremental, SyncRange, Watermark, WatermarkKind, Window};
 use crate::target::{Foreseen, Foresight, Gone, Session, TargetDescription};
 
@@ -25,21 +25,26 @@ pub(in crate::engine) struct Known {
 /// What is ahead of a table.
 pub(super) struct Outlook<'a> {
     pub(super) course: Course<'a>,
-    pub(super) ahead: Ahead,
+    /// What a run would read, in order, each with whether keys are compared at its end.
+    pub(super) ahead: Vec<(Stretch, bool)>,
     /// How far the table would be copied.
     pub(super) to: Watermark,
-    /// Whether the first rows would go straight into a target that is empty.
-    pub(super) into_empty: bool,
-    /// Whether the run would compare keys.
-    pub(super) keys_due: bool,
 }
 
-/// Which rows a run would read.
-pub(super) enum Ahead {
-    Nothing,
-    /// A first run by Change Tracking is a full refresh.
-    All,
-    Within(Window),
+impl Outlook<'_> {
+    /// Whether the run would compare keys.
+    pub(super) fn keys_due(&self) -> bool {
+        self.ahead.iter().any(|(_, keys_due)| *keys_due)
+    }
+
+    /// The rows of a stretch.
+    pub(super) fn window(&self, stretch: &Stretch) -> Window {
+        let (column, key) = (self.course.column.clone(), self.course.key.clone());
+        match stretch.changes_since() {
+            Some(since) => Window::Changed { since, key },
+            None => Window::Range(SyncRange { column, key, from: stretch.from.clone(), to: Edge::After(stretch.to) }),
+        }
+    }
 }
 
 impl TableJob {
@@ -53,7 +58,7 @@ impl TableJob {
         so_far.warnings.extend(plan.warnings.iter().cloned());
         let known = Known { described, standing, plan };
         let outlook = self.look_ahead(&session, so_far, &mut connection, (sync, known)).await?;
-        so_far.refresh = Some(if outlook.keys_due { WITH_KEYS } else { INCREMENTAL });
+        so_far.refresh = Some(if outlook.keys_due() { WITH_KEYS } else { INCREMENTAL });
         so_far.refresh_reason = Some(reason(&outlook.course));
         let from = outlook.course.place.begins_at().map(|reached| reached.watermark.to_string());
         let foreseen = self.foresee_rows(&mut session, so_far, &outlook, connection).await?;
@@ -61,7 +66,7 @@ impl TableJob {
         Ok(())
     }
 
-    /// Where a table stands, how far its source is, and what a run would do between.
+    /// Where a table stands, how far its source is, and what a run would read between.
     pub(super) async fn look_ahead<'a>(
         &self,
         session: &Session,
@@ -72,40 +77,24 @@ impl TableJob {
         let Known { described, standing, plan } = known;
         let place = self.place(session, so_far, sync).await?;
         let column = sync_column(&self.config, sync, described.description())?;
+        if sync.kind == WatermarkKind::ChangeTracking {
+            self.check_tracked(connection, &described, &place).await?;
+        }
         if let Some(standing) = &standing {
             check_key(&self.config, &plan, standing)?;
         }
+        let is_sought = self.look_at_column(connection, so_far, &described, &column).await?;
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         check_key_digits(&self.config, described.description(), &key)?;
-        let empty = standing.as_ref().is_none_or(|standing| standing.empty);
-        let course = Course { sync, plan, described, column, key, place, empty };
-        let newest = self.newest(connection, &course.column, &course.described, so_far).await?;
         if sync.kind == WatermarkKind::ChangeTracking {
-            self.check_tracked(connection, &course.described, (course.place.begins_at(), newest)).await?;
-            return self.changes_ahead(course, newest);
+            check_tracked_key(&self.config, described.description(), &key)?;
         }
-        so_far.warnings.extend(self.look_at_column(connection, &course.described, &course.column).await?);
-        let keys_due = self.keys_are_due(session, &course).await?;
-        let stretches = self.stretches(&course, newest, keys_due)?;
-        let Some(Stretch { from, into_empty, .. }) = stretches.first() else {
-            return Ok(Outlook { course, ahead: Ahead::Nothing, to: newest, into_empty: false, keys_due });
-        };
-        let to = stretches.last().map_or(newest, |stretch| stretch.to);
-        let range = SyncRange { column: course.column.clone(), key: course.key.clone(), from: from.clone(), to: Edge::After(to) };
-        Ok(Outlook { course, ahead: Ahead::Within(Window::Range(range)), to, into_empty: *into_empty, keys_due })
-    }
-
-    /// What Change Tracking would tell.
-    fn changes_ahead<'a>(&self, course: Course<'a>, newest: Watermark) -> Result<Outlook<'a>> {
-        let ahead = match course.place.begins_at().map(|reached| reached.watermark) {
-            Some(stands @ Watermark::Change(since)) => {
-                check_tracked_key(&self.config, course.described.description(), &course.key)?;
-                let changed = Window::Changed { since, key: course.key.clone() };
-                if stands == newest { Ahead::Nothing } else { Ahead::Within(changed) }
-            }
-            Some(_) | None => Ahead::All,
-        };
-        Ok(Outlook { course, ahead, to: newest, into_empty: false, keys_due: false })
+        let empty = standing.as_ref().is_none_or(|standing| standing.empty);
+        let course = Course { sync, plan, described, column, key, place, empty, is_sought };
+        let newest = self.newest(connection, &course.column, &course.described, so_far).await?;
+        let ahead = self.ahead(session, &course, newest).await?;
+        let to = ahead.last().map_or(newest, |(stretch, _)| stretch.to);
+        Ok(Outlook { course, ahead, to })
     }
 
     async fn foresee_rows(
@@ -115,57 +104,53 @@ impl TableJob {
         outlook: &Outlook<'_>,
         mut connection: Connection,
     ) -> Result<ForeseenRows> {
-        let (course, table) = (&outlook.course, &self.config.sql_table);
-        let publication = &course.plan.publication;
-        let mut selection = selection(&self.config, &course.plan);
-        match &outlook.ahead {
-            Ahead::Nothing => return Ok(ForeseenRows::default()),
-            Ahead::All if course.empty => {
-                let rows = self.run.stop.or_done(connection.count(table)).await?;
-                let foreseen = Foreseen::into_empty(publication, rows);
-                so_far.warnings.extend(foreseen.warnings);
-                return Ok(ForeseenRows { in_window: rows, would_insert: rows, ..ForeseenRows::default() });
-            }
-            Ahead::Within(Window::Range(range)) if course.empty => {
-                let rows = self.run.stop.or_done(connection.count_range(table, range, &course.described)).await?;
-                return Ok(ForeseenRows { in_window: rows, would_insert: rows, ..ForeseenRows::default() });
-            }
-            Ahead::All => {}
-            Ahead::Within(window) => selection.window = Some(window.clone()),
+        let course = &outlook.course;
+        if let [(stretch, _)] = outlook.ahead.as_slice()
+            && course.empty
+            && let Window::Range(range) = outlook.window(stretch)
+        {
+            let counting = connection.count_range(&self.config.sql_table, &range, &course.described);
+            let rows = self.run.stop.or_done(counting).await?;
+            return Ok(ForeseenRows { in_window: rows, would_insert: rows, ..ForeseenRows::default() });
+        }
+        if outlook.ahead.is_empty() {
+            return Ok(ForeseenRows::default());
         }
         let patience = session.patience();
-        let foresight = self.run.stop.or_done(patience.wait(session.begin_foresight(publication))).await?;
+        let foresight = self.run.stop.or_done(patience.wait(session.begin_foresight(&course.plan.publication))).await?;
         let options = read_options(&self.config, so_far.text_as_bytes);
-        let read = Reading { connection, described: course.described.clone(), selection, options };
-        let (summary, _) = self.run.stop.or_done(self.pump(foresight.rows(), read)).await?;
-        let gone = self.foresee_gone(&foresight, so_far, outlook).await?;
-        let comparing = async {
-            match &outlook.ahead {
-                Ahead::All => foresight.foresee_all().await,
-                Ahead::Nothing | Ahead::Within(_) => foresight.foresee_new(course.sync.on_conflict, gone.as_ref()).await,
-            }
-        };
-        let foreseen = self.run.stop.or_done(patience.wait(comparing)).await?;
-        so_far.warnings.extend(foreseen.warnings);
-        let Foreseen { inserted, updated, deleted, .. } = foreseen;
-        Ok(ForeseenRows { in_window: summary.rows, would_insert: inserted, would_update: updated, would_delete: deleted })
+        let read = |connection, selection| Reading { connection, described: course.described.clone(), selection, options: options.clone() };
+        let rows = selection(&self.config, &course.plan);
+        let mut in_window = 0;
+        for (stretch, _) in &outlook.ahead {
+            let rows = Selection { window: Some(outlook.window(stretch)), ..rows.clone() };
+            let ((summary, again), _) = self.run.stop.or_done(self.pump(foresight.rows(), read(connection, rows))).await?;
+            in_window += summary.rows;
+            connection = again;
+        }
+        let mut gone = None;
+        if let Some((window, is_gone)) = outlook.gone() {
+            // As in a run, keys are read after the rows.
+            let keys = self.run.stop.or_done(foresight.keys()).await?;
+            self.run.stop.or_done(self.pump(keys, read(connection, keys_of(rows, window)))).await?;
+            gone = Some(is_gone);
+        }
+        let comparing = foresight.foresee_new(course.sync.on_conflict, gone.as_ref());
+        let Foreseen { inserted, updated, deleted, warnings } = self.run.stop.or_done(patience.wait(comparing)).await?;
+        so_far.warnings.extend(warnings);
+        Ok(ForeseenRows { in_window, would_insert: inserted, would_update: updated, would_delete: deleted })
     }
+}
 
-    /// Brings the keys by which the run would tell what is gone; as in a run, they are read after the rows.
-    async fn foresee_gone(&self, foresight: &Foresight<'_>, so_far: &SoFar, outlook: &Outlook<'_>) -> Result<Option<Gone>> {
-        let course = &outlook.course;
+impl Outlook<'_> {
+    /// Which keys tell what is gone; none where the run would not look.
+    fn gone(&self) -> Option<(Option<Window>, Gone)> {
         let keys = Foresight::table_of_keys();
-        let (window, gone) = match &outlook.ahead {
-            Ahead::Within(Window::Changed { since, key }) => (Some(Window::Gone { since: *since, key: key.clone() }), Gone::These(keys)),
-            Ahead::Within(Window::Range(_)) if outlook.keys_due => (None, Gone::AllBut(keys)),
-            Ahead::Within(_) | Ahead::All | Ahead::Nothing => return Ok(None),
-        };
-        let connection = self.run.stop.or_done(self.open_source()).await?;
-        let selection = keys_of(selection(&self.config, &course.plan), window);
-        let options = read_options(&self.config, so_far.text_as_bytes);
-        let read = Reading { connection, described: course.described.clone(), selection, options };
-        let load = self.run.stop.or_done(foresight.keys()).await?;
-        self.run.stop.or_done(self.pump(load, read)).await?;
-        Ok(Some(gone))
+        if self.keys_due() {
+            // What Change Tracking tells besides is not among them either.
+            return Some((None, Gone::AllBut(keys)));
+        }
+        let since = self.ahead.iter().find_map(|(stretch, _)| stretch.changes_since())?;
+        Some((Some(Window::Gone { since, key: self.course.key.clone() }), Gone::These(keys)))
     }
 }

@@ -1,13 +1,14 @@
 //! Rows that are gone from the source, found by comparing keys.
 
 use super::Course;
+use super::stretch::Stretch;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
 use crate::engine::reading::{Reading, read_options, selection};
 use crate::error::Result;
 use crate::failpoint;
-use crate::sources::{Connection, DescribedTable, Selection};
-use crate::table::{Deletes, TargetTable, Window};
+use crate::sources::{Connection, Selection};
+use crate::table::{Deletes, TargetTable, WatermarkKind, Window};
 use crate::target::{Gone, Publication, Session};
 
 /// What a run is called in the history.
@@ -16,9 +17,14 @@ pub(in crate::engine) const INCREMENTAL: &str = "incremental";
 pub(in crate::engine) const WITH_KEYS: &str = "incremental_keys";
 
 impl TableJob {
-    /// Whether this run compares keys.
-    pub(super) async fn keys_are_due(&self, session: &Session, course: &Course<'_>) -> Result<bool> {
+    /// Whether keys are compared at the end of a stretch.
+    pub(super) async fn keys_are_due(&self, session: &Session, course: &Course<'_>, stretch: &Stretch, last: bool) -> Result<bool> {
+        if course.sync.kind == WatermarkKind::ChangeTracking {
+            // It tells what went since the copy began, and not what had gone before.
+            return Ok(!stretch.into_empty);
+        }
         match course.sync.deletes {
+            Deletes::Ignore | Deletes::Keys if !last => Ok(false),
             Deletes::Ignore => Ok(false),
             Deletes::Keys if course.sync.deletes_every <= 1 => Ok(true),
             Deletes::Keys => {
@@ -29,29 +35,34 @@ impl TableJob {
         }
     }
 
-    /// Brings the keys of all rows that the source has now.
-    pub(super) async fn all_keys(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>) -> Result<Gone> {
-        let (connection, _) = self.run.stop.or_done(self.describe_source()).await?;
+    /// Brings the keys of all rows that the source has now. Gives the connection back.
+    pub(super) async fn all_keys(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &Course<'_>,
+        connection: Connection,
+    ) -> Result<(Gone, Connection)> {
         let selection = keys_of(selection(&self.config, &course.plan), None);
         so_far.refresh = Some(WITH_KEYS);
-        let keys = self.load_keys(session, so_far, &course.plan.publication, (connection, course.described.clone(), selection)).await?;
-        Ok(Gone::AllBut(keys))
+        let options = read_options(&self.config, so_far.text_as_bytes);
+        let read = Reading { connection, described: course.described.clone(), selection, options };
+        let (keys, connection) = self.load_keys(session, &course.plan.publication, read).await?;
+        Ok((Gone::AllBut(keys), connection))
     }
 
-    /// Brings keys into a table of their own.
+    /// Brings keys into a table of their own. Gives the connection back.
     pub(super) async fn load_keys(
         &self,
         session: &mut Session,
-        so_far: &SoFar,
         publication: &Publication,
-        (connection, described, selection): (Connection, DescribedTable, Selection),
-    ) -> Result<TargetTable> {
+        read: Reading,
+    ) -> Result<(TargetTable, Connection)> {
         let patience = session.patience();
         let keys = self.run.stop.or_done(patience.wait(session.create_keys(publication))).await?;
-        let reading = Reading { connection, described, selection, options: read_options(&self.config, so_far.text_as_bytes) };
-        self.run.stop.or_done(self.pump(session.load_keys(&keys, publication), reading)).await?;
+        let ((_, connection), _) = self.run.stop.or_done(self.pump(session.load_keys(&keys, publication), read)).await?;
         failpoint::reached("keys_loaded");
-        Ok(keys)
+        Ok((keys, connection))
     }
 }
 

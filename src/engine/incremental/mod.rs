@@ -6,6 +6,7 @@
 //! once more what transactions may have committed late before that end. Whoever dies within a step leaves a staging table, which the next run removes.
 //! Reading twice is harmless: a row is known by its key. `sync_meta` itself is made in a transaction of its own before the first step; so is a missing target.
 
+mod ahead;
 mod changes;
 mod checks;
 mod foresee;
@@ -14,7 +15,9 @@ mod outline;
 mod steps;
 mod stretch;
 
-use self::checks::{check_key, check_key_digits, sync_column};
+use self::ahead::Connections;
+use self::changes::Changes;
+use self::checks::{check_key, check_key_digits, check_tracked_key, sync_column};
 pub(super) use self::foresee::Known;
 pub(super) use self::gone::{INCREMENTAL, WITH_KEYS};
 pub(super) use self::outline::{Coming, Outline};
@@ -41,6 +44,8 @@ struct Course<'a> {
     place: Place,
     /// Whether the target had no row.
     empty: bool,
+    /// Whether an index of the source finds a range of rows.
+    is_sought: bool,
 }
 
 /// What a run begins with.
@@ -91,9 +96,6 @@ impl TableJob {
         so_far.warnings.extend(place.meta.change());
         self.run.stop.or_done(async { session.make_sync_meta(&mut place.meta).await }).await?;
         let outset = Outset { sync, connection, described, place };
-        if sync.kind == WatermarkKind::ChangeTracking {
-            return self.follow_changes(session, so_far, outset).await;
-        }
         let (connection, course) = self.course(session, so_far, outset).await?;
         failpoint::reached("planned");
         Box::pin(self.copy_new(session, so_far, connection, course)).await
@@ -129,6 +131,9 @@ impl TableJob {
     async fn course<'a>(&self, session: &mut Session, so_far: &mut SoFar, outset: Outset<'a>) -> Result<(Connection, Course<'a>)> {
         let Outset { sync, mut connection, mut described, place } = outset;
         let column = sync_column(&self.config, sync, described.description())?;
+        if sync.kind == WatermarkKind::ChangeTracking {
+            self.check_tracked(&mut connection, &described, &place).await?;
+        }
         let mut standing = self.standing(session).await?;
         self.define(&mut connection, &mut described, standing.is_none()).await?;
         let mut plan = self.plan(session, described.description(), standing.as_ref(), so_far).await?;
@@ -145,10 +150,13 @@ impl TableJob {
         check_key(&self.config, &plan, &standing)?;
         so_far.refresh = Some(INCREMENTAL);
         so_far.warnings.append(&mut plan.warnings);
-        so_far.warnings.extend(self.look_at_column(&mut connection, &described, &column).await?);
+        let is_sought = self.look_at_column(&mut connection, so_far, &described, &column).await?;
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         check_key_digits(&self.config, described.description(), &key)?;
-        Ok((connection, Course { sync, plan, described, column, key, place, empty: standing.empty }))
+        if sync.kind == WatermarkKind::ChangeTracking {
+            check_tracked_key(&self.config, described.description(), &key)?;
+        }
+        Ok((connection, Course { sync, plan, described, column, key, place, empty: standing.empty, is_sought }))
     }
 
     async fn standing(&self, session: &Session) -> Result<Option<TargetDescription>> {
@@ -156,24 +164,32 @@ impl TableJob {
         self.run.stop.or_done(session.patience().wait(describing)).await
     }
 
-    /// What the reader should know of the sync column.
-    async fn look_at_column(&self, connection: &mut Connection, described: &DescribedTable, column: &SyncColumn) -> Result<Vec<String>> {
-        let mut said = Vec::new();
+    /// Warns of what the reader should know of the sync column; returns whether an index finds a range of it.
+    async fn look_at_column(
+        &self,
+        connection: &mut Connection,
+        so_far: &mut SoFar,
+        described: &DescribedTable,
+        column: &SyncColumn,
+    ) -> Result<bool> {
         let (table, name) = (&self.config.sql_table, &column.name);
+        if column.kind == WatermarkKind::ChangeTracking {
+            // Rows are known by the primary key, which has an index.
+            return Ok(true);
+        }
         let looking = async {
             let nullable = described.description().columns.iter().any(|known| known.name == *name && known.nullable);
-            if nullable {
-                let nulls = connection.count_nulls(table, name).await?;
-                if nulls > 0 {
-                    said.push(format!("{nulls} rows of {table} have no {name}: they can never be synced until they have one"));
-                }
-            }
-            if !connection.leads_an_index(table, described, name).await? {
-                said.push(format!("no index of the source begins with the sync column {name}, so every run scans {table}"));
-            }
-            Ok(said)
+            let nulls = if nullable { connection.count_nulls(table, name).await? } else { 0 };
+            Ok((nulls, connection.leads_an_index(table, described, name).await?))
         };
-        self.run.stop.or_done(looking).await
+        let (nulls, is_sought) = self.run.stop.or_done(looking).await?;
+        if nulls > 0 {
+            so_far.warnings.push(format!("{nulls} rows of {table} have no {name}: they can never be synced until they have one"));
+        }
+        if !is_sought {
+            so_far.warnings.push(format!("no index of the source begins with the sync column {name}, so every run scans {table}"));
+        }
+        Ok(is_sought)
     }
 
     /// Reads how far the source is, and copies up to there.
@@ -185,10 +201,9 @@ impl TableJob {
         mut course: Course<'_>,
     ) -> Result<Published> {
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
-        let keys_due = self.keys_are_due(session, &course).await?;
-        let ahead = self.stretches(&course, newest, keys_due)?;
+        let ahead = self.ahead(session, &course, newest).await?;
         let begins = course.place.begins_at().map(|reached| reached.watermark.to_string());
-        let to = ahead.last().map_or(newest, |stretch| stretch.to);
+        let to = ahead.last().map_or(newest, |(stretch, _)| stretch.to);
         so_far.incremental = Some(IncrementalReport { from: begins, to: Some(to.to_string()), foreseen: None });
         so_far.refresh_reason = Some(reason(&course));
         self.reached(Phase::Copying, None);
@@ -197,10 +212,19 @@ impl TableJob {
             return self.publish_nothing(session, so_far, &mut course, stands).await;
         }
         let (count, mut published) = (ahead.len(), Published::default());
-        let mut connection = Some(connection);
-        for (index, stretch) in ahead.into_iter().enumerate() {
-            let leg = Leg { connection: &mut connection, stretch, last: index + 1 == count, keys_due };
-            published = self.copy_stretch(session, so_far, &mut course, leg).await?;
+        let mut connections = Connections::new(connection);
+        for (index, (stretch, keys_due)) in ahead.into_iter().enumerate() {
+            let last = index + 1 == count;
+            published = match stretch.changes_since() {
+                Some(since) => {
+                    let changes = Changes { connections: &mut connections, since, to: stretch.to, last };
+                    self.copy_changes(session, so_far, &mut course, changes).await?
+                }
+                None => {
+                    let leg = Leg { connections: &mut connections, stretch, last, keys_due };
+                    self.copy_stretch(session, so_far, &mut course, leg).await?
+                }
+            };
         }
         Ok(published)
     }
@@ -218,19 +242,33 @@ impl TableJob {
         Ok(newest.watermark)
     }
 
-    fn stretches(&self, course: &Course<'_>, newest: Watermark, keys_due: bool) -> Result<Vec<Stretch>> {
-        let mut ahead = stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
+    /// What the run has to read, in order, each with whether keys are compared at its end.
+    async fn ahead(&self, session: &Session, course: &Course<'_>, newest: Watermark) -> Result<Vec<(Stretch, bool)>> {
+        let mut stretches = self.stretches(course, newest)?;
+        let nothing = stretches.is_empty();
+        if nothing && course.sync.kind != WatermarkKind::ChangeTracking {
+            // No row is new, and some may be gone.
+            stretches.push(Stretch { from: Some(Edge::After(newest)), to: newest, into_empty: false });
+        }
+        let count = stretches.len();
+        let mut ahead = Vec::with_capacity(count);
+        for (index, stretch) in stretches.into_iter().enumerate() {
+            // Changes tell by themselves what is gone.
+            let looks = stretch.changes_since().is_none();
+            let keys_due = looks && self.keys_are_due(session, course, &stretch, index + 1 == count).await?;
+            ahead.extend((keys_due || !nothing).then_some((stretch, keys_due)));
+        }
+        Ok(ahead)
+    }
+
+    fn stretches(&self, course: &Course<'_>, newest: Watermark) -> Result<Vec<Stretch>> {
+        stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
             let sentence = format!("{} is copied up to {stands}, and the source of it is only at {newest}", self.config.name);
             SyncError::new(ErrorKind::SourceRead, sentence).with_remedy(format!(
                 "Was the source restored, or its clock put back? Rows may differ that no watermark tells of: begin anew with --reset {}",
                 self.config.name
             ))
-        })?;
-        if ahead.is_empty() && keys_due {
-            // No row is new, but some may be gone.
-            ahead.push(Stretch { from: Some(Edge::After(newest)), to: newest, into_empty: false });
-        }
-        Ok(ahead)
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! What a plan says of a table that gets only what is new: from where to where, and in which way. Nothing is read but counts.
 
-use super::foresee::{Ahead, Known, Outlook};
+use super::foresee::{Known, Outlook};
 use super::reason;
-use super::steps::STEP_BATCHES;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
 use crate::error::Result;
@@ -15,8 +14,6 @@ use crate::target::Session;
 pub(in crate::engine) enum Coming {
     /// There are none, and no keys are compared.
     Not,
-    /// As in a full refresh: a first run by Change Tracking.
-    Refreshed,
     /// Straight, in steps of so many rows; `into_new` where the table is made first.
     Straight { step_rows: u64, into_new: bool },
     /// Staged and merged, in steps of so many rows.
@@ -56,14 +53,14 @@ impl TableJob {
         let missing = known.standing.is_none();
         let outlook = self.look_ahead(session, &mut so_far, connection, (sync, known)).await?;
         let rows = self.count_ahead(connection, &outlook).await?;
-        let Outlook { course, keys_due, to, .. } = &outlook;
+        let course = &outlook.course;
         Ok(Outline {
             reason: reason(course),
             from: course.place.begins_at().map(|reached| reached.watermark.to_string()),
-            to: to.to_string(),
+            to: outlook.to.to_string(),
             rows,
             coming: self.coming(&outlook, missing),
-            keys_due: *keys_due,
+            keys_due: outlook.keys_due(),
             deletes: sync.deletes == Deletes::Keys || sync.kind == WatermarkKind::ChangeTracking,
             ddl: course.place.meta.ddl(),
             warnings: so_far.warnings,
@@ -71,31 +68,31 @@ impl TableJob {
     }
 
     fn coming(&self, outlook: &Outlook<'_>, into_new: bool) -> Coming {
-        let step_rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
-        match &outlook.ahead {
-            Ahead::Nothing => Coming::Not,
-            Ahead::All => Coming::Refreshed,
-            Ahead::Within(Window::Range(_)) if outlook.into_empty => Coming::Straight { step_rows, into_new },
-            Ahead::Within(Window::Range(_)) => Coming::Merged { step_rows },
-            Ahead::Within(Window::Changed { .. } | Window::Gone { .. }) => Coming::MergedAtOnce,
+        let step_rows = self.step_rows(&outlook.course);
+        match outlook.ahead.first() {
+            None => Coming::Not,
+            Some((stretch, _)) if stretch.changes_since().is_some() => Coming::MergedAtOnce,
+            Some((stretch, _)) if stretch.into_empty => Coming::Straight { step_rows, into_new },
+            Some(_) => Coming::Merged { step_rows },
         }
     }
 
-    /// Counts the rows of a range that an index finds; those of a first run are all that there are.
+    /// Counts the rows of ranges that an index finds; those of a first run are all that there are.
     async fn count_ahead(&self, connection: &mut Connection, outlook: &Outlook<'_>) -> Result<Option<u64>> {
         let (course, table) = (&outlook.course, &self.config.sql_table);
-        let counting = async {
-            match &outlook.ahead {
-                Ahead::Nothing => Ok(Some(0)),
-                Ahead::All => Ok(course.described.description().rows_estimate),
-                Ahead::Within(Window::Range(range)) if range.from.is_none() => Ok(course.described.description().rows_estimate),
-                Ahead::Within(Window::Range(range)) => {
-                    let sought = connection.leads_an_index(table, &course.described, &range.column.name).await?;
-                    if sought { connection.count_range(table, range, &course.described).await.map(Some) } else { Ok(None) }
+        let mut rows = 0;
+        for (stretch, _) in &outlook.ahead {
+            rows += match outlook.window(stretch) {
+                Window::Range(range) if range.from.is_none() => match course.described.description().rows_estimate {
+                    Some(rows) => rows,
+                    None => return Ok(None),
+                },
+                Window::Range(range) if course.is_sought => {
+                    self.run.stop.or_done(connection.count_range(table, &range, &course.described)).await?
                 }
-                Ahead::Within(Window::Changed { .. } | Window::Gone { .. }) => Ok(None),
-            }
-        };
-        self.run.stop.or_done(counting).await
+                Window::Range(_) | Window::Changed { .. } | Window::Gone { .. } => return Ok(None),
+            };
+        }
+        Ok(Some(rows))
     }
 }

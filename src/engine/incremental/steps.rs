@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use futures_util::future::{Either, select};
 
+use super::ahead::Connections;
 use super::stretch::Stretch;
 use super::{Course, end_of};
 use crate::engine::full_refresh::TableJob;
@@ -15,17 +16,13 @@ use crate::engine::retry::Retries;
 use crate::error::Result;
 use crate::failpoint;
 use crate::report::Phase;
-use crate::sources::{Connection, DescribedTable};
+use crate::sources::Connection;
 use crate::table::{Edge, SyncRange, Window};
 use crate::target::{Advance, NewRows, Published, Reached, RunRow, Session, Within, breaks_constraint, breaks_key};
 
-/// A step has so many times the rows between two progress reports.
-pub(super) const STEP_BATCHES: u64 = 100;
-
 /// One stretch of a run's way.
 pub(super) struct Leg<'a> {
-    /// What looks ahead; none where it is used up.
-    pub(super) connection: &'a mut Option<Connection>,
+    pub(super) connections: &'a mut Connections,
     pub(super) stretch: Stretch,
     /// Whether it is the run's last.
     pub(super) last: bool,
@@ -48,6 +45,15 @@ struct Step {
     connection: Option<Connection>,
 }
 
+/// A step that is committed.
+struct Taken {
+    published: Published,
+    /// Whether the next one may go straight into the target, too.
+    straight: bool,
+    /// What it was read over.
+    connection: Connection,
+}
+
 impl TableJob {
     /// Copies one stretch; what the last step came to is returned, with all that the run has done.
     pub(super) async fn copy_stretch(
@@ -57,15 +63,15 @@ impl TableJob {
         course: &mut Course<'_>,
         leg: Leg<'_>,
     ) -> Result<Published> {
-        let Leg { connection, stretch, last, keys_due } = leg;
-        let rows = self.config.batch_size.saturating_mul(STEP_BATCHES);
+        let Leg { connections, stretch, last, keys_due } = leg;
+        let rows = self.step_rows(course);
         let mut range =
             SyncRange { column: course.column.clone(), key: course.key.clone(), from: stretch.from.clone(), to: Edge::After(stretch.to) };
         let mut straight = stretch.into_empty;
-        let mut position = self.nth_row(connection, &course.described, &range, rows).await?;
+        let mut position = self.nth_row(&mut connections.looking, &course.described, &range, rows).await?;
         loop {
             let ends = position.is_none();
-            if ends && last && !keys_due && self.is_empty(connection, course, &range).await? {
+            if ends && last && !keys_due && self.is_empty(&mut connections.looking, course, &range).await? {
                 return self.publish_nothing(session, so_far, course, Reached::up_to(stretch.to)).await;
             }
             let to = match &position {
@@ -77,61 +83,27 @@ impl TableJob {
             };
             range.to = end_of(position, stretch.to);
             let ahead = SyncRange { from: Some(range.to.clone()), to: Edge::After(stretch.to), ..range.clone() };
-            // The last step reads over the connection that looks ahead.
-            let own = if ends && last { connection.take() } else { None };
-            let step = Step { range, to, straight, last: ends && last, keys_due: keys_due && ends && last, connection: own };
+            let connection = connections.for_step(ends && last);
+            let step = Step { range, to, straight, last: ends && last, keys_due: keys_due && ends, connection };
             let described = course.described.clone();
-            let looking = async { if ends { Ok(None) } else { self.nth_row(connection, &described, &ahead, rows).await } };
-            let ((published, went_straight), next) = meanwhile(self.take_step(session, so_far, course, step), looking).await?;
+            let looking = async { if ends { Ok(None) } else { self.nth_row(&mut connections.looking, &described, &ahead, rows).await } };
+            let (taken, next) = meanwhile(self.take_step(session, so_far, course, step), looking).await?;
+            connections.reading = Some(taken.connection);
             if ends {
-                return Ok(published);
+                return Ok(taken.published);
             }
-            (straight, range, position) = (went_straight, ahead, next);
+            (straight, range, position) = (taken.straight, ahead, next);
         }
     }
 
-    /// Whether a range has no row; false where that cannot be told at once.
-    async fn is_empty(&self, connection: &mut Option<Connection>, course: &Course<'_>, range: &SyncRange) -> Result<bool> {
-        // What has no place among others is counted by reading it.
-        let counting = async {
-            match connection {
-                Some(connection) if connection.has_places(&course.described, range) => {
-                    Ok(connection.nth_row(&self.config.sql_table, range, &course.described, 1).await?.is_none())
-                }
-                Some(_) | None => Ok(false),
-            }
-        };
-        self.run.stop.or_done(counting).await
-    }
-
-    async fn nth_row(
-        &self,
-        connection: &mut Option<Connection>,
-        described: &DescribedTable,
-        range: &SyncRange,
-        rows: u64,
-    ) -> Result<Option<crate::table::Position>> {
-        if connection.is_none() {
-            *connection = Some(self.run.stop.or_done(self.open_source()).await?);
-        }
-        let Some(connection) = connection else { return Ok(None) };
-        self.run.stop.or_done(connection.nth_row(&self.config.sql_table, range, described, rows)).await
-    }
-
-    /// Takes one step; says whether the next one may go straight into the target, too.
-    async fn take_step(
-        &self,
-        session: &mut Session,
-        so_far: &mut SoFar,
-        course: &mut Course<'_>,
-        mut step: Step,
-    ) -> Result<(Published, bool)> {
+    /// Takes one step.
+    async fn take_step(&self, session: &mut Session, so_far: &mut SoFar, course: &mut Course<'_>, mut step: Step) -> Result<Taken> {
         so_far.advance = advance(course, &step.to);
         let mut straight = step.straight && !step.keys_due;
-        let mut published = None;
+        let mut taken = None;
         if straight {
             match Box::pin(self.straight_step(session, so_far, course, &mut step)).await {
-                Ok(done) => published = Some(done),
+                Ok(done) => taken = Some(done),
                 // A row was changed since it was copied, and comes once more; or one breaks a constraint, and staging will tell which.
                 Err(error) if breaks_key(&error) || breaks_constraint(&error) => {
                     tracing::info!("by way of staging: {error}");
@@ -142,85 +114,91 @@ impl TableJob {
                 Err(error) => return Err(error),
             }
         }
-        let published = match published {
-            Some(published) => published,
+        let (published, connection) = match taken {
+            Some(done) => done,
             None => Box::pin(self.staged_step(session, so_far, course, &mut step)).await?,
         };
         self.stepped(so_far, course);
-        Ok((Published { rows: so_far.committed, ..published }, straight))
+        Ok(Taken { published: Published { rows: so_far.committed, ..published }, straight, connection })
     }
 
     /// What was committed is the next step's beginning.
-    fn stepped(&self, so_far: &mut SoFar, course: &mut Course<'_>) {
+    pub(super) fn stepped(&self, so_far: &mut SoFar, course: &mut Course<'_>) {
         if let Some(advance) = so_far.advance.take() {
             course.place.moved(advance.to);
             so_far.began_anew = self.begins_anew();
         }
     }
 
-    async fn straight_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step) -> Result<Published> {
+    async fn straight_step(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &Course<'_>,
+        step: &mut Step,
+    ) -> Result<(Published, Connection)> {
         let patience = session.patience();
         let read = self.read_step(so_far, course, step).await?;
         let load = self.run.stop.or_done(patience.wait(session.begin_step(&course.plan.publication))).await?;
         failpoint::reached("straight_begun");
-        let (summary, loaded) = self.run.stop.or_done(self.pump(load.load(), read)).await?;
-        failpoint::reached("copy_done");
-        so_far.note(&self.config, loaded, summary);
-        self.check_unchanged(so_far).await?;
+        let connection = self.copy(load.load(), read, so_far).await?;
         self.reached(Phase::Publishing, None);
         so_far.publishing = true;
         let published = patience.wait(load.publish(&self.ended("succeeded", so_far, None), so_far.committed, step.last)).await?;
         so_far.step_done(published.rows);
-        Ok(published)
+        Ok((published, connection))
     }
 
-    async fn staged_step(&self, session: &mut Session, so_far: &mut SoFar, course: &Course<'_>, step: &mut Step) -> Result<Published> {
+    async fn staged_step(
+        &self,
+        session: &mut Session,
+        so_far: &mut SoFar,
+        course: &Course<'_>,
+        step: &mut Step,
+    ) -> Result<(Published, Connection)> {
         let (patience, publication) = (session.patience(), &course.plan.publication);
         let read = self.read_step(so_far, course, step).await?;
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(publication))).await?;
         so_far.staging = Some(staging.clone());
         failpoint::reached("staging_made");
-        let (summary, loaded) = self.run.stop.or_done(self.pump(session.load_staging(&staging, publication), read)).await?;
-        failpoint::reached("copy_done");
-        so_far.note(&self.config, loaded, summary);
-        self.check_unchanged(so_far).await?;
-        failpoint::reached("source_unchanged");
-        // Keys are read after the rows: whatever was copied and is not among them is gone.
-        let gone = if step.keys_due { Some(self.all_keys(session, so_far, course).await?) } else { None };
-        let new = NewRows {
-            publication,
-            staging: &staging,
-            on_conflict: course.sync.on_conflict,
-            gone: gone.as_ref(),
-            before: so_far.committed,
-            last: step.last,
-        };
-        let published = self.publish_new(session, so_far, new).await?;
-        let dropping = async { session.drop_helpers(&staging, gone.as_ref()).await };
-        // The change is visible; what cannot be removed now, the next run removes.
-        if let Err(error) = self.run.stop.or_done(patience.wait(dropping)).await {
-            so_far.warnings.push(error.to_string());
+        let mut connection = self.copy(session.load_staging(&staging, publication), read, so_far).await?;
+        let mut gone = None;
+        if step.keys_due {
+            // Keys are read after the rows: whatever was copied and is not among them is gone.
+            let keys;
+            (keys, connection) = self.all_keys(session, so_far, course, connection).await?;
+            gone = Some(keys);
         }
-        failpoint::reached("staging_removed");
+        let on_conflict = course.sync.on_conflict;
+        let new = NewRows { publication, staging: &staging, on_conflict, gone: gone.as_ref(), before: so_far.committed, last: step.last };
+        let published = self.publish_new(session, so_far, new).await?;
         so_far.step_done(published.rows);
-        Ok(published)
+        Ok((published, connection))
     }
 
-    /// Publishes, again after a pause where a lock was not had or a deadlock came.
+    /// Publishes, again after a pause where a lock was not had or a deadlock came, and removes what that needed.
     pub(super) async fn publish_new(&self, session: &mut Session, so_far: &mut SoFar, new: NewRows<'_>) -> Result<Published> {
         self.reached(Phase::Publishing, None);
         so_far.publishing = true;
         let mut retries = LockRetries::new(Retries::of_publish());
-        loop {
+        let published = loop {
             let begun = AtomicBool::new(false);
             let row = RunRow { begun: Some(&begun), ..self.ended("succeeded", so_far, None) };
             let patience = session.patience();
             let publishing = patience.wait(session.publish_new(new, &row));
             match self.run.stop.or_done_once_begun(publishing, &begun).await {
                 Err(error) => retries.wait(self, so_far, error).await?,
-                done => return done,
+                Ok(published) => break published,
             }
+        };
+        let patience = session.patience();
+        let dropping = async { session.drop_helpers(new.staging, new.gone).await };
+        // The change is visible; what cannot be removed now, the next run removes.
+        if let Err(error) = self.run.stop.or_done(patience.wait(dropping)).await {
+            so_far.warnings.push(error.to_string());
         }
+        failpoint::reached("staging_removed");
+        Ok(published)
     }
 
     /// Commits a watermark behind which there was nothing.
@@ -242,7 +220,6 @@ impl TableJob {
     }
 
     async fn read_step(&self, so_far: &SoFar, course: &Course<'_>, step: &mut Step) -> Result<Reading> {
-        // A read uses its connection up.
         let connection = match step.connection.take() {
             Some(connection) => connection,
             None => self.run.stop.or_done(self.open_source()).await?,

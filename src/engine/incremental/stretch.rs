@@ -16,6 +16,16 @@ pub(super) struct Stretch {
     pub(super) into_empty: bool,
 }
 
+impl Stretch {
+    /// The version of Change Tracking since which rows have changed, where that is what tells which.
+    pub(super) fn changes_since(&self) -> Option<i64> {
+        match self.from {
+            Some(Edge::After(Watermark::Change(since))) => Some(since),
+            Some(Edge::After(_) | Edge::Behind(_)) | None => None,
+        }
+    }
+}
+
 /// What a run has to read, in order.
 ///
 /// A run that was ended within a stretch is gone on with to the end that the stretch had: its rows were read when their transactions could still be under

@@ -5,7 +5,7 @@ use super::expect::expect;
 use super::only_new;
 use crate::config::TableConfig;
 use crate::engine::drift::Drift;
-use crate::engine::incremental::{Coming, INCREMENTAL, Outline, WITH_KEYS};
+use crate::engine::incremental::{INCREMENTAL, Outline, WITH_KEYS};
 use crate::engine::plan::{PlannedColumn, SyncPlan};
 use crate::report::{Foreseen, ForeseenColumn, LastSuccess};
 use crate::table::{ColumnPart, Isolation, SourceColumn, SourceDescription, ValueKind};
@@ -30,7 +30,7 @@ pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
     let (refresh, reason, publish) = match outline {
         Some(outline) => {
             let refresh = if outline.keys_due { WITH_KEYS } else { INCREMENTAL };
-            (refresh, only_new::reason(outline, &plan.publication), only_new::locks(outline, way, rows))
+            (refresh, only_new::reason(outline, &plan.publication), only_new::locks(outline))
         }
         // What it would fail with is told beside.
         None if asked.config.options.incremental.is_some() => (INCREMENTAL, "sync says so".to_owned(), Vec::new()),
@@ -87,10 +87,9 @@ fn warnings(asked: &Asked<'_>, plan: &SyncPlan) -> Vec<String> {
         warnings.push("isolation is \"nolock\": rows may come twice, not at all, or from transactions that are rolled back".to_owned());
     }
     let options = &asked.config.options;
-    // What is new is not measured by it.
-    let whole = asked.outline.is_none_or(|outline| outline.coming == Coming::Refreshed);
     if let (Some(min_rows), Some(rows)) = (options.min_rows, asked.source.rows_estimate)
-        && whole
+        // What is new is not measured by it.
+        && options.incremental.is_none()
         && rows < min_rows
     {
         warnings.push(format!("min_rows is {min_rows} and the source holds about {rows} rows: the publish would be refused"));

@@ -1,6 +1,6 @@
 //! What a run means to others in the target that brings only what is new. Pure.
 
-use super::effects::{NEVER, dependents as of_way, publish_locks};
+use super::effects::{NEVER, dependents as of_way};
 use crate::engine::incremental::{Coming, Outline};
 use crate::report::{ForeseenDependent, ForeseenIncremental, ForeseenLock};
 use crate::target::{Dependent, DependentKind, Publication, PublishWay};
@@ -15,7 +15,6 @@ pub(super) fn report(outline: &Outline) -> ForeseenIncremental {
         rows: outline.rows,
         way: match outline.coming {
             Coming::Not => "nothing",
-            Coming::Refreshed => "refresh",
             Coming::Straight { .. } => "straight",
             Coming::Merged { .. } | Coming::MergedAtOnce => "merge",
         },
@@ -28,7 +27,6 @@ pub(super) fn reason(outline: &Outline, publication: &Publication) -> String {
     let key = publication.key.join(", ");
     let coming = match outline.coming {
         Coming::Not => "there is nothing new".to_owned(),
-        Coming::Refreshed => format!("it is a full refresh ({})", publication.way.name()),
         Coming::Straight { step_rows, .. } => {
             format!("the target is empty, so rows go straight into it, committed every {step_rows} rows")
         }
@@ -39,8 +37,8 @@ pub(super) fn reason(outline: &Outline, publication: &Publication) -> String {
     format!("{}; {coming}{keys}", outline.reason)
 }
 
-/// The locks, in the order in which they are taken; `rows` are those of the source, by its catalogue.
-pub(super) fn locks(outline: &Outline, way: &PublishWay, rows: Option<u64>) -> Vec<ForeseenLock> {
+/// The locks, in the order in which they are taken.
+pub(super) fn locks(outline: &Outline) -> Vec<ForeseenLock> {
     let lock = |mode, held: String, readers: &str, writers: &str| ForeseenLock {
         mode,
         held,
@@ -50,7 +48,6 @@ pub(super) fn locks(outline: &Outline, way: &PublishWay, rows: Option<u64>) -> V
     let merge = |held: &str| lock("SHARE ROW EXCLUSIVE", held.to_owned(), NEVER, WRITERS_WAIT);
     match outline.coming {
         Coming::Not => Vec::new(),
-        Coming::Refreshed => publish_locks(way, rows),
         Coming::Straight { step_rows, into_new } => {
             let nobody = "never wait: nobody else sees the table before the commit";
             let made = lock(
@@ -82,7 +79,6 @@ pub(super) fn dependents(found: &[Dependent], outline: &Outline, way: &PublishWa
     let straight = PublishWay::Straight { create: None };
     let merge = PublishWay::Merge { reinsert_changed: false, or_replace: false };
     let way_for = |dependent: &Dependent| match (outline.coming, dependent.kind) {
-        (Coming::Refreshed, _) => way,
         // Where no run deletes, nothing that refers to a row loses it.
         (Coming::Straight { .. }, _) | (_, DependentKind::ForeignKeyIn(_)) if !outline.deletes => &straight,
         (Coming::Straight { .. }, _) if !outline.keys_due => &straight,

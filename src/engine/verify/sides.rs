@@ -159,7 +159,7 @@ async fn read_source(
     reader
         .await
         .unwrap_or_else(|failure| Err(broke_down("the source's rows could not be compared: their reader broke down", &failure)))
-        .map(|summary| summary.bad_rows.len())
+        .map(|(summary, _)| summary.bad_rows.len())
 }
 
 fn selection(config: &TableConfig, columns: &[PlannedColumn], key: &[usize]) -> Selection {

@@ -30,7 +30,7 @@ pub struct Connection {
     /// `host:port` as configured, for messages.
     pub(super) server: String,
     pub(super) patience: Patience,
-    begun: bool,
+    pub(super) begun: bool,
     _driver: Driver,
 }
 
@@ -83,6 +83,16 @@ impl Connection {
             let Self { client, server, .. } = self;
             client.batch_execute(BEGIN).await.map_err(|error| source_error("begin a transaction", server, error))?;
             self.begun = true;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction, if one stands; the next question begins another.
+    pub(in crate::sources) async fn let_go(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.begun) {
+            let Self { client, server, patience, .. } = self;
+            let ending = async { client.batch_execute("COMMIT").await.map_err(|error| source_error("end a transaction", server, error)) };
+            patience.wait(server, ending).await?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::table::SourceDescription;
 const PIECES_A_TURN: u64 = 1_024;
 
 impl Connection {
-    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection.
+    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Gives the connection back, with no transaction open.
     ///
     /// # Errors
     /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error, [`ErrorKind::BadValue`] for a value that cannot be cast or
@@ -35,7 +35,7 @@ impl Connection {
         described: &SourceDescription,
         options: &ReadOptions,
         mut sink: BatchSink,
-    ) -> Result<ReadSummary> {
+    ) -> Result<(ReadSummary, Self)> {
         self.patience.wait(&self.server.clone(), self.begin()).await?;
         let Self { client, server, patience, .. } = &self;
         let failed = |error| source_error(&format!("read {}", selection.table), server, error);
@@ -66,7 +66,8 @@ impl Connection {
         if batch.rows > 0 {
             sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
         }
-        Ok(ReadSummary { rows: read, ..ReadSummary::default() })
+        self.begun = false;
+        Ok((ReadSummary { rows: read, ..ReadSummary::default() }, self))
     }
 }
 

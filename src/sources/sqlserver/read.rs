@@ -19,7 +19,7 @@ use crate::sources::{ReadOptions, ReadSummary, SelectColumn, Selection};
 use crate::table::BadText;
 
 impl Connection {
-    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Consumes the connection: after an error it is out of step.
+    /// Reads the selection to its end, handing rows to `sink` as COPY buffers. Gives the connection back; after an error it is out of step.
     ///
     /// # Errors
     /// [`ErrorKind::SourceRead`] when the stream ends early or the server reports an error, [`ErrorKind::BadValue`] for a value that its
@@ -31,12 +31,12 @@ impl Connection {
         described: &SqlServerTable,
         options: &ReadOptions,
         mut sink: BatchSink,
-    ) -> Result<ReadSummary> {
+    ) -> Result<(ReadSummary, Self)> {
         let Self { mut client, server, origin } = self;
         let text_as_bytes = options.text_as_bytes || described.is_decoded_here(selection, options.on_bad_unicode);
         let decoder = RowDecoder::new(decoders(selection, described), selection.key.clone(), options, text_as_bytes);
         let aside = Aside::new(options.on_bad_row, options.quarantine_limit);
-        let mut rows = Rows { decoder, aside, again: ReadingAgain::new(origin, selection, described), read: 0 };
+        let mut rows = Rows { decoder, aside, again: ReadingAgain::new(&origin, selection, described), read: 0 };
         let failed = |error| {
             if undecodable(&error) && !text_as_bytes {
                 return unsure(&Unsure(error.to_string()));
@@ -68,7 +68,9 @@ impl Connection {
         if batch.rows > 0 {
             sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
         }
-        Ok(ReadSummary { rows: rows.read, changed: rows.decoder.changed().collect(), bad_rows: rows.aside.into_rows() })
+        drop(stream);
+        let summary = ReadSummary { rows: rows.read, changed: rows.decoder.changed().collect(), bad_rows: rows.aside.into_rows() };
+        Ok((summary, Self { client, server, origin }))
     }
 }
 

@@ -18,7 +18,7 @@ const SET_PATIENCE: &str = "SET LOCK_TIMEOUT 5000";
 /// Reads values of one table again.
 #[derive(Debug)]
 pub(super) struct ReadingAgain<'a> {
-    origin: Box<Origin>,
+    origin: &'a Origin,
     selection: &'a Selection,
     described: &'a SqlServerTable,
     connection: Option<Connection>,
@@ -30,7 +30,7 @@ pub(super) struct ReadingAgain<'a> {
 pub(super) struct Unsure(pub(super) String);
 
 impl<'a> ReadingAgain<'a> {
-    pub(super) fn new(origin: Box<Origin>, selection: &'a Selection, described: &'a SqlServerTable) -> Self {
+    pub(super) fn new(origin: &'a Origin, selection: &'a Selection, described: &'a SqlServerTable) -> Self {
         Self { origin, selection, described, connection: None, values: 0 }
     }
 

@@ -7,33 +7,35 @@
 use super::types::SqlServerTable;
 use crate::table::{Edge, Position, SourceColumn, SourceTable, Step, SyncRange, TsqlIdent, Watermark};
 
-/// ` WHERE ...`: one range of the sync column, and within its ends the rows behind one position and up to another.
+/// ` WHERE ...`: one range of the first column that rows are ordered by, and within its ends the rows behind one position and up to another.
 pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
-    let sync = TsqlIdent(&range.column.name);
-    let constant = |watermark: &Watermark| watermark_constant(watermark, range, described);
-    let mut conditions = Vec::new();
-    match &range.from {
-        None => {}
-        Some(Edge::After(low)) => conditions.push(format!("{sync} > {}", constant(low))),
-        Some(Edge::Behind(position)) => {
-            conditions.push(format!("{sync} >= {}", constant(&position.watermark)));
-            conditions.push(beyond(position, range, described, '>'));
+    let conditions = [(range.from.as_ref(), '>'), (Some(&range.to), '<')].into_iter().flat_map(|(edge, way)| match edge {
+        None => Vec::new(),
+        Some(Edge::After(watermark)) => {
+            let end = if way == '<' { "<=" } else { ">" };
+            let moments = range.sync_column().map(|name| (TsqlIdent(name), watermark_constant(watermark, range, described)));
+            moments.map(|(sync, constant)| format!("{sync} {end} {constant}")).into_iter().collect()
         }
-    }
-    conditions.push(format!("{sync} <= {}", constant(&range.to.watermark())));
-    if let Edge::Behind(position) = &range.to {
-        conditions.push(beyond(position, range, described, '<'));
-    }
-    format!(" WHERE {}", conditions.join(" AND "))
+        Some(Edge::Behind(position)) => {
+            let columns = place(position, range, described);
+            // What can be sought is the first column alone, so it has a condition of its own.
+            let sought = columns.first().filter(|_| columns.len() > 1).map(|(column, constant)| format!("{column} {way}= {constant}"));
+            sought.into_iter().chain([beyond(&columns, way)]).collect()
+        }
+    });
+    let conditions: Vec<_> = conditions.collect();
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
-/// Rows behind a position (`>`), or up to and at it (`<`), by sync column and key in turn.
-fn beyond(position: &Position, range: &SyncRange, described: &SqlServerTable, way: char) -> String {
-    let sync = TsqlIdent(&range.column.name).to_string();
-    let mut columns = vec![(sync, watermark_constant(&position.watermark, range, described))];
-    for (name, text) in range.key.iter().zip(&position.key) {
-        columns.push((TsqlIdent(name).to_string(), key_constant(name, text, described)));
-    }
+/// The columns that rows are ordered by, each with its value at a position.
+fn place(position: &Position, range: &SyncRange, described: &SqlServerTable) -> Vec<(String, String)> {
+    let sync = range.sync_column().map(|name| (TsqlIdent(name).to_string(), watermark_constant(&position.watermark, range, described)));
+    let key = range.key.iter().zip(&position.key).map(|(name, text)| (TsqlIdent(name).to_string(), key_constant(name, text, described)));
+    sync.into_iter().chain(key).collect()
+}
+
+/// Rows behind a position (`>`), or up to and at it (`<`), by one column after another.
+fn beyond(columns: &[(String, String)], way: char) -> String {
     let last = if way == '<' { "<=" } else { ">" };
     let mut rest: Option<String> = None;
     for (column, constant) in columns.iter().rev() {
@@ -128,15 +130,15 @@ impl SqlServerTable {
         }
     }
 
-    /// Whether sync column and key have a text form.
+    /// Whether what rows are ordered by has a text form.
     pub fn has_places(&self, range: &SyncRange) -> bool {
-        std::iter::once(&range.column.name).chain(&range.key).all(|name| text_of(name, self).is_some())
+        range.order().all(|name| text_of(name, self).is_some())
     }
 }
 
 /// The last of so many rows of a range, by its place; none where there are fewer. None where a column has no text form.
 pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &SqlServerTable, rows: u64) -> Option<String> {
-    let names: Vec<&String> = std::iter::once(&range.column.name).chain(&range.key).collect();
+    let names: Vec<&String> = range.order().collect();
     let texts: Vec<String> = names.iter().map(|name| text_of(name, described)).collect::<Option<_>>()?;
     let order: Vec<String> = names.iter().map(|name| TsqlIdent(name).to_string()).collect();
     Some(format!(

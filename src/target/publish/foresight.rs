@@ -2,9 +2,8 @@
 //!
 //! One transaction, which is always rolled back: nothing is written that stays, and nobody waits for a lock of it.
 
-use super::merge::worth_replacing;
 use super::new_rows::{self, Gone, gone_rows};
-use super::{Publication, PublishWay, count};
+use super::{Publication, count};
 use crate::error::Result;
 use crate::table::{OnConflict, TargetTable, quoted_list};
 use crate::target::error::target_error;
@@ -98,35 +97,6 @@ impl Foresight<'_> {
         Ok(foreseen)
     }
 
-    /// What publishing the rows as all that there are would do.
-    ///
-    /// # Errors
-    /// As the server answers.
-    pub async fn foresee_all(self) -> Result<Foreseen> {
-        let publication = self.publication;
-        let failed = |error| target_error(&comparing(publication), error);
-        let staged = count(&self.transaction, &temporary(ROWS)).await?;
-        let before = count(&self.transaction, &publication.target).await?;
-        let replaced = Foreseen { inserted: staged, deleted: before, ..Foreseen::default() };
-        let (mut foreseen, vanishing) = match publication.way {
-            PublishWay::Merge { or_replace, .. } => {
-                let (inserted, updated) = self.count_differences().await?;
-                let deleted = self.count_gone(&Gone::AllBut(temporary(ROWS))).await?;
-                if or_replace && worth_replacing(updated + deleted, before).is_some() {
-                    (replaced, before.saturating_sub(staged))
-                } else {
-                    (Foreseen { inserted, updated, deleted, warnings: Vec::new() }, deleted)
-                }
-            }
-            PublishWay::Straight { .. } | PublishWay::Replace | PublishWay::Truncate | PublishWay::Swap { .. } => {
-                (replaced, before.saturating_sub(staged))
-            }
-        };
-        foreseen.guard(publication, staged, (before, vanishing));
-        self.transaction.rollback().await.map_err(failed)?;
-        Ok(foreseen)
-    }
-
     /// How many of the rows are new to the target, and how many differ there.
     async fn count_differences(&self) -> Result<(u64, u64)> {
         let failed = |error| target_error(&comparing(self.publication), error);
@@ -147,13 +117,6 @@ impl Foresight<'_> {
 }
 
 impl Foreseen {
-    /// What publishing so many rows into an empty target would do.
-    pub fn into_empty(publication: &Publication, rows: u64) -> Self {
-        let mut foreseen = Self { inserted: rows, ..Self::default() };
-        foreseen.guard(publication, rows, (0, 0));
-        foreseen
-    }
-
     /// Asks the guards.
     fn guard(&mut self, publication: &Publication, stays: u64, (before, vanishing): (u64, u64)) {
         match publication.guards.check(stays, before, vanishing) {

@@ -68,7 +68,7 @@ impl Merge<'_> {
 }
 
 /// Why all rows are replaced where so many of those in the target differ or vanish; none where a merge costs less.
-pub(super) fn worth_replacing(differ: u64, before: u64) -> Option<String> {
+fn worth_replacing(differ: u64, before: u64) -> Option<String> {
     let most = u128::from(differ) * 100 > u128::from(before) * u128::from(REPLACE_ABOVE_PERCENT);
     (most && before >= REPLACE_ROWS_MIN).then(|| {
         format!(
