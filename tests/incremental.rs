@@ -8,6 +8,7 @@ mod model;
 mod planned;
 mod postgres;
 mod seeking;
+mod verified;
 
 use std::time::Duration;
 

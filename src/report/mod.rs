@@ -19,4 +19,4 @@ pub use run::{
     ForeseenRows, IncrementalReport, InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory,
     TableInfo, TableReport, TableTest, TableWatermark, TestReport,
 };
-pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};
+pub use verify::{Comparison, Difference, DifferenceKind, OnlyNew, TableVerification, Verified, VerifyReport};

@@ -9,7 +9,7 @@ use crate::support::process::{Finished, Running};
 use crate::support::site::TABLESYNC;
 
 /// The tables of both sides.
-const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity text, detail jsonb, created_at timestamptz NOT NULL DEFAULT now()); \
+pub(super) const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity text, detail jsonb, created_at timestamptz NOT NULL DEFAULT now()); \
     CREATE INDEX ON findings (created_at, id); ALTER TABLE findings OWNER TO sync";
 
 /// An installation.
@@ -38,7 +38,16 @@ impl Pair {
         self
     }
 
-    async fn run(&self, args: &[&str]) -> Finished {
+    /// Without a list of tables: one table `all` in `table_configs.json`.
+    pub(super) fn configure(&mut self, table: &Json) {
+        let dsn = self.env[0].1.clone();
+        self.set("SOURCE_SCOUT_DSN", &dsn).set("CONFIG_PATH", "nowhere.json");
+        let mut table = table.clone();
+        table["db_type"] = json!("scout");
+        std::fs::write(self.dir.path().join("table_configs.json"), json!({"tables": {"all": table}}).to_string()).unwrap();
+    }
+
+    pub(super) async fn run(&self, args: &[&str]) -> Finished {
         std::fs::write(self.dir.path().join("config.json"), self.config.to_string()).unwrap();
         Running::start(TABLESYNC, args, &self.env, self.dir.path()).finish().await
     }
@@ -199,11 +208,8 @@ async fn what_is_wrong_is_said_before_a_row_moves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_the_incremental_tables_of_the_configuration_are_run() {
     let mut pair = Pair::new(FINDINGS).await;
-    let dsn = pair.env[0].1.clone();
-    pair.set("SOURCE_SCOUT_DSN", &dsn).set("CONFIG_PATH", "nowhere.json");
     let sync = json!({"mode": "incremental", "column": "created_at"});
-    let table = json!({"db_type": "scout", "sql_table": "findings", "pg_table": "findings", "sync": sync});
-    std::fs::write(pair.dir.path().join("table_configs.json"), json!({"tables": {"all": table}}).to_string()).unwrap();
+    pair.configure(&json!({"sql_table": "findings", "pg_table": "findings", "sync": sync}));
     pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, now() FROM generate_series(1, 5) n").await;
     assert_eq!(pair.sync().await.counts("all"), [5, 5, 0, 0, 0]);
     pair.assert_same().await;

@@ -67,7 +67,7 @@ impl TableJob {
 }
 
 /// Of what a table's rows are read with, the key alone.
-pub(super) fn keys_of(mut selection: Selection, window: Option<Window>) -> Selection {
+pub(in crate::engine) fn keys_of(mut selection: Selection, window: Option<Window>) -> Selection {
     selection.columns = selection.key.iter().map(|&position| selection.columns[position].clone()).collect();
     selection.key = (0..selection.columns.len()).collect();
     selection.window = window;

@@ -90,7 +90,7 @@ impl TableJob {
                 Window::Range(range) if course.is_sought => {
                     self.run.stop.or_done(connection.count_range(table, &range, &course.described)).await?
                 }
-                Window::Range(_) | Window::Changed { .. } | Window::Gone { .. } => return Ok(None),
+                Window::Range(_) | Window::Later { .. } | Window::Changed { .. } | Window::Gone { .. } => return Ok(None),
             };
         }
         Ok(Some(rows))

@@ -13,7 +13,7 @@ pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
         None => Vec::new(),
         Some(Edge::After(watermark)) => {
             let end = if way == '<' { "<=" } else { ">" };
-            let moments = range.sync_column().map(|name| (TsqlIdent(name), watermark_constant(watermark, range, described)));
+            let moments = range.sync_column().map(|name| (TsqlIdent(name), watermark_constant(watermark, name, described)));
             moments.map(|(sync, constant)| format!("{sync} {end} {constant}")).into_iter().collect()
         }
         Some(Edge::Behind(position)) => {
@@ -27,9 +27,17 @@ pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
+/// That a row's sync column has a later value, or none.
+pub(super) fn later(column: &str, than: &Watermark, described: &SqlServerTable) -> String {
+    let sync = TsqlIdent(column);
+    let later = format!("{sync} > {}", watermark_constant(than, column, described));
+    let nullable = described.column(column).is_some_and(|(column, _)| column.nullable);
+    if nullable { format!("({later} OR {sync} IS NULL)") } else { later }
+}
+
 /// The columns that rows are ordered by, each with its value at a position.
 fn place(position: &Position, range: &SyncRange, described: &SqlServerTable) -> Vec<(String, String)> {
-    let sync = range.sync_column().map(|name| (TsqlIdent(name).to_string(), watermark_constant(&position.watermark, range, described)));
+    let sync = range.sync_column().map(|name| (TsqlIdent(name).to_string(), watermark_constant(&position.watermark, name, described)));
     let key = range.key.iter().zip(&position.key).map(|(name, text)| (TsqlIdent(name).to_string(), key_constant(name, text, described)));
     sync.into_iter().chain(key).collect()
 }
@@ -47,11 +55,10 @@ fn beyond(columns: &[(String, String)], way: char) -> String {
     rest.unwrap_or_default()
 }
 
-fn watermark_constant(watermark: &Watermark, range: &SyncRange, described: &SqlServerTable) -> String {
+fn watermark_constant(watermark: &Watermark, column: &str, described: &SqlServerTable) -> String {
     match watermark {
         Watermark::Timestamp(moment) => {
-            let of_type =
-                described.column(&range.column.name).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
+            let of_type = described.column(column).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
             // A zone is only for the type that has one.
             let text = if of_type.starts_with("datetimeoffset") { moment.to_string() } else { moment.civil().to_string() };
             format!("CAST('{text}' AS {of_type})")
