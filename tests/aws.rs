@@ -1,6 +1,7 @@
 //! What AWS keeps for the product, and what it gets from it: secrets, configuration, reports.
 
 mod canaries;
+mod lists;
 mod metrics;
 mod objects;
 mod reports;

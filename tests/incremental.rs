@@ -4,10 +4,12 @@ mod checks;
 mod foreseen;
 mod kills;
 mod kinds;
+mod listed;
 mod model;
 mod planned;
-mod postgres;
+pub(crate) mod postgres;
 mod seeking;
+mod seldom;
 mod verified;
 
 use std::time::Duration;

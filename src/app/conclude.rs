@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::App;
-use crate::config::{Metrics, RunSettings, S3Url, Settings};
+use crate::config::{ConfigVersion, Metrics, RunSettings, S3Url, Settings};
 use crate::error::{ErrorKind, Result};
 use crate::failpoint;
 use crate::report::sheet::Sheet;
@@ -21,6 +21,8 @@ pub struct Done {
     pub report: Report,
     /// The settings, where they could be read.
     pub(super) settings: Option<Settings>,
+    /// The version of the list of tables that was shown beside them, where it is in S3.
+    pub(super) list_version: Option<ConfigVersion>,
 }
 
 /// The end of a request.
@@ -37,11 +39,14 @@ impl App {
     pub async fn conclude(&self, done: &Done, asked: &Asked, patience: Duration) -> Concluded {
         failpoint::reached("concluding");
         let mut answer = body::answer(&done.report, asked);
-        if let Some(version) = done.settings.as_ref().and_then(|settings| settings.version.as_ref())
-            && let Some(fields) = answer.body.as_object_mut()
-        {
-            let config = json!({"location": version.location, "version_id": version.version_id, "etag": version.etag});
-            fields.insert("config".to_owned(), config);
+        let version = done.settings.as_ref().and_then(|settings| settings.version.as_ref());
+        for (field, version) in [("config", version), ("config_list", done.list_version.as_ref())] {
+            if let Some(version) = version
+                && let Some(fields) = answer.body.as_object_mut()
+            {
+                let config = json!({"location": version.location, "version_id": version.version_id, "etag": version.etag});
+                fields.insert(field.to_owned(), config);
+            }
         }
         let run = RunSettings::read(&self.env).unwrap_or_default();
         let mut sheet = Sheet { report: &done.report, answer: &answer, asked, histories: None };

@@ -6,41 +6,42 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::App;
-use crate::config::{ConfigPlace, ConfigVersion, Fetch, LiveSecret, SecretName, Settings, TableConfig};
+use crate::config::{ConfigPlace, ConfigVersion, Env, Fetch, LiveSecret, S3Url, SecretName, Settings, TableConfig};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::request::Mode;
 
 impl App {
-    /// File (or object in S3) and environment, parsed; of secrets, nothing is fetched yet.
+    /// The table configuration; none where none is named, and none is where it is looked for. Of secrets, nothing is fetched yet.
     ///
     /// # Errors
     /// [`ErrorKind::Config`], as [`Settings::load`] and [`crate::aws::Aws::get_text`] say why.
-    pub async fn settings(&self) -> Result<Settings> {
-        match ConfigPlace::find(&self.env, self.config.as_deref())? {
-            ConfigPlace::File(path) => Settings::load(self.env.clone(), path),
-            ConfigPlace::S3(url) => {
-                // Whatever keeps it away: a configuration that cannot be read is its kind, as for a file.
-                let unreadable = |error: SyncError| error.context("the table configuration").with_kind(ErrorKind::Config);
-                let object = Box::pin(self.aws.get_text(&url)).await.map_err(unreadable)?;
-                let location = url.to_string();
-                let mut settings = Settings::parse(self.env.clone(), PathBuf::from(&location), &object.text)?;
-                settings.version = Some(ConfigVersion { location, version_id: object.version_id, etag: object.etag });
-                Ok(settings)
-            }
+    pub(super) async fn table_configuration(&self) -> Result<Option<Settings>> {
+        let place = ConfigPlace::find(&self.env, self.config.as_deref())?;
+        match place {
+            _ if !place.is_meant(&self.env, self.config.as_deref()) => Ok(None),
+            ConfigPlace::File(path) => Settings::load(self.env.clone(), path).map(Some),
+            ConfigPlace::S3(url) => self.read_from_s3(&url, "the table configuration", Settings::parse_any).await.map(Some),
         }
     }
 
-    /// The settings that a request needs: `incremental_sync` has a list of tables of its own, where there is one.
+    /// The list of tables of `CONFIG_PATH`; none where there is no such file.
     ///
     /// # Errors
-    /// As [`App::settings`].
-    pub(super) async fn settings_for(&self, mode: Mode) -> Result<Settings> {
-        if mode == Mode::IncrementalSync
-            && let Some(listed) = Settings::load_list(&self.env)?
-        {
-            return Ok(listed);
+    /// As [`App::table_configuration`].
+    pub(super) async fn list(&self) -> Result<Option<Settings>> {
+        match ConfigPlace::find_list(&self.env)? {
+            ConfigPlace::File(path) => Settings::load_list(self.env.clone(), path),
+            ConfigPlace::S3(url) => self.read_from_s3(&url, "the list of tables", Settings::parse_list).await.map(Some),
         }
-        self.settings().await
+    }
+
+    async fn read_from_s3(&self, url: &S3Url, what: &str, parse: fn(Env, PathBuf, &str) -> Result<Settings>) -> Result<Settings> {
+        // Whatever keeps it away: a configuration that cannot be read is its kind, as for a file.
+        let unreadable = |error: SyncError| error.context(what).with_kind(ErrorKind::Config);
+        let object = Box::pin(self.aws.get_text(url)).await.map_err(unreadable)?;
+        let location = url.to_string();
+        let mut settings = parse(self.env.clone(), PathBuf::from(&location), &object.text)?;
+        settings.version = Some(ConfigVersion { location, version_id: object.version_id, etag: object.etag });
+        Ok(settings)
     }
 
     /// Fetches the secrets that fill the target's section and those of the sources of `tables`. Those that can be had are added in any case.

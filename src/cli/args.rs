@@ -35,7 +35,9 @@ Output:
 
 Table configuration:
   --config, else TABLE_CONFIGS, else $LAMBDA_TASK_ROOT/table_configs.json when it is
-  there, else ./table_configs.json; a file, or s3://bucket/key (?versionId=... for a version)
+  there, else ./table_configs.json; a file, or s3://bucket/key (?versionId=... for a version).
+  incremental_sync takes the list of CONFIG_PATH (./config.json) first, where there is one;
+  the other commands take it where there is no table configuration, or by its tables' names
 
 Variables (also read from ./.env, which never overrides a set variable):
   One set for each db_type of the table configuration, its name in upper case:
@@ -54,7 +56,8 @@ Variables (also read from ./.env, which never overrides a set variable):
                                    host:port/database?sslmode=..., and sslrootcert,
                                    connect_timeout, application_name, options
   SOURCE_<DB_TYPE>_SECRET_ID       a secret with what the DSN leaves out
-  SOURCE_DSN                       the source of the tables in the file of CONFIG_PATH
+  SOURCE_DSN                       the source of the tables in the list of CONFIG_PATH
+  SOURCE_SECRET_ID                 a secret with what it leaves out
   The target:
   PG_HOST, PG_DB, PG_USER
   PG_PASSWORD                      may be left out where none is needed
@@ -64,6 +67,7 @@ Variables (also read from ./.env, which never overrides a set variable):
   PG_SECRET_ID                     a secret with what is left out above
   PG_SSLROOTCERT                   certificate authorities in place of the system's, PEM
   TARGET_DSN                       in place of PG_*, where PG_HOST is not set
+  TARGET_SECRET_ID                 a secret with what it leaves out
   STATE_SCHEMA                     schema of run history and staging tables (tablesync)
   Runs:
   MAX_PARALLEL_TABLES              tables at a time (1)
@@ -80,8 +84,8 @@ Variables (also read from ./.env, which never overrides a set variable):
   METRICS                          emf: metrics on standard error, in CloudWatch's embedded
                                    format (off; in Lambda emf, on standard output)
   incremental_sync, of its own list of tables (SOURCE_DSN to TARGET_DSN):
-  CONFIG_PATH                      the list, JSON (./config.json); without it the tables with
-                                   \"sync\" of the table configuration
+  CONFIG_PATH                      the list, JSON (./config.json), or s3://bucket/key; without
+                                   it the tables with \"sync\" of the table configuration
   BATCH_SIZE                       rows between two progress reports (1000)
   AWS, where a secret or an address in S3 is named:
   AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
@@ -188,7 +192,7 @@ pub(super) enum ConfigCommand {
 #[derive(Debug, Args)]
 pub(super) struct Tables {
     /// Tables by their names in the configuration, in this order [default: default_sync_order]
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, value_name = "A,B", visible_alias = "table")]
     tables: Vec<String>,
 }
 

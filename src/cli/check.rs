@@ -16,8 +16,21 @@ pub(super) struct Found {
     pub(super) text: String,
 }
 
-/// Looks at everything that a run over all tables would use. Secrets are not fetched: what one is there for is taken to be in it.
-pub(super) fn check(settings: Result<Settings>) -> Found {
+/// Looks at everything that runs over all tables would use; of two configurations the second, the list of tables, has its fields in `list`.
+pub(super) fn check(settings: Vec<Result<Settings>>) -> Found {
+    let mut checked = settings.into_iter().map(check_one);
+    let mut found = checked.next().unwrap_or_default();
+    for list in checked {
+        found.text.push_str(&list.text);
+        found.errors.extend(list.errors);
+        found.warnings.extend(list.warnings.into_iter().filter(|warning| !found.warnings.contains(warning)).collect::<Vec<_>>());
+        found.field("list", Value::Object(list.fields));
+    }
+    found
+}
+
+/// Secrets are not fetched: what one is there for is taken to be in it.
+fn check_one(settings: Result<Settings>) -> Found {
     let mut found = Found::default();
     let mut settings = match settings {
         Ok(settings) => settings,
@@ -193,7 +206,7 @@ mod tests {
     }
 
     fn shipped(env: &Env) -> Found {
-        check(Settings::load(env.clone(), PathBuf::from("table_configs.json")))
+        check(vec![Settings::load(env.clone(), PathBuf::from("table_configs.json"))])
     }
 
     #[test]
@@ -232,6 +245,6 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_the_only_error() {
-        assert_eq!(check(Settings::load(env(&[]), PathBuf::from("/nonexistent.json"))).errors.len(), 1);
+        assert_eq!(check(vec![Settings::load(env(&[]), PathBuf::from("/nonexistent.json"))]).errors.len(), 1);
     }
 }

@@ -79,7 +79,7 @@ async fn sync(env: Env, common: Common, request: Request, deadline: Option<Durat
 }
 
 async fn check(env: Env, common: Common, command: &Command, began: Instant) -> u8 {
-    let found = check::check(App::new(env, common.config).settings().await);
+    let found = check::check(App::new(env, common.config).all_settings().await);
     let asked = asked(command.name(), &found.warnings, began);
     let sentences: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
     let answer = body::checked((!sentences.is_empty()).then(|| sentences.join("\n")), found.fields, &asked);

@@ -114,7 +114,7 @@ fn totals(run: &RunReport, answer: &Answer) -> String {
 }
 
 fn tested(test: &TestReport) -> String {
-    let mut table = table(["table", "SQL Server", "rows", "PostgreSQL", "rows"], usize::MAX);
+    let mut table = table(["table", "source", "rows", "target", "rows"], usize::MAX);
     for (name, tested) in &test.tables {
         let source = tested.source.as_ref().map_or(("failed", String::new()), |rows| ("ok", count(*rows)));
         let target = match &tested.target {
@@ -149,8 +149,11 @@ fn informed(info: &InfoReport) -> String {
 
 /// How far a table is copied that gets only what is new.
 fn watermark(entry: &TableInfo) -> Option<String> {
-    let reached = entry.watermark.as_ref()?;
-    let lag = reached.lag.map_or(String::new(), |lag| format!(", {} ago", duration(lag)));
+    let Some(reached) = &entry.watermark else {
+        return (entry.refresh == "incremental").then(|| format!("{}: no watermark is known\n", entry.table_name));
+    };
+    let at = reached.at.map_or(String::new(), |at| format!(", written {at:.0}"));
+    let lag = reached.lag.map_or(at.clone(), |lag| format!("{at}, {} ago", duration(lag)));
     let broken_off = if reached.broken_off { ", broken off there" } else { "" };
     Some(format!("{}: copied up to {} ({}){lag}{broken_off}\n", entry.table_name, reached.watermark, reached.kind))
 }

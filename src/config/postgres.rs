@@ -13,8 +13,12 @@ use crate::error::{ErrorKind, Result, SyncError};
 const PORT: u16 = 5432;
 /// The DSN of the tables that `CONFIG_PATH` names.
 pub(super) const SOURCE_DSN: &str = "SOURCE_DSN";
+/// The secret with what it leaves out.
+pub(super) const SOURCE_SECRET: &str = "SOURCE_SECRET_ID";
 /// The target's DSN.
 pub(super) const TARGET_DSN: &str = "TARGET_DSN";
+/// The secret with what that leaves out.
+pub(super) const TARGET_SECRET: &str = "TARGET_SECRET_ID";
 
 /// Where a PostgreSQL is, and how to log in.
 #[derive(Debug, Clone)]
@@ -81,11 +85,27 @@ impl NamedBy {
         }
     }
 
+    /// The variable that has the password.
+    pub fn password(&self) -> &str {
+        match self {
+            Self::PgVariables => "PG_PASSWORD",
+            Self::Dsn(variable) => variable,
+        }
+    }
+
     /// The variable that names the database.
     pub fn database(&self) -> &str {
         match self {
             Self::PgVariables => "PG_DB",
             Self::Dsn(variable) => variable,
+        }
+    }
+
+    /// The variable that names a secret with what the others leave out.
+    pub fn secret(&self) -> String {
+        match self {
+            Self::PgVariables => "PG_SECRET_ID".to_owned(),
+            Self::Dsn(variable) => format!("{}SECRET_ID", variable.trim_end_matches("DSN")),
         }
     }
 
@@ -196,6 +216,7 @@ mod tests {
         }
         let plain = of("postgres://u:p@h").unwrap();
         assert_eq!((plain.port, plain.database.as_str(), plain.server().as_str()), (5432, "u", "h:5432"));
+        assert_eq!(plain.named_by.secret(), "SOURCE_SCOUT_SECRET_ID");
     }
 
     #[test]

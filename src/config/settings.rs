@@ -1,21 +1,26 @@
 //! The settings of a process: file and environment together.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::postgres::{SOURCE_DSN, TARGET_DSN};
+use super::postgres::{SOURCE_DSN, SOURCE_SECRET, TARGET_DSN, TARGET_SECRET};
 use super::run::{RunSettings, count};
 use super::section::Section;
 use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, postgres, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{Isolation, SourceTable};
 
-const TARGET_SECRET: &str = "PG_SECRET_ID";
+const PG_SECRET: &str = "PG_SECRET_ID";
+/// Where the table configuration is.
+const TABLE_CONFIGS: &str = "TABLE_CONFIGS";
+/// Where the list of tables from `SOURCE_DSN` to `TARGET_DSN` is.
+const CONFIG_PATH: &str = "CONFIG_PATH";
 /// Rows between two progress reports of a table of `CONFIG_PATH`.
 const LIST_BATCH_SIZE: usize = 1_000;
 
-/// Where the table configuration is.
+/// Where the table configuration is, or the list of `CONFIG_PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigPlace {
     /// A file.
@@ -31,18 +36,55 @@ impl ConfigPlace {
     /// [`ErrorKind::Config`] for an address in S3 that is none.
     pub fn find(env: &Env, config: Option<&Path>) -> Result<Self> {
         const NAME: &str = "table_configs.json";
-        let named = config.map(Path::to_path_buf).or_else(|| env.get("TABLE_CONFIGS").map(PathBuf::from));
-        if let Some(path) = named {
-            let address = path.to_str().filter(|text| text.starts_with(S3Url::SCHEME));
-            return match address.map(str::parse::<S3Url>) {
-                Some(Ok(url)) if !url.key.is_empty() => Ok(Self::S3(url)),
-                Some(_) => Err(SyncError::new(ErrorKind::Config, "the table configuration's address in S3 is none")
-                    .with_remedy("Expected s3://bucket/key, and ?versionId= for a version of it, in --config or TABLE_CONFIGS")),
-                None => Ok(Self::File(path)),
-            };
+        let named = config.map(Path::to_path_buf).or_else(|| env.get(TABLE_CONFIGS).map(PathBuf::from));
+        match named {
+            Some(path) => Self::named(path, "the table configuration", "--config or TABLE_CONFIGS"),
+            None => Ok(Self::File(packed(env, NAME))),
         }
-        let packed = env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(NAME)).filter(|path| path.is_file());
-        Ok(Self::File(packed.unwrap_or_else(|| PathBuf::from(NAME))))
+    }
+
+    /// Where the list is: `CONFIG_PATH`, else `$LAMBDA_TASK_ROOT/config.json` when it is there, else `./config.json`.
+    ///
+    /// # Errors
+    /// As [`ConfigPlace::find`].
+    pub fn find_list(env: &Env) -> Result<Self> {
+        match env.get(CONFIG_PATH) {
+            Some(path) => Self::named(PathBuf::from(path), "the list of tables", CONFIG_PATH),
+            None => Ok(Self::File(packed(env, "config.json"))),
+        }
+    }
+
+    /// Whether the table configuration is one that was named, or is there.
+    pub fn is_meant(&self, env: &Env, config: Option<&Path>) -> bool {
+        match self {
+            Self::File(path) => config.is_some() || env.get(TABLE_CONFIGS).is_some() || path.exists(),
+            Self::S3(_) => true,
+        }
+    }
+
+    fn named(path: PathBuf, what: &str, by: &str) -> Result<Self> {
+        let address = path.to_str().filter(|text| text.starts_with(S3Url::SCHEME));
+        match address.map(str::parse::<S3Url>) {
+            Some(Ok(url)) if !url.key.is_empty() => Ok(Self::S3(url)),
+            Some(_) => Err(SyncError::new(ErrorKind::Config, format!("{what}'s address in S3 is none"))
+                .with_remedy(format!("Expected s3://bucket/key, and ?versionId= for a version of it, in {by}"))),
+            None => Ok(Self::File(path)),
+        }
+    }
+}
+
+/// The file `name` where it is packed with the function, else in the working directory.
+fn packed(env: &Env, name: &str) -> PathBuf {
+    let packed = env.get("LAMBDA_TASK_ROOT").map(|root| Path::new(root).join(name)).filter(|path| path.is_file());
+    packed.unwrap_or_else(|| PathBuf::from(name))
+}
+
+impl fmt::Display for ConfigPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::S3(url) => url.fmt(f),
+        }
     }
 }
 
@@ -76,7 +118,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the table configuration from a file.
+    /// Reads a table configuration, or a list, from a file.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming file, line and field, or the variable.
@@ -86,7 +128,30 @@ impl Settings {
                 "Name the table configuration with --config or TABLE_CONFIGS, or put table_configs.json into the working directory",
             )
         })?;
-        Self::parse(env, path, &text)
+        Self::parse_any(env, path, &text)
+    }
+
+    /// Reads a list of tables from a file; none where there is no such file.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_list(env: Env, path: PathBuf) -> Result<Option<Self>> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse_list(env, path, &text).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let sentence = format!("{} cannot be read: {error}", path.display());
+                Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("CONFIG_PATH names the tables of incremental_sync"))
+            }
+        }
+    }
+
+    /// Understands `text` as what its form shows it to be: a table configuration or a list of tables.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn parse_any(env: Env, path: PathBuf, text: &str) -> Result<Self> {
+        if TableConfigs::is_list(text) { Self::parse_list(env, path, text) } else { Self::parse(env, path, text) }
     }
 
     /// Understands the table configuration `text` that was read from `path`.
@@ -108,31 +173,32 @@ impl Settings {
         Ok(Self { path, version: None, tables, run, by_dsn: false, env, secrets: HashMap::new() })
     }
 
-    /// Reads the list of tables of `CONFIG_PATH` (`./config.json`); none where there is no such file.
+    /// Understands the list of tables `text`, which was read from `path`.
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn load_list(env: &Env) -> Result<Option<Self>> {
-        let path = PathBuf::from(env.get("CONFIG_PATH").unwrap_or("config.json"));
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                let sentence = format!("{} cannot be read: {error}", path.display());
-                return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy("CONFIG_PATH names the tables of incremental_sync"));
-            }
-        };
-        let run = RunSettings::read(env)?;
-        let mut section = Section::new(env);
+    pub fn parse_list(env: Env, path: PathBuf, text: &str) -> Result<Self> {
+        let run = RunSettings::read(&env)?;
+        let mut section = Section::new(&env);
         let batch_size = count(&mut section, "BATCH_SIZE").unwrap_or(LIST_BATCH_SIZE);
         section.finish("environment")?;
-        let tables = TableConfigs::parse_list(&text, u64::try_from(batch_size).unwrap_or(u64::MAX), &path)?;
-        Ok(Some(Self { path, version: None, tables, run, by_dsn: true, env: env.clone(), secrets: HashMap::new() }))
+        let tables = TableConfigs::parse_list(text, u64::try_from(batch_size).unwrap_or(u64::MAX), &path)?;
+        Ok(Self { path, version: None, tables, run, by_dsn: true, env, secrets: HashMap::new() })
     }
 
     /// The secret that the target's section names.
     pub fn target_secret(&self) -> Option<SecretName> {
-        self.secret_name(TARGET_SECRET.to_owned())
+        self.secret_name(self.target_secret_variable().to_owned())
+    }
+
+    fn target_secret_variable(&self) -> &'static str {
+        if self.target_is_dsn() { TARGET_SECRET } else { PG_SECRET }
+    }
+
+    /// Whether `TARGET_DSN` names the target, or the secret that stands for it: first for the list, for other tables where no `PG_*` does.
+    fn target_is_dsn(&self) -> bool {
+        let set = |names: [&str; 2]| names.iter().any(|name| self.env.get(name).is_some());
+        set([TARGET_DSN, TARGET_SECRET]) && (self.by_dsn || !set(["PG_HOST", PG_SECRET]))
     }
 
     /// The secret that the section of `db_type` names.
@@ -142,6 +208,7 @@ impl Settings {
 
     fn source_secret_variable(&self, db_type: &str) -> String {
         match postgres::is_source(&self.env, db_type) {
+            _ if self.by_dsn => SOURCE_SECRET.to_owned(),
             true => postgres::pg_name(db_type, "SECRET_ID"),
             false => source::variable(db_type, "SECRET_ID"),
         }
@@ -157,53 +224,36 @@ impl Settings {
         self.secrets.insert(secret.name().variable.clone(), Arc::new(secret));
     }
 
-    /// The target's section: `PG_*`, and where no PG_HOST is set, `TARGET_DSN`.
+    /// The target's section: `PG_*`, and where no PG_HOST is set, `TARGET_DSN`; of the list `TARGET_DSN`, and where it is not set, `PG_*`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn target(&self) -> Result<TargetSettings> {
-        if self.by_dsn {
-            return self.dsn_target();
+        let secret = self.secrets.get(self.target_secret_variable());
+        if self.target_is_dsn() {
+            return target::read_dsn(&self.env, secret);
         }
-        let named = ["PG_HOST", TARGET_SECRET].iter().any(|variable| self.env.get(variable).is_some());
-        if !named && self.env.get(TARGET_DSN).is_some() {
-            return target::read_dsn(&self.env);
-        }
-        target::read(&self.env, self.secrets.get(TARGET_SECRET))
+        let read = target::read(&self.env, secret);
+        let or_dsn = |error: SyncError| error.with_remedy("TARGET_DSN may name the target in place of PG_*, and is not set");
+        if self.by_dsn { read.map_err(or_dsn) } else { read }
     }
 
-    /// The target of `TARGET_DSN`, and where it is not set, that of [`Settings::target`].
-    ///
-    /// # Errors
-    /// As [`Settings::target`].
-    pub fn dsn_target(&self) -> Result<TargetSettings> {
-        if self.env.get(TARGET_DSN).is_some() { target::read_dsn(&self.env) } else { self.target() }
-    }
-
-    /// The source of `SOURCE_DSN`; none where it is not set.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming what is wrong.
-    pub fn dsn_source(&self) -> Result<Option<SourceSettings>> {
-        if self.env.get(SOURCE_DSN).is_none() {
-            return Ok(None);
-        }
-        let server = postgres::read(&self.env, SOURCE_DSN, "source", None)?;
-        Ok(Some(SourceSettings::Postgres { db_type: "source".to_owned(), server }))
-    }
-
-    /// The section of the source that `db_type` names.
+    /// The section of the source that `db_type` names; all tables of the list have that of `SOURCE_DSN`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming every variable that is missing or wrong.
     pub fn source(&self, db_type: &str) -> Result<SourceSettings> {
-        if self.by_dsn {
-            let missing = || {
-                SyncError::new(ErrorKind::Config, format!("the tables of {} come from SOURCE_DSN, and it is not set", self.path.display()))
-            };
-            return self.dsn_source()?.ok_or_else(missing);
-        }
         let secret = self.secrets.get(&self.source_secret_variable(db_type));
+        if self.by_dsn {
+            if [SOURCE_DSN, SOURCE_SECRET].iter().all(|variable| self.env.get(variable).is_none()) {
+                let sentence = format!("the tables of {} come from SOURCE_DSN, and it is not set", self.path.display());
+                return Err(SyncError::new(ErrorKind::Config, sentence).with_remedy(
+                    "Set it to postgres://user:password@host:port/database, or SOURCE_SECRET_ID to a secret with what it leaves out",
+                ));
+            }
+            let server = postgres::read(&self.env, SOURCE_DSN, "source", secret)?;
+            return Ok(SourceSettings::Postgres { db_type: db_type.to_owned(), server });
+        }
         if !postgres::is_source(&self.env, db_type) {
             return source::read(&self.env, db_type, secret).map(SourceSettings::SqlServer);
         }
@@ -218,7 +268,9 @@ impl Settings {
 
     /// A warning for every variable of the target and of the sources `db_types` that turns encryption or verification off.
     pub fn tls_warnings<'a>(&self, db_types: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        tls::warnings(&self.env, db_types)
+        let of_sources = if self.by_dsn { tls::of_dsn(&self.env, SOURCE_DSN, "the source") } else { tls::of_sources(&self.env, db_types) };
+        let of_target = if self.target_is_dsn() { tls::of_dsn(&self.env, TARGET_DSN, "the target") } else { tls::of_target(&self.env) };
+        [of_sources, of_target].concat()
     }
 }
 
@@ -248,10 +300,50 @@ mod tests {
         let url = "s3://bucket/t.json".parse().unwrap();
         let env = Env::from_iter([("TABLE_CONFIGS", "s3://bucket/t.json")]);
         assert_eq!(ConfigPlace::find(&env, None).unwrap(), ConfigPlace::S3(url));
+        let list = Env::from_iter([("CONFIG_PATH", "s3://bucket/c.json?versionId=v1")]);
+        assert_eq!(ConfigPlace::find_list(&list).unwrap().to_string(), "s3://bucket/c.json");
+        let error = ConfigPlace::find_list(&Env::from_iter([("CONFIG_PATH", "s3://key:canary@bucket/c")])).unwrap_err().to_string();
+        assert!(error.contains("in CONFIG_PATH") && !error.contains("canary"), "{error}");
         for wrong in ["s3://bucket", "s3://key:canary@bucket/t.json"] {
             let error = ConfigPlace::find(&Env::default(), Some(Path::new(wrong))).unwrap_err();
             assert!(error.kind() == ErrorKind::Config && !error.to_string().contains("canary"), "{error}");
         }
+    }
+
+    fn listed(pairs: &[(&str, &str)]) -> Settings {
+        let env = Env::from_iter(pairs.iter().copied());
+        Settings::parse_any(env, PathBuf::from("config.json"), r#"[{"name": "a", "key_columns": ["id"]}]"#).unwrap()
+    }
+
+    fn variables(settings: &Settings) -> [Option<String>; 2] {
+        [settings.source_secret("source"), settings.target_secret()].map(|name| name.map(|name| name.variable))
+    }
+
+    #[test]
+    fn the_dsns_of_a_list_have_secrets_of_their_own() {
+        let named = |names: [Option<&str>; 2]| names.map(|name| name.map(str::to_owned));
+        let both = [("SOURCE_SECRET_ID", "a"), ("TARGET_SECRET_ID", "b"), ("PG_SECRET_ID", "c"), ("SQL_SERVER_SOURCE_SECRET_ID", "d")];
+        assert_eq!(variables(&listed(&both)), named([Some("SOURCE_SECRET_ID"), Some("TARGET_SECRET_ID")]));
+        assert_eq!(variables(&listed(&both[2..])), named([None, Some("PG_SECRET_ID")]), "without a DSN, PG_* name the target");
+        let dsn = [("TARGET_DSN", "postgres://h/d"), ("PG_SECRET_ID", "c")];
+        assert_eq!(variables(&listed(&dsn)), named([None, None]));
+        let tables = r#"{"tables": {"a": {"db_type": "x", "sql_table": "a", "pg_table": "a"}}}"#;
+        let others = Settings::parse_any(Env::from_iter(both), PathBuf::from("t.json"), tables).unwrap();
+        assert_eq!(others.target_secret().unwrap().variable, "PG_SECRET_ID");
+    }
+
+    #[test]
+    fn tables_of_the_list_go_to_the_target_of_pg_variables_where_no_dsn_names_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let list = directory.path().join("config.json");
+        std::fs::write(&list, r#"[{"name": "a", "key_columns": ["id"]}]"#).unwrap();
+        let target =
+            |pairs: &[(&str, &str)]| Settings::load_list(Env::from_iter(pairs.iter().copied()), list.clone()).unwrap().unwrap().target();
+        assert_eq!(target(&[("PG_HOST", "h"), ("PG_DB", "d"), ("PG_USER", "u")]).unwrap().server.host, "h");
+        let both = [("PG_HOST", "h"), ("PG_DB", "d"), ("PG_USER", "u"), ("TARGET_DSN", "postgres://u@dsn/d")];
+        assert_eq!(target(&both).unwrap().server.host, "dsn");
+        let error = target(&[]).unwrap_err().to_string();
+        assert!(error.contains("PG_HOST") && error.contains("TARGET_DSN"), "{error}");
     }
 
     #[test]

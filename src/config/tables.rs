@@ -90,6 +90,15 @@ pub struct TableConfig {
     pub options: TableOptions,
 }
 
+impl TableConfig {
+    /// Under which names `sync_meta` may know the table, the one that a run writes first: another service may have called it by its table.
+    pub fn names_of_progress(&self) -> Vec<String> {
+        let TargetTable { schema, table } = &self.pg_table;
+        let bare = (schema == "public").then(|| table.clone());
+        [self.name.clone(), self.pg_table_text.clone(), format!("{schema}.{table}")].into_iter().chain(bare).collect()
+    }
+}
+
 /// The whole file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableConfigs {
@@ -106,6 +115,11 @@ impl TableConfigs {
     /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) naming file, line and field of everything that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         file::parse(text).map_err(|problems| problems.into_error(path))
+    }
+
+    /// Whether a text has the form of a list of tables, as `CONFIG_PATH` names one: an array, or an object with one as `tables`.
+    pub fn is_list(text: &str) -> bool {
+        file::is_list(text)
     }
 
     /// Understands the text of the list of tables at `path`, the file of `CONFIG_PATH`.

@@ -55,12 +55,12 @@ pub(super) fn read(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<Target
     section.finish("target").map(|()| TargetSettings { server, idle_timeout, state_schema })
 }
 
-/// The target that `TARGET_DSN` names.
-pub(super) fn read_dsn(env: &Env) -> Result<TargetSettings> {
+/// The target that `TARGET_DSN` names; a secret fills what it leaves out.
+pub(super) fn read_dsn(env: &Env, secret: Option<&Arc<LiveSecret>>) -> Result<TargetSettings> {
     let mut section = Section::new(env);
     let (state_schema, idle_timeout) = own(&mut section);
     section.finish("target")?;
-    postgres::read(env, TARGET_DSN, "target", None).map(|server| TargetSettings { server, idle_timeout, state_schema })
+    postgres::read(env, TARGET_DSN, "target", secret).map(|server| TargetSettings { server, idle_timeout, state_schema })
 }
 
 /// What belongs to no other PostgreSQL: the schema of the state, and how long the target may be silent.

@@ -1,11 +1,16 @@
 //! Says aloud when a variable turns encryption or the check of a certificate off.
 
 use super::Env;
-use super::postgres::{self, TARGET_DSN, is_source};
+use super::postgres::{self, is_source};
 use super::source::variable;
 
-/// One warning per variable that turns something off; the defaults on loopback are not worth one.
-pub(super) fn warnings<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+/// Of the DSN in `name`; `whose` it is, as `the certificate of` goes on.
+pub(super) fn of_dsn(env: &Env, name: &str, whose: &str) -> Vec<String> {
+    postgres::warning(env, name, whose).into_iter().collect()
+}
+
+/// One warning per variable of the sources `db_types` that turns something off; the defaults on loopback are not worth one.
+pub(super) fn of_sources<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut seen = Vec::new();
     for db_type in db_types {
@@ -33,9 +38,12 @@ pub(super) fn warnings<'a>(env: &Env, db_types: impl IntoIterator<Item = &'a str
         }
         seen.push(encrypt);
     }
-    if env.get("PG_HOST").is_none() {
-        warnings.extend(postgres::warning(env, TARGET_DSN, "the target"));
-    }
+    warnings
+}
+
+/// The same of the target that `PG_*` name.
+pub(super) fn of_target(env: &Env) -> Vec<String> {
+    let mut warnings = Vec::new();
     let on_socket = env.get("PG_HOST").is_some_and(|host| host.starts_with('/'));
     match env.get("PG_SSLMODE").map(str::to_ascii_lowercase).as_deref() {
         Some("disable") if !on_socket => warnings.push("PG_SSLMODE=disable: the connection to the target is not encrypted".to_owned()),
@@ -59,7 +67,7 @@ mod tests {
             ("SQL_SERVER_UNUSED_ENCRYPT", "off"),
             ("PG_SSLMODE", "require"),
         ]);
-        let warnings = warnings(&env, ["mctm", "voipdb", "mctm"]);
+        let warnings = [of_sources(&env, ["mctm", "voipdb", "mctm"]), of_target(&env)].concat();
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         for (warning, name) in warnings.iter().zip(["SQL_SERVER_MCTM_TRUST_CERT", "SQL_SERVER_VOIPDB_ENCRYPT", "PG_SSLMODE"]) {
             assert!(warning.contains(name), "{warning}");
@@ -69,6 +77,6 @@ mod tests {
     #[test]
     fn defaults_and_unix_sockets_are_not_warned_about() {
         let env = Env::from_iter([("PG_HOST", "/run"), ("PG_SSLMODE", "disable"), ("SQL_SERVER_MCTM_ENCRYPT", "mandatory")]);
-        assert_eq!(warnings(&env, ["mctm"]), Vec::<String>::new());
+        assert_eq!([of_sources(&env, ["mctm"]), of_target(&env)].concat(), Vec::<String>::new());
     }
 }

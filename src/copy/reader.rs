@@ -151,7 +151,7 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`RowError::End`] when it was not.
-    pub fn finish(self) -> Result<(), RowError> {
+    pub fn finish(&self) -> Result<(), RowError> {
         if self.ended && self.pending.is_empty() { Ok(()) } else { Err(RowError::End) }
     }
 

@@ -6,6 +6,7 @@ mod foreign_keys;
 mod full_refresh;
 mod incremental;
 mod inform;
+mod money;
 mod parallel;
 mod plan;
 mod plan_tables;

@@ -151,6 +151,12 @@ pub(super) fn connect_error(side: Side, settings: &PostgresSettings, error: Erro
         next = cause.source();
     }
     let reason = causes.pop().unwrap_or_else(|| error.to_string());
+    // The driver's own words, before it sends a login.
+    if reason == "password missing" {
+        return SyncError::new(side.login(), format!("PostgreSQL {server} asks for a password, and none is set"))
+            .with_remedy(format!("Set it in {}, or name a secret that has it with {}", named_by.password(), named_by.secret()))
+            .with_cause(Cause(error));
+    }
     let unreachable = passing(&error).map(|_| Passing::Unreachable);
     let (address, sslmode, rootcert) = (named_by.address(), named_by.sslmode(), named_by.rootcert());
     SyncError::new(side.connect(), format!("PostgreSQL {server} cannot be reached: {reason}"))

@@ -357,7 +357,7 @@ fn informed(info: &InfoReport, asked: &Asked) -> Answer {
         "default_sync_order": info.default_sync_order,
         "table_details": details,
     }));
-    finish(Verdict::OK, asked, &[], fields)
+    finish(Verdict::OK, asked, &info.warnings, fields)
 }
 
 /// How far a table is copied that gets only what is new.
@@ -366,6 +366,7 @@ fn watermark_field(reached: &TableWatermark) -> Map<String, Value> {
         "watermark": reached.watermark,
         "kind": reached.kind,
         "broken_off": reached.broken_off,
+        "at": reached.at.map(|at| format!("{at:.3}")),
         "lag_seconds": reached.lag.map(seconds),
     }}))
 }

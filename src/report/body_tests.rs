@@ -196,7 +196,8 @@ fn info_describes_every_table() {
         last_sync,
         watermark: None,
     };
-    let report = InfoReport { default_sync_order: vec!["b".to_owned()], tables: vec![info("a", Some(last)), info("b", None)] };
+    let tables = vec![info("a", Some(last)), info("b", None)];
+    let report = InfoReport { default_sync_order: vec!["b".to_owned()], tables, warnings: Vec::new() };
     let answer = answer(&Report::Info(report), &asked("info"));
     assert_eq!((answer.status, keys(&answer.body)), (200, with_every_body(&["available_tables", "default_sync_order", "table_details"])));
     assert_eq!(answer.body["available_tables"], json!(["a", "b"]));

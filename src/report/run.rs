@@ -260,7 +260,9 @@ pub struct TableWatermark {
     pub kind: String,
     /// Whether a run within it was broken off: the next one goes on from there.
     pub broken_off: bool,
-    /// How long ago it was written: so old is what the target shows.
+    /// When it was written; none where another service did, which does not say.
+    pub at: Option<jiff::Timestamp>,
+    /// How long ago that was, by the target's clock: so old is what the target shows.
     pub lag: Option<Duration>,
 }
 
@@ -271,6 +273,8 @@ pub struct InfoReport {
     pub default_sync_order: Vec<String>,
     /// The tables, in file order.
     pub tables: Vec<TableInfo>,
+    /// What the reader should know of the configuration.
+    pub warnings: Vec<String>,
 }
 
 /// What a request came to.

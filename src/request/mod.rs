@@ -49,6 +49,13 @@ impl Refusal {
     pub fn new(error: impl Into<String>) -> Self {
         Self { error: error.into(), ..Self::default() }
     }
+
+    /// The same, with what else there is to say.
+    #[must_use]
+    pub fn and(self, notes: &[String]) -> Self {
+        let error = notes.iter().fold(self.error, |error, note| format!("{error}; {note}"));
+        Self { error, ..self }
+    }
 }
 
 /// So many characters of what was asked come back in an answer.

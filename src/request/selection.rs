@@ -73,10 +73,16 @@ fn check_incremental(names: &[String], incremental: &[String], configs: &TableCo
     Ok(())
 }
 
-/// Only a table that gets only what is new has something to forget.
+/// Only a table that gets only what is new has something to forget, and only one that is asked for does.
 fn check_reset(request: &Request, configs: &TableConfigs) -> Result<(), Refusal> {
     let incremental = incremental_tables(configs);
-    let Some(wrong) = request.reset.iter().find(|name| !incremental.contains(name)) else { return Ok(()) };
+    let asked = tidy_names(request.tables.iter().map(String::as_str));
+    let Some(wrong) = request.reset.iter().find(|name| !incremental.contains(name)) else {
+        return match request.reset.iter().find(|name| !asked.is_empty() && !asked.contains(name)) {
+            Some(idle) => Err(Refusal::new(format!("reset names {:?}, which is not among the tables asked for", excerpt(idle)))),
+            None => Ok(()),
+        };
+    };
     let wrong = excerpt(wrong);
     let hint = did_you_mean(&wrong, incremental.iter().map(String::as_str));
     let error = format!("reset names {wrong:?}{hint}, which is no table that gets only what is new");

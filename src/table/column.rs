@@ -143,6 +143,8 @@ pub struct SourceDescription {
     pub primary_key: Vec<String>,
     /// The catalogue's row count, an estimate.
     pub rows_estimate: Option<u64>,
+    /// How many decimal digits the source's `money` has, where a column of it is there.
+    pub money_digits: Option<i32>,
     /// Columns whose values the login sees masked, by name.
     pub masked: Vec<String>,
     /// What a target that is to be made takes over; read only when one is.

@@ -50,6 +50,11 @@ pub enum PgType {
 }
 
 impl PgType {
+    /// Whether it is `money`, or an array of it: whole numbers of a currency's smallest part, and which part that is `lc_monetary` says.
+    pub fn is_money(&self) -> bool {
+        matches!(self, PgType::Other(name) if matches!(name.as_str(), "money" | "money[]"))
+    }
+
     /// The type of a catalogue column: `typname` of its base type, `atttypmod`, and `format_type`'s text for types we do not write.
     ///
     /// The packing of the modifiers is PostgreSQL's own (`src/backend/utils/adt/numeric.c`, `varchar.c`, `timestamp.c`).

@@ -123,11 +123,19 @@ impl Moment {
         Self { at: TimeZone::UTC.to_datetime(at), in_utc: true }
     }
 
-    /// Understands ISO 8601, `T` or a blank in the middle; an offset makes it an instant. `-infinity` is the least moment.
+    /// Understands ISO 8601, `T` or a blank in the middle; an offset makes it an instant. `-infinity` is the least moment, and `BC` at the end counts years as
+    /// PostgreSQL does.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if text.trim_end_matches('Z') == "-infinity" {
+        let (bare, zone) = text.strip_suffix('Z').map_or((text, ""), |bare| (bare, "Z"));
+        if bare == "-infinity" {
             return Some(Self::LEAST);
+        }
+        if let Some(before_christ) = bare.strip_suffix(" BC") {
+            let (year, rest) = before_christ.split_once('-')?;
+            let year = year.parse::<i16>().ok()?.checked_sub(1)?;
+            let signed = if year == 0 { "0000".to_owned() } else { format!("-{year:06}") };
+            return Self::parse(&format!("{signed}-{rest}{zone}"));
         }
         let (date, time) = text.split_once(['T', ' '])?;
         let joined = format!("{date}T{}", time.replace(' ', ""));
@@ -225,6 +233,7 @@ mod tests {
             (WatermarkKind::Timestamp, "9999-12-31T23:59:59.9999999"),
             (WatermarkKind::Timestamp, "0001-01-01T00:00:00"),
             (WatermarkKind::Timestamp, "2026-02-05T10:30:00.000001Z"),
+            (WatermarkKind::Timestamp, "-000043-03-15T00:01:00.5Z"),
             (WatermarkKind::Rowversion, "0x00000000000007D1"),
             (WatermarkKind::Rowversion, "0xFFFFFFFFFFFFFFFF"),
             (WatermarkKind::ChangeTracking, "9223372036854775807"),
@@ -245,6 +254,8 @@ mod tests {
         assert_eq!(moment("2026-02-05 10:30:00.1234567 +09:00").to_string(), "2026-02-05T01:30:00.1234567Z");
         assert_eq!(moment("2026-02-05 10:30:00.5+00").to_string(), "2026-02-05T10:30:00.5Z");
         assert_eq!(moment("2026-02-05 10:30:00").to_string(), "2026-02-05T10:30:00");
+        assert_eq!(moment("0001-02-29 10:30:00 BC").to_string(), "0000-02-29T10:30:00");
+        assert_eq!(moment("0044-03-15 00:01:00.5 BCZ").to_string(), "-000043-03-15T00:01:00.5Z");
         assert_eq!(moment("2026-02-05T01:30:00Z").on_clocks_of(&TimeZone::get("Asia/Tokyo").unwrap()).to_string(), "2026-02-05T10:30:00");
     }
 

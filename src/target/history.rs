@@ -81,7 +81,7 @@ impl Session {
 }
 
 /// Seconds since 1970, as the server gave them.
-fn timestamp(seconds: f64) -> Option<Timestamp> {
+pub(super) fn timestamp(seconds: f64) -> Option<Timestamp> {
     let since = std::time::Duration::try_from_secs_f64(seconds).ok()?;
     Timestamp::UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from(since).ok()?).ok()
 }

@@ -113,7 +113,7 @@ impl Session {
 
     /// Begins the transaction that is to hold a lock, for however long.
     async fn begin_holding(&mut self, table: &TargetTable) -> Result<()> {
-        let begun = self.begin_standing("", "SET LOCAL idle_in_transaction_session_timeout = 0").await;
+        let begun = self.begin_standing("ISOLATION LEVEL READ COMMITTED", "SET LOCAL idle_in_transaction_session_timeout = 0").await;
         begun.map_err(|error| target_error(&format!("lock {table}"), error))
     }
 

@@ -351,8 +351,8 @@ fn state_error(schema: &str, error: tokio_postgres::Error) -> SyncError {
     if denied {
         let quoted = PgIdent(schema);
         failed.with_remedy(format!(
-            "Have its owner run: CREATE SCHEMA IF NOT EXISTS {quoted}; GRANT USAGE, CREATE ON SCHEMA {quoted} TO <PG_USER>; \
-             or: GRANT CREATE ON DATABASE <PG_DB> TO <PG_USER>;"
+            "Have its owner run: CREATE SCHEMA IF NOT EXISTS {quoted}; GRANT USAGE, CREATE ON SCHEMA {quoted} TO <the role of PG_USER or TARGET_DSN>; \
+             or: GRANT CREATE ON DATABASE <its database> TO <that role>;"
         ))
     } else {
         failed

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::error::target_error;
+use super::history::timestamp;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::postgres::code_of;
 use crate::report::TableWatermark;
 use crate::table::{PgIdent, TargetTable, Watermark, WatermarkKind, quoted_list};
 
@@ -34,23 +37,34 @@ const COLUMNS: [(&str, &str); 7] = [
 
 /// Under which names another service may keep the table's name and the moment, the likeliest first.
 const NAMES: [&str; 5] = ["table_name", "name", "table", "tablename", "relation"];
-const MOMENTS: [&str; 9] = [
+const MOMENTS: [&str; 11] = [
     "watermark",
     "last_watermark",
     "last_sync",
     "last_synced_at",
+    "last_synced",
     "last_sync_at",
     "last_sync_time",
+    "last_synced_time",
     "synced_at",
     "last_value",
     "sync_time",
 ];
+
+/// Moments of the row itself, as most tables have them.
+const OF_THE_ROW: [&str; 4] = ["created_at", "inserted_at", "modified_at", "updated_at"];
+
+/// The first schema of the search path, and whether the role may write into a `sync_meta` there.
+const PLACE: &str = "SELECT current_schema()::text AS schema, (SELECT bool_and(has_table_privilege(c.oid, p.privilege)) \
+     FROM pg_catalog.pg_class c CROSS JOIN (VALUES ('INSERT'), ('UPDATE')) AS p(privilege) \
+     WHERE c.relname = 'sync_meta' AND c.relnamespace = current_schema()::text::regnamespace) AS may_write";
 
 /// Where the watermarks are, and in which shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncMeta {
     table: TargetTable,
     shape: Shape,
+    may_write: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,8 +160,8 @@ impl Session {
     /// [`ErrorKind::TargetSchema`] where the search path has no schema, or a table of this name tells no watermarks.
     pub async fn sync_meta(&self) -> Result<SyncMeta> {
         let failed = |error| target_error("look for sync_meta", error);
-        let row = self.query_one("SELECT current_schema()::text", &[]).await.map_err(failed)?;
-        let Some(schema) = row.get::<_, Option<String>>(0) else {
+        let row = self.query_one(PLACE, &[]).await.map_err(failed)?;
+        let Some(schema) = row.get::<_, Option<String>>("schema") else {
             return Err(SyncError::new(
                 ErrorKind::TargetSchema,
                 "the search path of the target's role names no schema that is there, so sync_meta has no place",
@@ -157,7 +171,7 @@ impl Session {
         let table = TargetTable { schema, table: NAME.to_owned() };
         let columns = self.column_types(&table).await?;
         let shape = shape(&table, &columns)?;
-        Ok(SyncMeta { table, shape })
+        Ok(SyncMeta { table, shape, may_write: row.get::<_, Option<bool>>("may_write").unwrap_or(true) })
     }
 
     /// How far the table of one of these names has come, the first that is known; none where none is.
@@ -165,6 +179,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::TargetSchema`] for a row that says nothing that can be understood, or of another kind of watermark.
     pub async fn reached(&self, meta: &SyncMeta, names: &[&str], kind: WatermarkKind) -> Result<Option<(Reached, String)>> {
+        // Where a table stands there more than once, the least of its moments misses nothing.
         let (name, sql) = match &meta.shape {
             Shape::Missing => return Ok(None),
             Shape::Ours => (
@@ -183,7 +198,9 @@ impl Session {
                 )
             }
         };
-        let sql = format!("{sql} WHERE {name}::text = ANY($1::text[]) ORDER BY array_position($1::text[], {name}::text) LIMIT 1");
+        let sql = format!(
+            "{sql} WHERE {name}::text = ANY($1::text[]) ORDER BY array_position($1::text[], {name}::text), watermark NULLS LAST LIMIT 1"
+        );
         let row = self.query_opt(&sql, &[&names]).await.map_err(|error| target_error("read the watermark", error))?;
         let Some(row) = row else { return Ok(None) };
         Ok(understand(meta, names, kind, &row)?.map(|reached| (reached, row.get("name"))))
@@ -200,10 +217,10 @@ impl Session {
             Shape::Missing => return Ok(Vec::new()),
             Shape::Ours => format!(
                 "SELECT table_name, watermark, watermark_kind, key IS NOT NULL AS broken_off, \
-                 extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
+                 extract(epoch FROM updated_at)::float8 AS at, extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
             ),
             Shape::Others { name, moment } => format!(
-                "SELECT {}::text AS table_name, {moment} AS watermark, '{}' AS watermark_kind, false AS broken_off, NULL::float8 AS lag \
+                "SELECT {}::text AS table_name, {moment} AS watermark, '{}' AS watermark_kind, false AS broken_off, NULL::float8 AS at, NULL::float8 AS lag \
                  FROM {table} WHERE {moment} IS NOT NULL",
                 PgIdent(name),
                 WatermarkKind::Timestamp.name()
@@ -214,6 +231,7 @@ impl Session {
             watermark: row.get("watermark"),
             kind: row.get::<_, Option<String>>("watermark_kind").unwrap_or_default(),
             broken_off: row.get("broken_off"),
+            at: row.get::<_, Option<f64>>("at").and_then(timestamp),
             lag: row.get::<_, Option<f64>>("lag").and_then(|lag| Duration::try_from_secs_f64(lag).ok()),
         };
         Ok(rows.iter().map(|row| (row.get("table_name"), reached(row))).collect())
@@ -225,15 +243,10 @@ impl Session {
     /// As the server answers.
     pub async fn make_sync_meta(&mut self, meta: &mut SyncMeta) -> Result<()> {
         if meta.shape == Shape::Ours {
-            return Ok(());
+            return if meta.may_write { Ok(()) } else { Err(may_not_write(&meta.table)) };
         }
-        let failed = |error| {
-            target_error(&format!("make {}", meta.table), error).with_remedy(format!(
-                "Grant CREATE on schema {}, or make the table yourself: {}",
-                PgIdent(&meta.table.schema),
-                definition(&meta.table)
-            ))
-        };
+        let (table, taken_over) = (meta.table.clone(), meta.shape != Shape::Missing);
+        let failed = |error| not_made(&table, taken_over, target_error(&format!("make {table}"), error));
         let transaction = self.begin().await.map_err(failed)?;
         // Two first runs at once: the second waits here and finds the work done.
         transaction.execute("SELECT pg_advisory_xact_lock(hashtextextended('tablesync sync_meta', 0))", &[]).await.map_err(failed)?;
@@ -241,7 +254,7 @@ impl Session {
             let replaced = TargetTable { schema: meta.table.schema.clone(), table: REPLACED.to_owned() };
             let sql = format!(
                 "ALTER TABLE {} RENAME TO {}; {}; INSERT INTO {} (table_name, watermark, watermark_kind) \
-                 SELECT {}::text, {moment}, '{}' FROM {replaced} WHERE {moment} IS NOT NULL ON CONFLICT DO NOTHING",
+                 SELECT {}::text, min({moment}), '{}' FROM {replaced} WHERE {moment} IS NOT NULL GROUP BY 1",
                 meta.table,
                 PgIdent(REPLACED),
                 definition(&meta.table),
@@ -257,12 +270,53 @@ impl Session {
         meta.shape = Shape::Ours;
         Ok(())
     }
+
+    /// Forgets how far a table has come that is not there any more.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn forget_reached(&self, meta: &SyncMeta, name: &str) -> Result<()> {
+        let sql = format!("DELETE FROM {} WHERE table_name = $1", meta.table);
+        self.execute(&sql, &[&name])
+            .await
+            .map(drop)
+            .map_err(|error| target_error(&format!("forget the watermark of {name} in {}", meta.table), error))
+    }
+}
+
+fn may_not_write(table: &TargetTable) -> SyncError {
+    SyncError::new(ErrorKind::TargetSchema, format!("the role may not write into {table}"))
+        .with_remedy(format!("Have its owner run: GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO <the role of the target>"))
+}
+
+fn not_made(table: &TargetTable, taken_over: bool, error: SyncError) -> SyncError {
+    let remedy = match code_of(&error) {
+        Some(code) if *code == SqlState::DUPLICATE_TABLE => {
+            format!("{REPLACED} is left from another time: rename or drop it")
+        }
+        Some(code) if taken_over && *code == SqlState::INSUFFICIENT_PRIVILEGE => format!(
+            "{table} is of another shape and is renamed by its owner alone: ALTER TABLE {table} OWNER TO <the role of the target>; \
+             CREATE on schema {} is needed, too",
+            PgIdent(&table.schema)
+        ),
+        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+            format!("Grant CREATE on schema {}, or make the table yourself: {}", PgIdent(&table.schema), definition(table))
+        }
+        _ => return error,
+    };
+    error.with_remedy(remedy)
 }
 
 /// Writes a step forward, in the transaction of its data.
 pub(super) async fn advance(transaction: &Transaction<'_>, table: &str, run_id: Uuid, rows: u64, step: &Advance) -> Result<()> {
     let meta = &step.meta.table;
-    let failed = |error| target_error(&format!("write the watermark into {meta}"), error);
+    let failed = |error| {
+        let error = target_error(&format!("write the watermark into {meta}"), error);
+        // It has its columns, and another key than its name, or columns besides that want a value.
+        let unlike = [SqlState::INVALID_COLUMN_REFERENCE, SqlState::NOT_NULL_VIOLATION, SqlState::CHECK_VIOLATION];
+        let unlike = code_of(&error).is_some_and(|code| unlike.contains(code));
+        if unlike { error.with_remedy(format!("Let it have this shape: {}", definition(meta))) } else { error }
+    };
     let sql = format!("SELECT watermark, watermark_kind, key::text AS key FROM {meta} WHERE table_name = $1 FOR UPDATE");
     let known_as = step.known_as.as_deref().unwrap_or(table);
     let row = transaction.query_opt(&sql, &[&known_as]).await.map_err(failed)?;
@@ -312,10 +366,11 @@ fn shape(table: &TargetTable, columns: &[(String, String)]) -> Result<Shape> {
     let is_moment = |of_type: &str| of_type.starts_with("timestamp");
     let moments: Vec<_> = columns.iter().filter(|(_, of_type)| is_moment(of_type)).collect();
     let known = MOMENTS.iter().find_map(|name| moments.iter().find(|(other, _)| other == name).copied());
-    let moment = match (known, moments.as_slice()) {
-        (Some(moment), _) => Some(moment),
-        (None, [only]) => Some(*only),
-        (None, _) => None,
+    let others: Vec<_> = moments.iter().filter(|(name, _)| !OF_THE_ROW.contains(&name.as_str())).copied().collect();
+    let moment = match (known, others.as_slice(), moments.as_slice()) {
+        (Some(moment), ..) => Some(moment),
+        (None, [only], _) | (None, [], [only]) => Some(*only),
+        (None, ..) => None,
     };
     match (named, moment) {
         (Some((name, _)), Some((moment, of_type))) => {
@@ -383,6 +438,11 @@ mod tests {
         assert!(
             matches!(shape_of(&two).unwrap(), Shape::Others { moment, .. } if moment.contains("\"watermark\"") && moment.ends_with("||''"))
         );
+        for (other, taken) in [("last_synced", "updated_at"), ("seen_until", "created_at"), ("updated_at", "")] {
+            let columns = [("table_name", "text"), (taken, "timestamp with time zone"), (other, "timestamp without time zone")];
+            let columns = if taken.is_empty() { vec![columns[0], columns[2]] } else { columns.to_vec() };
+            assert!(matches!(shape_of(&columns).unwrap(), Shape::Others { moment, .. } if moment.contains(other)), "{other}");
+        }
         for wrong in [
             &[("table_name", "text")][..],
             &[("a", "timestamp with time zone")],

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::site;
+use crate::incremental::postgres::{FINDINGS, Pair};
 use crate::support::aws::Aws;
-use crate::support::lambda::Ending;
+use crate::support::lambda::{Ending, Function};
 use crate::support::postgres::PASSWORD;
 use crate::support::process::Finished;
 use crate::support::site::Site;
@@ -292,6 +293,58 @@ async fn no_secret_comes_out_of_a_dsn() {
         for command in [&["multi_sync", "--json"][..], &["config", "check"]] {
             heard.run(dsn, site.run(command).await);
         }
+    }
+    heard.is_silent();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_comes_out_of_the_dsns_of_a_list() {
+    let mut pair = Pair::new(FINDINGS).await;
+    pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, now() FROM generate_series(1, 5) n").await;
+    pair.set("RUST_LOG", "trace,tokio_postgres=trace");
+    let good = pair.env.clone();
+    let mut heard = Heard::default();
+    let commands = [
+        &["incremental_sync"][..],
+        &["incremental_sync", "--json"],
+        &["multi_test"],
+        &["plan"],
+        &["verify"],
+        &["info"],
+        &["config", "check"],
+    ];
+    for command in commands {
+        let finished = pair.run(command).await;
+        assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
+        heard.run(&format!("{command:?}"), finished);
+    }
+    let server = |database: &str| format!("127.0.0.1:{}/{database}", pair.from.cluster.port);
+    let (from, to) = (server(&pair.from.name), server(&pair.to.name));
+    let wrong = [("SOURCE_DSN", from), ("TARGET_DSN", to)].map(|(name, server)| {
+        [
+            format!("postgres://sync:canary-wrong@{server}"),
+            format!("postgres://sync:canary%2Fwrong@{server}?sslmode=canary-mode"),
+            format!("postgres://sync:canary/@wrong@{server}"),
+            format!("host=127.0.0.1 user=sync passwd=canary-word {server}"),
+            "canary-nothing-else".to_owned(),
+        ]
+        .map(|dsn| (name, dsn))
+    });
+    for (name, dsn) in wrong.into_iter().flatten() {
+        pair.env.clone_from(&good);
+        pair.set(name, &dsn);
+        for command in [&["incremental_sync", "--json"][..], &["multi_test"], &["info"], &["config", "check"]] {
+            heard.run(&dsn, pair.run(command).await);
+        }
+        let mut function = Function::start(&pair.env, pair.dir.path()).await;
+        for event in [r#"{"mode": "incremental_sync", "trigger": "schedule"}"#, r#"{"mode": "info"}"#] {
+            heard.add(&dsn, format!("{:?}", function.invoke(event, Duration::from_secs(60)).await));
+        }
+        heard.run(&dsn, function.shut_down().await);
+    }
+    let kept = "SELECT coalesce(string_agg(t::text, ' '), '') FROM";
+    for table in ["sync_meta", "tablesync.runs", "tablesync.locks"] {
+        heard.add(table, pair.to.value(&format!("{kept} {table} AS t")).await);
     }
     heard.is_silent();
 }

@@ -9,20 +9,20 @@ use crate::support::process::{Finished, Running};
 use crate::support::site::TABLESYNC;
 
 /// The tables of both sides.
-pub(super) const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity text, detail jsonb, created_at timestamptz NOT NULL DEFAULT now()); \
+pub(crate) const FINDINGS: &str = "CREATE TABLE findings (id bigint PRIMARY KEY, severity text, detail jsonb, created_at timestamptz NOT NULL DEFAULT now()); \
     CREATE INDEX ON findings (created_at, id); ALTER TABLE findings OWNER TO sync";
 
 /// An installation.
-pub(super) struct Pair {
-    pub(super) from: Database,
-    pub(super) to: Database,
-    pub(super) config: Json,
-    env: Vec<(String, String)>,
-    dir: TempDir,
+pub(crate) struct Pair {
+    pub(crate) from: Database,
+    pub(crate) to: Database,
+    pub(crate) config: Json,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) dir: TempDir,
 }
 
 impl Pair {
-    pub(super) async fn new(sql: &str) -> Self {
+    pub(crate) async fn new(sql: &str) -> Self {
         let (from, to) = (Database::create().await, Database::create().await);
         from.execute(sql).await;
         to.execute(sql).await;
@@ -32,37 +32,43 @@ impl Pair {
         Self { from, to, config, env, dir: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.env.retain(|(other, _)| other != name);
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Without a list of tables: one table `all` in `table_configs.json`.
-    pub(super) fn configure(&mut self, table: &Json) {
-        let dsn = self.env[0].1.clone();
+    /// Has the incremental tables of a configuration run in place of a list: one, `all`, with these fields.
+    pub(super) fn configure(&mut self, fields: Json) {
+        let dsn = self.env.iter().find(|(name, _)| name == "SOURCE_DSN").unwrap().1.clone();
         self.set("SOURCE_SCOUT_DSN", &dsn).set("CONFIG_PATH", "nowhere.json");
-        let mut table = table.clone();
-        table["db_type"] = json!("scout");
+        let sync = json!({"mode": "incremental", "column": "created_at"});
+        let mut table = json!({"db_type": "scout", "sql_table": "findings", "pg_table": "findings", "sync": sync});
+        table.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         std::fs::write(self.dir.path().join("table_configs.json"), json!({"tables": {"all": table}}).to_string()).unwrap();
     }
 
-    pub(super) async fn run(&self, args: &[&str]) -> Finished {
+    pub(crate) async fn run(&self, args: &[&str]) -> Finished {
         std::fs::write(self.dir.path().join("config.json"), self.config.to_string()).unwrap();
         Running::start(TABLESYNC, args, &self.env, self.dir.path()).finish().await
     }
 
-    async fn json(&self, more: &[&str]) -> Body {
-        Body::of(self.run(&[&["incremental_sync", "--json"], more].concat()).await)
+    pub(super) async fn json(&self, more: &[&str]) -> Body {
+        self.asked(&[&["incremental_sync"], more].concat()).await
     }
 
-    pub(super) async fn sync(&self) -> Body {
+    /// The answer to any command.
+    pub(crate) async fn asked(&self, command: &[&str]) -> Body {
+        Body::of(self.run(&[command, &["--json"]].concat()).await)
+    }
+
+    pub(crate) async fn sync(&self) -> Body {
         let body = self.json(&[]).await;
         assert_eq!((body.code, body["success"].as_bool()), (Some(0), Some(true)), "{body}");
         body
     }
 
-    async fn assert_same(&self) {
+    pub(super) async fn assert_same(&self) {
         let sql = "SELECT t::text FROM findings AS t ORDER BY id";
         let (from, to) = (self.from.rows(sql).await, self.to.rows(sql).await);
         assert!(from == to, "{} rows at the source, {} in the target", from.len(), to.len());
@@ -200,6 +206,11 @@ async fn what_is_wrong_is_said_before_a_row_moves() {
     pair.from.execute("ALTER TABLE findings ADD COLUMN owner text").await;
     let refused = pair.json(&[]).await;
     assert!(refused.error_of("findings").contains("the target table has no column owner"), "{refused}");
+    let env = pair.env.clone();
+    pair.env.retain(|(name, _)| name != "TARGET_DSN");
+    let refused = pair.json(&[]).await;
+    assert!(refused.code == Some(2) && refused["error"].as_str().unwrap().contains("TARGET_DSN"), "{refused}");
+    pair.env = env;
     pair.env.retain(|(name, _)| name != "SOURCE_DSN");
     let refused = pair.json(&[]).await;
     assert!(refused.code == Some(2) && refused["error"].as_str().unwrap().contains("SOURCE_DSN"), "{refused}");
@@ -208,8 +219,7 @@ async fn what_is_wrong_is_said_before_a_row_moves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_the_incremental_tables_of_the_configuration_are_run() {
     let mut pair = Pair::new(FINDINGS).await;
-    let sync = json!({"mode": "incremental", "column": "created_at"});
-    pair.configure(&json!({"sql_table": "findings", "pg_table": "findings", "sync": sync}));
+    pair.configure(json!({}));
     pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, now() FROM generate_series(1, 5) n").await;
     assert_eq!(pair.sync().await.counts("all"), [5, 5, 0, 0, 0]);
     pair.assert_same().await;

@@ -130,8 +130,7 @@ async fn what_a_run_that_was_broken_off_left_for_the_next_one_is_no_difference()
 #[tokio::test(flavor = "multi_thread")]
 async fn from_postgresql_too_rows_ahead_are_told_from_rows_that_are_missing() {
     let mut pair = Pair::new(FINDINGS).await;
-    let sync = json!({"mode": "incremental", "column": "created_at", "lag": "60"});
-    pair.configure(&json!({"sql_table": "findings", "pg_table": "findings", "sync": sync}));
+    pair.configure(json!({"sync": {"mode": "incremental", "column": "created_at", "lag": "60"}}));
     pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, now() - interval '1 h' FROM generate_series(1, 5) n").await;
     pair.sync().await;
     let since = "INSERT INTO findings VALUES (6, 'high', NULL, now()); DELETE FROM findings WHERE id = 2; \

@@ -162,12 +162,13 @@ async fn a_value_that_the_target_would_round_or_refuse_fails_its_table_by_column
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_not_what_the_target_takes_fails_and_is_not_shown() {
-    let sql = "CREATE TABLE texts (id integer PRIMARY KEY, u text); INSERT INTO texts VALUES (1, 'canary-value')";
+    let sql = "CREATE TABLE texts (id integer PRIMARY KEY, other text, u text); INSERT INTO texts SELECT n, '{}', gen_random_uuid() FROM generate_series(1, 5000) n; \
+        UPDATE texts SET u = 'canary-value' WHERE id = 4321";
     let site = PgSite::new(sql, &["texts"]).await;
-    site.to.execute("SET ROLE sync; CREATE TABLE texts (id integer PRIMARY KEY, u uuid)").await;
+    site.to.execute("SET ROLE sync; CREATE TABLE texts (id integer PRIMARY KEY, other jsonb, u uuid)").await;
     let body = site.json(&["multi_sync"]).await;
     let error = body.error_of("texts");
-    assert!(error.contains("a value cannot be cast (22P02)"), "{error}");
+    assert!(error.contains("column u, row id=4321") && error.contains("a value cannot be cast (22P02)"), "{error}");
     assert!(!body.to_string().contains("canary-value") && !body.stderr.contains("canary-value"), "{body}");
     assert_eq!(site.to.value("SELECT count(*) FROM texts").await, "0");
 }
@@ -178,4 +179,24 @@ async fn assert_same_bytes(site: &PgSite, table: &str) {
     let [from, to] = [site.from.copied(&copy).await, site.to.copied(&copy).await];
     assert!(from.len() > 50, "rows are read");
     assert!(from == to, "{table}: {} and {} bytes", from.len(), to.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_becomes_a_number_where_the_target_has_one() {
+    let site = PgSite::new("CREATE TABLE prices (id integer PRIMARY KEY, price money, net money)", &["prices"]).await;
+    site.from.execute("INSERT INTO prices VALUES (1, '-92233720368547758.08', '0.01'), (2, NULL, '1234.50')").await;
+    site.to
+        .execute("CREATE TABLE prices (id integer PRIMARY KEY, price numeric, net numeric(10,2)); ALTER TABLE prices OWNER TO sync")
+        .await;
+    let body = site.sync().await;
+    assert!(body["warnings"][0].as_str().unwrap().contains("column net (money) is wider than the target's net (numeric(10,2))"), "{body}");
+    let rows = "SELECT string_agg(concat_ws(' ', id, price, net), ', ' ORDER BY id) FROM prices";
+    assert_eq!(site.to.value(rows).await, "1 -92233720368547758.08 0.01, 2 1234.50");
+    let verified = site.json(&["verify"]).await;
+    assert_eq!((verified.code, verified.table("prices")["compared_rows"].as_u64()), (Some(0), Some(2)), "{verified}");
+    site.to.execute("ALTER TABLE prices ALTER price TYPE text, ALTER net TYPE text; TRUNCATE prices").await;
+    site.from.execute("ALTER TABLE prices ALTER price TYPE text").await;
+    site.to.execute("ALTER TABLE prices ALTER price TYPE money USING NULL").await;
+    let refused = site.json(&["multi_sync", "--accept-drift"]).await;
+    assert!(refused.error_of("prices").contains("price (text) does not fit the target's price (money)"), "{refused}");
 }

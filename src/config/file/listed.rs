@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::super::{TableConfig, TableConfigs, TableOptions};
 use super::check::{check_order, check_targets, name};
@@ -39,6 +40,15 @@ struct Listed {
     deletes: Option<Deletes>,
     /// As in `sync`.
     deletes_every: Option<u64>,
+}
+
+/// Whether a text has this form, well or not, and lists something; a table configuration has an object as `tables`.
+pub(super) fn is_list(text: &str) -> bool {
+    let lists = |tables: &Value| tables.as_array().is_some_and(|tables| !tables.is_empty());
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => lists(&value) || lists(&value["tables"]),
+        Err(_) => text.trim_start().starts_with('['),
+    }
 }
 
 /// Parses the text of the list: an array of tables, or an object with one. `batch_size` is `BATCH_SIZE`.
@@ -137,6 +147,16 @@ mod tests {
         let config = &configs.tables["Assets"];
         assert_eq!(config.pg_table.to_string(), r#""public"."Assets""#);
         assert_eq!(config.options.incremental.as_ref().unwrap().column.as_deref(), Some("created_at"));
+    }
+
+    #[test]
+    fn a_list_is_told_from_a_table_configuration_by_its_form() {
+        for list in [r#"[{"name": "a"}]"#, r#"{"tables": [{}]}"#, "[{,"] {
+            assert!(is_list(list), "{list}");
+        }
+        for other in ["[]", "{}", r#"{"tables": {"a": {}}}"#, r#"{"tables": []}"#, r#"{"tables": [,"#, "", "7"] {
+            assert!(!is_list(other), "{other}");
+        }
     }
 
     #[test]

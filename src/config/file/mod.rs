@@ -19,6 +19,11 @@ pub(super) fn parse(text: &str) -> Result<TableConfigs, Problems> {
     check::check(file).map_err(|problems| problems.located(text))
 }
 
+/// Whether a text has the form of `config.json`.
+pub(super) fn is_list(text: &str) -> bool {
+    listed::is_list(text)
+}
+
 /// Parses the text of `config.json`; `batch_size` is that of all its tables.
 pub(super) fn parse_list(text: &str, batch_size: u64) -> Result<TableConfigs, Problems> {
     listed::parse(text, batch_size)

@@ -7,6 +7,7 @@ use super::TableJob;
 use super::lock_retries::LockRetries;
 use super::so_far::SoFar;
 use crate::engine::drift::unchanged_by;
+use crate::engine::money::check_money;
 use crate::engine::plan::SyncPlan;
 use crate::engine::planning::{Allowed, Known, plan_refresh};
 use crate::engine::pump::{RowProgress, pump};
@@ -82,6 +83,7 @@ impl TableJob {
         let known = Known { config: &self.config, source, target, seen: seen.as_ref() };
         let allowed = Allowed { shrink: self.run.allow_shrink, drift: self.run.accept_drift };
         let (plan, seen) = plan_refresh(known, allowed)?;
+        self.run.stop.or_done(check_money(session, source, &plan.columns)).await?;
         so_far.seen = Some(seen);
         Ok(plan)
     }

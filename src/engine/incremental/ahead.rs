@@ -11,6 +11,9 @@ const STEP_BATCHES: u64 = 100;
 /// So many where each step scans the whole source.
 const SCANNED_STEP_BATCHES: u64 = 10_000;
 
+/// The most that both servers can count.
+const ROWS_MAX: u64 = i64::MAX.cast_unsigned();
+
 /// The two connections of a run: while one reads a step, the other one looks where the next step ends.
 pub(super) struct Connections {
     pub(super) looking: Option<Connection>,
@@ -39,7 +42,7 @@ impl TableJob {
     /// How many rows a step has.
     pub(super) fn step_rows(&self, course: &Course<'_>) -> u64 {
         let batches = if course.is_sought { STEP_BATCHES } else { SCANNED_STEP_BATCHES };
-        self.config.batch_size.saturating_mul(batches)
+        self.config.batch_size.saturating_mul(batches).min(ROWS_MAX)
     }
 
     /// Whether a range has no row; false where that cannot be told at once.

@@ -76,6 +76,7 @@ impl TableJob {
     ) -> Result<Outlook<'a>> {
         let Known { described, standing, plan } = known;
         let place = self.place(session, so_far, sync).await?;
+        so_far.warnings.extend(self.outlived(&place));
         let column = sync_column(&self.config, sync, described.description())?;
         if sync.kind == WatermarkKind::ChangeTracking {
             self.check_tracked(connection, &described, &place).await?;
@@ -91,6 +92,7 @@ impl TableJob {
         }
         let empty = standing.as_ref().is_none_or(|standing| standing.empty);
         let course = Course { sync, plan, described, column, key, place, empty, is_sought };
+        so_far.warnings.extend(self.look_for_emptied(connection, &course).await?);
         let newest = self.newest(connection, &course.column, &course.described, so_far).await?;
         let ahead = self.ahead(session, &course, newest).await?;
         let to = ahead.last().map_or(newest, |(stretch, _)| stretch.to);

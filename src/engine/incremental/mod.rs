@@ -32,7 +32,7 @@ use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::{IncrementalReport, Phase};
 use crate::sources::{Connection, DescribedTable};
-use crate::table::{Edge, Incremental, Position, SyncColumn, Watermark, WatermarkKind};
+use crate::table::{Edge, Incremental, Position, SyncColumn, SyncRange, Watermark, WatermarkKind};
 use crate::target::{Advance, Published, Reached, Session, SyncMeta, TargetDescription};
 
 /// What a run knows of a table before its first row moves.
@@ -67,6 +67,8 @@ struct Place {
     known_as: Option<String>,
     /// Whether the next step begins anew, whatever stands there.
     anew: bool,
+    /// The name in a row of `sync_meta` that speaks of a table which is not there any more, and will be made.
+    outlived: Option<String>,
 }
 
 impl Place {
@@ -97,10 +99,21 @@ impl TableJob {
         let mut place = self.place(session, so_far, sync).await?;
         so_far.warnings.extend(place.meta.change());
         self.run.stop.or_done(async { session.make_sync_meta(&mut place.meta).await }).await?;
+        so_far.warnings.extend(self.outlived(&place));
+        if let Some(name) = place.outlived.take() {
+            // Before the table is made: whoever died between the two would leave one that seems to have its rows.
+            self.run.stop.or_done(async { session.forget_reached(&place.meta, &name).await }).await?;
+        }
         let outset = Outset { sync, connection, described, place };
         let (connection, course) = self.course(session, so_far, outset).await?;
         failpoint::reached("planned");
         Box::pin(self.copy_new(session, so_far, connection, course)).await
+    }
+
+    /// That a watermark speaks of a table which is not there any more.
+    fn outlived(&self, place: &Place) -> Option<String> {
+        let table = &self.config.pg_table;
+        place.outlived.is_some().then(|| format!("{table} is not there any more: it is made, and all rows are brought"))
     }
 
     /// Whether the request says so.
@@ -113,20 +126,24 @@ impl TableJob {
         let patience = session.patience();
         let looking = async {
             let meta = session.sync_meta().await?;
-            let target = &self.config.pg_table;
-            let full = format!("{}.{}", target.schema, target.table);
-            let names = [self.config.name.as_str(), self.config.pg_table_text.as_str(), full.as_str()];
+            let names = self.config.names_of_progress();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let known = match self.begins_anew() {
                 // Whatever it says, it is not gone by; what cannot be understood is written over.
                 true => session.reached(&meta, &names, sync.kind).await.unwrap_or_default(),
                 false => session.reached(&meta, &names, sync.kind).await?,
             };
-            Ok((meta, known))
+            let outlived = known.is_some() && self.config.options.create_tables && !session.has_table(&self.config.pg_table).await?;
+            Ok((meta, known, outlived))
         };
-        let (meta, known) = self.run.stop.or_done(patience.wait(looking)).await?;
+        let (meta, known, outlived) = self.run.stop.or_done(patience.wait(looking)).await?;
         let (stands, name) = known.unzip();
+        let anew = self.begins_anew() && !so_far.began_anew;
+        if outlived {
+            return Ok(Place { meta, stands: None, known_as: None, anew, outlived: name });
+        }
         let known_as = name.filter(|name| *name != self.config.name);
-        Ok(Place { meta, stands, known_as, anew: self.begins_anew() && !so_far.began_anew })
+        Ok(Place { meta, stands, known_as, anew, outlived: None })
     }
 
     /// Plans the run; a missing target is made first, so that steps can be committed into it.
@@ -158,7 +175,29 @@ impl TableJob {
         if sync.kind == WatermarkKind::ChangeTracking {
             check_tracked_key(&self.config, described.description(), &key)?;
         }
-        Ok((connection, Course { sync, plan, described, column, key, place, empty: standing.empty, is_sought }))
+        let course = Course { sync, plan, described, column, key, place, empty: standing.empty, is_sought };
+        so_far.warnings.extend(self.look_for_emptied(&mut connection, &course).await?);
+        Ok((connection, course))
+    }
+
+    /// What the reader should know of a target that is empty where the watermark says that it has rows.
+    async fn look_for_emptied(&self, connection: &mut Connection, course: &Course<'_>) -> Result<Option<String>> {
+        let Some(Reached { watermark, within: None }) = course.place.begins_at().filter(|_| course.empty) else { return Ok(None) };
+        if watermark.kind() == WatermarkKind::ChangeTracking {
+            return Ok(None);
+        }
+        let before = Edge::After(watermark.before(course.sync.lag));
+        let range = SyncRange { column: course.column.clone(), key: course.key.clone(), from: None, to: before };
+        let looking = connection.nth_row(&self.config.sql_table, &range, &course.described, 1);
+        let first = self.run.stop.or_done(looking).await?;
+        Ok(first.map(|_| {
+            format!(
+                "{} is empty, and {} says that it is copied up to {watermark}: rows before that do not come again, unless with --reset {}",
+                self.config.pg_table,
+                course.place.meta.name(),
+                self.config.name
+            )
+        }))
     }
 
     async fn standing(&self, session: &Session) -> Result<Option<TargetDescription>> {

@@ -299,7 +299,7 @@ fn check_privileges(config: &TableConfig, target: &TargetDescription, way: &Publ
     // Keeping other writers out takes one of the privileges to change rows.
     let missing = if missing.is_empty() { "UPDATE".to_owned() } else { missing.join(", ") };
     Err(SyncError::new(ErrorKind::TargetSchema, format!("the role lacks {missing} on {}", config.pg_table))
-        .with_remedy(format!("Have its owner run: GRANT {missing} ON {} TO <PG_USER>", config.pg_table)))
+        .with_remedy(format!("Have its owner run: GRANT {missing} ON {} TO <the role of PG_USER or TARGET_DSN>", config.pg_table)))
 }
 
 /// Only its owner drops a table, and makes one in its name.

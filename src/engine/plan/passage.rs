@@ -133,6 +133,8 @@ fn as_text(from: &PgType, to: &PgType) -> Option<Passage> {
 /// A text into what its values are the text of.
 fn of_text(to: &PgType) -> Option<Passage> {
     let bare = match to {
+        // Which part of a currency an amount is written in is the source's to say, and the target's to read.
+        to if to.is_money() => return None,
         PgType::Uuid | PgType::Date | PgType::Json | PgType::Jsonb | PgType::Xml | PgType::Other(_) => to.clone(),
         _ => return None,
     };
@@ -153,6 +155,9 @@ fn wider(from: &PgType, to: &PgType) -> Option<Passage> {
         (PgType::Numeric(Some((..=9, 0))), PgType::Int4) | (PgType::Numeric(Some((..=18, 0))), PgType::Int8) => cast(),
         (PgType::Date, PgType::Timestamp(_)) => Passage::plain(to)?.after(SourceCast::To(PgType::Timestamp(None))),
         (PgType::Json, PgType::Jsonb) | (PgType::Jsonb, PgType::Json) => cast(),
+        (PgType::Other(money), PgType::Numeric(limits)) if money == "money" => {
+            digits(None, *limits, to)?.after(SourceCast::To(PgType::Numeric(None)))
+        }
         _ => None,
     }
 }
@@ -221,6 +226,7 @@ mod tests {
         assert_eq!(cast(PgType::Int8, PgType::Numeric(Some((20, 0)))), Some(SourceCast::To(PgType::Numeric(None))));
         assert_eq!(cast(PgType::Uuid, PgType::Varchar(Some(36))), Some(SourceCast::To(PgType::Text)));
         assert_eq!(cast(other("inet"), PgType::Text), Some(SourceCast::To(PgType::Text)));
+        assert_eq!(cast(other("money"), PgType::Numeric(None)), Some(SourceCast::To(PgType::Numeric(None))));
         assert_eq!(cast(PgType::Text, other("inet")), Some(SourceCast::To(other("inet"))));
         assert_eq!(cast(PgType::Timestamp(None), PgType::TimestampTz(None)), Some(SourceCast::InZone));
         assert_eq!(cast(PgType::Date, PgType::Timestamp(Some(0))), Some(SourceCast::To(PgType::Timestamp(None))));
@@ -240,6 +246,8 @@ mod tests {
             (PgType::Text, PgType::Int4),
             (other("integer[]"), other("bigint[]")),
             (other("inet"), other("cidr")),
+            (PgType::Text, other("money")),
+            (other("money[]"), PgType::Numeric(None)),
         ];
         for (from, to) in refused {
             assert_eq!(passage(&from, &to, false), None, "{from} into {to}");

@@ -48,6 +48,7 @@ fn source() -> SourceDescription {
         primary_key: vec!["CD".to_owned()],
         masked: Vec::new(),
         rows_estimate: Some(3),
+        money_digits: None,
         definition: SourceDefinition::default(),
     }
 }
@@ -243,6 +244,7 @@ fn offsets_and_srids_follow_their_columns_under_names_made_of_theirs() {
         primary_key: vec!["Id".to_owned()],
         masked: Vec::new(),
         rows_estimate: None,
+        money_digits: None,
         definition: SourceDefinition::default(),
     };
     let planned = plan(&config, &source, None, false).unwrap();
@@ -270,6 +272,7 @@ fn a_target_that_stands_must_have_the_srids_column_unless_its_type_holds_the_sri
         primary_key: Vec::new(),
         masked: Vec::new(),
         rows_estimate: None,
+        money_digits: None,
         definition: SourceDefinition::default(),
     };
     let mut target = target();

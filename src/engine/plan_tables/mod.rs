@@ -12,6 +12,7 @@ use self::foresee::{Asked, foresee};
 use self::relations::foresee_foreign_keys;
 use super::full_refresh::TableJob;
 use super::incremental;
+use super::money::check_money;
 use super::planning::{Known, find_drift, plan_through};
 use super::retry::explained;
 use super::run_context::RunContext;
@@ -69,12 +70,13 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Tabl
     let seen = patience.wait(session.seen_table(&config.name)).await?;
     let known = Known { config, source: described.description(), target: standing.as_ref(), seen: seen.as_ref() };
     let drift = find_drift(known, false);
-    let mut refused = drift.check(config).err();
+    let refused = drift.check(config).err();
     let plan = match plan_through(known, &drift, false) {
         Ok(plan) => plan,
         // What does not fit may well be what has changed.
         Err(error) => return Err(refused.unwrap_or(error)),
     };
+    let mut refused = refused.or(check_money(session, described.description(), &plan.columns).await.err());
     let dependents = patience.wait(session.dependents(&config.pg_table)).await?;
     let last = patience.wait(session.last_success(&config.name)).await?;
     let outline = match &config.options.incremental {

@@ -10,6 +10,7 @@ use crate::copy::{CopyRow, Encoding, RowReader, batches};
 use crate::engine::broke_down::broke_down;
 use crate::engine::full_refresh::TableJob;
 use crate::engine::incremental::{Horizon, keys_of};
+use crate::engine::money::check_money;
 use crate::engine::plan::{PlannedColumn, masked_warning, pair};
 use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
@@ -56,6 +57,7 @@ impl<'a> Sides<'a> {
                 .with_remedy("Sync the table first"));
         };
         let (columns, key) = pair(&job.config, described.description(), &target)?;
+        check_money(&session, described.description(), &columns).await?;
         let horizon = horizon.filter(|_| !key.is_empty());
         Ok(Self { job, session, described, columns, key, horizon, connection: Some(connection), text_as_bytes: false, put_aside: 0 })
     }

@@ -6,7 +6,8 @@ use tokio_postgres::types::Type;
 use super::client::Connection;
 use super::types::RawColumn;
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{SourceDescription, SourceTable};
+use crate::postgres::MONEY_DIGITS;
+use crate::table::{SourceColumn, SourceDescription, SourceTable, ValueKind};
 
 /// Relation kind, whether the role may read it, and how many rows there are about: of a partitioned table, in all its parts.
 const RELATION: &str = "SELECT c.oid, c.relkind::text, pg_catalog.has_table_privilege(c.oid, 'SELECT') \
@@ -50,10 +51,14 @@ impl Connection {
         let relation = self.relation(table).await?;
         let columns = self.rows(COLUMNS, &[(&relation.oid, Type::OID)], &doing).await?;
         let key = self.rows(PRIMARY_KEY, &[(&relation.oid, Type::OID)], &doing).await?;
+        let columns: Vec<SourceColumn> = columns.iter().map(|row| raw_column(row).describe()).collect();
+        let has_money = columns.iter().any(|column| matches!(&column.kind, Ok(ValueKind::Postgres(pg_type)) if pg_type.is_money()));
+        let digits = if has_money { self.rows(MONEY_DIGITS, &[], &doing).await? } else { Vec::new() };
         Ok(SourceDescription {
+            money_digits: digits.first().map(|row| row.get(0)),
             // A view's columns are numbered anew with each change.
             object_id: Some(relation.oid.cast_signed()).filter(|_| relation.kind != "v"),
-            columns: columns.iter().map(|row| raw_column(row).describe()).collect(),
+            columns,
             primary_key: key.iter().map(|row| row.get(0)).collect(),
             rows_estimate: relation.estimate.and_then(|rows| u64::try_from(rows).ok()),
             ..SourceDescription::default()

@@ -108,8 +108,14 @@ impl Connection {
         }
         // One that is gone or silent has no transaction that matters any more.
         if answer.as_ref().is_err_and(|error| code_of(error).is_some()) {
-            let _ = timeout(self.patience.0, self.client.batch_execute("ROLLBACK")).await;
+            self.roll_back().await;
         }
         answer
+    }
+
+    /// Ends a transaction that has failed.
+    pub(super) async fn roll_back(&mut self) {
+        self.begun = false;
+        let _ = timeout(self.patience.0, self.client.batch_execute("ROLLBACK")).await;
     }
 }

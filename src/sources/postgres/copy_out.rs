@@ -15,6 +15,7 @@ use super::limits::Limits;
 use super::select::copy;
 use crate::copy::{BUFFER_BYTES, Batch, BatchSink, CopyRow, StreamReader};
 use crate::error::{ErrorKind, Passing, Result, SyncError};
+use crate::postgres::code_of;
 use crate::sources::reading::nobody_listens;
 use crate::sources::{ReadOptions, ReadSummary, Selection};
 use crate::table::SourceDescription;
@@ -34,15 +35,28 @@ impl Connection {
         selection: &Selection,
         described: &SourceDescription,
         options: &ReadOptions,
-        mut sink: BatchSink,
+        sink: BatchSink,
     ) -> Result<(ReadSummary, Self)> {
         self.patience.wait(&self.server.clone(), self.begin()).await?;
-        let Self { client, server, patience, .. } = &self;
+        let limits = Limits::new(selection, described, options.hash_keys);
+        let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), limits, read: 0, bad: None };
+        match self.copy_out(selection, described, &mut rows, sink).await {
+            Ok(()) => {
+                self.begun = false;
+                Ok((ReadSummary { rows: rows.read, ..ReadSummary::default() }, self))
+            }
+            Err(failed) if failed.kind() == ErrorKind::BadValue && code_of(&failed).is_some() => {
+                Err(self.name_bad_cast(selection, described, (rows.read, options.hash_keys), failed).await)
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    async fn copy_out(&self, selection: &Selection, described: &SourceDescription, rows: &mut Rows<'_>, mut sink: BatchSink) -> Result<()> {
+        let Self { client, server, patience, .. } = self;
         let failed = |error| source_error(&format!("read {}", selection.table), server, error);
         let opening = async { client.copy_out(&copy(selection, described)).await.map_err(failed) };
         let mut stream = pin!(patience.wait(server, opening).await?);
-        let limits = Limits::new(selection, described, options.hash_keys);
-        let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), limits, read: 0, bad: None };
         let mut batch = Batch { bytes: sink.take().await, rows: 0 };
         let mut pieces = 0_u64;
         while let Some(piece) = next(&mut stream, *patience, server, failed).await? {
@@ -59,15 +73,13 @@ impl Connection {
                 tokio::task::yield_now().await;
             }
         }
-        let read = rows.read;
-        rows.reader.finish().map_err(|_| cut_short(read, server))?;
+        rows.reader.finish().map_err(|_| cut_short(rows.read, server))?;
         let ending = async { client.batch_execute("SELECT; COMMIT").await.map_err(failed) };
         patience.wait(server, ending).await?;
         if batch.rows > 0 {
             sink.hand_over(batch).await.map_err(|_| nobody_listens())?;
         }
-        self.begun = false;
-        Ok((ReadSummary { rows: read, ..ReadSummary::default() }, self))
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! A table's catalogue rows become a description ([`catalog`], [`types`]), a selection one COPY ([`select`]), and the rows of that are handed on as they
 //! come, byte for byte ([`copy_out`]).
 
+mod bad_cast;
 mod catalog;
 mod client;
 mod copy_out;

@@ -12,6 +12,11 @@ use crate::table::{KeyRanges, PgIdent, RangeKind, SourceCast, SourceDescription,
 pub(super) fn copy(selection: &Selection, described: &SourceDescription) -> String {
     let zone = selection.time_zone.as_ref();
     let columns: Vec<_> = selection.columns.iter().map(|column| expression(column, zone)).collect();
+    format!("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)", columns.join(", "), rows_of(selection, described))
+}
+
+/// The table, and which of its rows.
+pub(super) fn rows_of(selection: &Selection, described: &SourceDescription) -> String {
     let rows = match &selection.window {
         None => selection.ranges.as_deref().map(|ranges| format!(" WHERE {}", condition(ranges))).unwrap_or_default(),
         Some(Window::Later { column, than }) => {
@@ -22,7 +27,7 @@ pub(super) fn copy(selection: &Selection, described: &SourceDescription) -> Stri
         // PostgreSQL tells of neither.
         Some(Window::Changed { .. } | Window::Gone { .. }) => " WHERE false".to_owned(),
     };
-    format!("COPY (SELECT {} FROM {}{rows}) TO STDOUT (FORMAT binary)", columns.join(", "), selection.table)
+    format!("{}{rows}", selection.table)
 }
 
 /// A column's value in the form that the target takes.

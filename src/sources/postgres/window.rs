@@ -2,7 +2,12 @@
 //!
 //! Constants have no type of their own, so they take the columns': an index on the sync column, and better still one on it and the key, can be sought.
 
+use jiff::civil::{Date, date};
+
 use crate::table::{Edge, Moment, PgIdent, PgType, Position, SourceDescription, SourceTable, SyncRange, ValueKind, Watermark, quoted_list};
+
+/// PostgreSQL's first day: <https://www.postgresql.org/docs/current/datatype-datetime.html>.
+const FIRST_DAY: Date = date(-4713, 11, 24);
 
 /// Whether the sync column's values are instants.
 pub(super) fn is_instant(column: &str, described: &SourceDescription) -> bool {
@@ -48,9 +53,18 @@ fn order(range: &SyncRange) -> String {
 
 fn constant(watermark: &Watermark, instant: bool) -> String {
     match watermark {
-        Watermark::Timestamp(moment) if *moment == Moment::LEAST => "'-infinity'".to_owned(),
-        Watermark::Timestamp(moment) => format!("'{}{}'", moment.civil(), if instant { "Z" } else { "" }),
+        Watermark::Timestamp(moment) => format!("'{}'", moment_text(*moment, if instant { "Z" } else { "" })),
         Watermark::Rowversion(_) | Watermark::Change(_) => quoted(&watermark.to_string()),
+    }
+}
+
+/// A moment as PostgreSQL writes it, which knows no year 0 and none below.
+fn moment_text(moment: Moment, zone: &str) -> String {
+    let at = moment.civil();
+    match at.year() {
+        1.. => format!("{at}{zone}"),
+        _ if at.date() < FIRST_DAY => "-infinity".to_owned(),
+        year => format!("{:04}-{:02}-{:02}T{}{zone} BC", 1 - year, at.month(), at.day(), at.time()),
     }
 }
 
@@ -79,6 +93,8 @@ pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &Source
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::table::{SourceColumn, SyncColumn, WatermarkKind};
 
@@ -107,6 +123,19 @@ mod tests {
             "SELECT \"at\"::text, \"id\"::text, \"at\"::text FROM (SELECT \"at\", \"id\" FROM \"public\".\"orders\" \
              WHERE \"at\" <= '2026-02-05T10:35:00' ORDER BY \"at\", \"id\", \"at\" OFFSET 99 LIMIT 1) AS place"
         );
+    }
+
+    #[test]
+    fn moments_before_the_first_year_are_written_as_postgres_does() {
+        let text = |text: &str| moment_text(Moment::parse(text).unwrap(), "Z");
+        assert_eq!(text("0001-01-01T00:00:00Z"), "0001-01-01T00:00:00Z");
+        assert_eq!(
+            moment_text(Moment::parse("0001-01-01T00:00:00Z").unwrap().before(SignedDuration::from_secs(300)), "Z"),
+            "0001-12-31T23:55:00Z BC"
+        );
+        assert_eq!(text("0044-03-15 00:01:00.5 BCZ"), "0044-03-15T00:01:00.5Z BC");
+        assert_eq!(text("-infinity"), "-infinity");
+        assert_eq!(moment_text(Moment::parse("2026-02-05T00:00:00Z").unwrap().before(SignedDuration::MAX), "Z"), "-infinity");
     }
 
     #[test]

@@ -11,6 +11,14 @@ use crate::table::{Edge, Position, SourceColumn, SourceTable, Step, SyncRange, T
 pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
     let conditions = [(range.from.as_ref(), '>'), (Some(&range.to), '<')].into_iter().flat_map(|(edge, way)| match edge {
         None => Vec::new(),
+        // Before the first moment that the type has there is nothing, neither to leave out nor to read.
+        Some(Edge::After(watermark)) if precedes_type(watermark, range, described) => {
+            if way == '<' {
+                vec!["1 = 0".to_owned()]
+            } else {
+                Vec::new()
+            }
+        }
         Some(Edge::After(watermark)) => {
             let end = if way == '<' { "<=" } else { ">" };
             let moments = range.sync_column().map(|name| (TsqlIdent(name), watermark_constant(watermark, name, described)));
@@ -66,6 +74,17 @@ fn watermark_constant(watermark: &Watermark, column: &str, described: &SqlServer
         Watermark::Rowversion(version) => format!("CAST(0x{version:016X} AS binary(8))"),
         Watermark::Change(version) => version.to_string(),
     }
+}
+
+/// Whether no value of the sync column's type can be at or before a moment: <https://learn.microsoft.com/sql/t-sql/data-types/date-and-time-types>.
+fn precedes_type(watermark: &Watermark, range: &SyncRange, described: &SqlServerTable) -> bool {
+    let Watermark::Timestamp(moment) = watermark else { return false };
+    let first_year = match described.column(&range.column.name) {
+        Some((_, "datetime")) => 1753,
+        Some((_, "smalldatetime")) => 1900,
+        Some(_) | None => 1,
+    };
+    moment.civil().year() < first_year
 }
 
 /// A key's value from its text, in the column's own type.

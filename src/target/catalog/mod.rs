@@ -14,6 +14,7 @@ use super::foreign_key::{MARK, StandingForeignKey};
 use super::sequence::ColumnSequence;
 use super::session::{Session, Transaction};
 use crate::error::{ErrorKind, Result, SyncError};
+use crate::postgres::MONEY_DIGITS;
 use crate::table::{PgType, TargetColumn, TargetTable};
 
 /// Relation kind and the role's privileges.
@@ -152,6 +153,15 @@ impl Session {
         }))
     }
 
+    /// How many decimal digits `money` has.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn money_digits(&self) -> Result<i32> {
+        let row = self.query_one(MONEY_DIGITS, &[]).await.map_err(|error| target_error("ask for the digits of money", error))?;
+        Ok(row.get(0))
+    }
+
     /// The columns of a table of ours, each with its type without modifiers; none where there is no such table.
     pub(super) async fn column_types(&self, table: &TargetTable) -> Result<Vec<(String, String)>> {
         let failed = |error| target_error(&format!("read the catalogue for {table}"), error);
@@ -170,6 +180,15 @@ impl Session {
         let failed = |error| target_error(&format!("read the foreign keys of {table}"), error);
         let rows = self.query(OWN_FOREIGN_KEYS, &[&table.to_string(), &MARK]).await.map_err(failed)?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Whether there is such a table.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn has_table(&self, table: &TargetTable) -> Result<bool> {
+        let found = self.query_opt(RELATION, &[&table.schema, &table.table]).await;
+        found.map(|row| row.is_some()).map_err(|error| target_error(&format!("look for {table}"), error))
     }
 
     /// Counts the rows of `table`; none when there is no such table.

@@ -23,6 +23,8 @@ use crate::postgres::{Connected, Side, connect};
 
 /// How long it may take to ask the server to give up a statement.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is locked is looked at as it is then, not as it was when the transaction began.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// What every transaction sets for itself, whatever role, database or pool would have it inherit.
 ///
 /// A statement waits only so long for a lock: a queued request makes later readers wait behind it. A client that is gone without a word is noticed by
@@ -130,7 +132,7 @@ impl Session {
 
     /// Begins a transaction.
     pub(super) async fn begin(&mut self) -> Result<Transaction<'_>, Error> {
-        Transaction::begin(&self.client, &format!("BEGIN; {}", self.begins_with)).await
+        Transaction::begin(&self.client, &format!("{BEGIN}; {}", self.begins_with)).await
     }
 
     /// Begins a transaction in which everything is asked until [`Session::end_standing`]; `more` are settings of its own.
@@ -179,7 +181,7 @@ impl Session {
         if self.standing {
             return statement.await;
         }
-        let begin = format!("BEGIN; {}", self.begins_with);
+        let begin = format!("{BEGIN}; {}", self.begins_with);
         let (begun, answer, ended) = join3(self.client.batch_execute(&begin), statement, self.client.batch_execute("COMMIT")).await;
         begun?;
         let answer = answer?;

@@ -51,6 +51,7 @@ fn source(definition: SourceDefinition) -> SourceDescription {
         primary_key: vec!["Id".to_owned()],
         masked: Vec::new(),
         rows_estimate: None,
+        money_digits: None,
         definition,
     }
 }
