@@ -17,7 +17,7 @@ use uuid::Uuid;
 use self::choice::Chosen;
 use crate::aws::Aws;
 use crate::config::{AwsSettings, Env, Settings, SourceSettings, TableConfig, TargetSettings};
-use crate::engine::{PlanJob, RunContext, Stop, TableJob, TestJob, Unreachable, plan_tables, run_tables, test_connections, verify_tables};
+use crate::engine::{RunContext, Stop, TableJob, TestJob, Unreachable, plan_tables, run_tables, test_connections, verify_tables};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::{Progress, Report};
@@ -82,15 +82,13 @@ impl App {
                     Err(error) => Report::Failed(error),
                 }
             }
-            Mode::Plan => match connections(settings, &tables) {
-                Ok((target, sources)) => {
-                    let configured: Arc<[_]> = settings.tables.tables.values().cloned().collect();
-                    let job = |(config, source)| PlanJob { config, source, configured: Arc::clone(&configured) };
-                    let jobs = tables.into_iter().zip(sources).map(job).collect();
-                    Report::Plan(plan_tables(jobs, target, settings.run.source_idle_timeout, stop, warnings).await)
+            Mode::Plan => {
+                let run = context(request, settings, stop, progress);
+                match jobs(settings, &tables, &run) {
+                    Ok(jobs) => Report::Plan(plan_tables(jobs, run, warnings).await),
+                    Err(error) => Report::Failed(error),
                 }
-                Err(error) => Report::Failed(error),
-            },
+            }
             Mode::Info => Report::Info(self.inform(chosen, stop).await),
         }
     }

@@ -1,13 +1,16 @@
 //! Tables that get only what is new.
 
 mod checks;
+mod foreseen;
 mod kills;
 mod kinds;
 mod listed;
 mod model;
+mod planned;
 pub(crate) mod postgres;
 mod seeking;
 mod seldom;
+mod verified;
 
 use std::time::Duration;
 
@@ -142,29 +145,6 @@ async fn rows_that_are_gone_are_found_by_comparing_keys_every_so_many_runs() {
     assert_eq!(incremental(&site, &[]).await.counts("events")[3], 0);
     assert_eq!(incremental(&site, &[]).await.counts("events")[3], 1);
     assert_eq!(ids(&site).await, "1");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_leaves_the_target_byte_for_byte_and_counts_what_the_run_then_does() {
-    let site = events(json!({"on_conflict": "update"})).await;
-    add(&site, 1..=3, NOON);
-    let dry = site.json(&["incremental_sync", "--dry-run"]).await;
-    let foreseen =
-        |body: &Body| ["from", "to", "rows_in_window", "would_insert", "would_update"].map(|field| body.table("events")[field].clone());
-    assert_eq!(foreseen(&dry), [Json::Null, json!("2026-02-05T12:10:00"), json!(3), json!(3), json!(0)], "{dry}");
-    assert_eq!(site.db.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").await, "0", "nothing is made");
-    incremental(&site, &[]).await;
-    site.source.clock().set(DAY, NOON + 3_600 * SECOND);
-    change(&site, 2, NOON + 3_000 * SECOND, "changed");
-    change(&site, 3, NOON + 3_000 * SECOND, "new");
-    add(&site, 4..=8, NOON + 3_100 * SECOND);
-    site.db.settled().await;
-    let before = site.db.dump(&[]);
-    let dry = site.json(&["incremental_sync", "--dry-run"]).await;
-    // Row 3 has another moment, too.
-    assert_eq!(foreseen(&dry), [json!("2026-02-05T12:10:00"), json!("2026-02-05T13:00:00"), json!(7), json!(5), json!(2)], "{dry}");
-    assert!(site.db.dump(&[]) == before, "the target is as it was");
-    assert_eq!(incremental(&site, &[]).await.counts("events"), [7, 5, 2, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,8 +87,11 @@ fn ahead(report: &TableReport) -> Option<String> {
     let incremental = report.incremental.as_ref()?;
     let rows = incremental.foreseen?;
     let [from, to] = [&incremental.from, &incremental.to].map(|end| end.as_deref().unwrap_or("the first row"));
-    let counts = [rows.in_window, rows.would_insert, rows.would_update].map(count);
-    Some(format!("{}: from {from} to {to}: {} rows, {} would be inserted and {} updated\n", report.table, counts[0], counts[1], counts[2]))
+    let [new, inserted, updated, deleted] = [rows.in_window, rows.would_insert, rows.would_update, rows.would_delete].map(count);
+    Some(format!(
+        "{}: from {from} to {to}: {new} rows, {inserted} would be inserted, {updated} updated and {deleted} deleted\n",
+        report.table
+    ))
 }
 
 fn totals(run: &RunReport, answer: &Answer) -> String {

@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 use jiff::SignedDuration;
 
 use super::output::{count, duration, table};
-use crate::report::{Basis, Expected, Foreseen, PlanReport, TablePlan};
+use crate::report::{Basis, Expected, Foreseen, ForeseenIncremental, PlanReport, TablePlan};
 
 /// All tables, and that nothing was written.
 pub(super) fn planned(report: &PlanReport) -> String {
@@ -39,6 +39,9 @@ fn one(table: &TablePlan) -> String {
 
 fn facts(foreseen: &Foreseen) -> String {
     let mut text = fact("refresh", &format!("{}: {}", foreseen.refresh, foreseen.reason));
+    if let Some(incremental) = &foreseen.incremental {
+        text.push_str(&fact("window", &window(incremental)));
+    }
     text.push_str(&fact("expected", &expected(&foreseen.expected)));
     for lock in &foreseen.locks {
         let said = format!("{} {}; readers {}; other writers {}", lock.mode, lock.held, lock.readers, lock.writers);
@@ -52,6 +55,13 @@ fn facts(foreseen: &Foreseen) -> String {
     foreseen.drift.iter().for_each(|change| text.push_str(&fact("drift", change)));
     foreseen.warnings.iter().for_each(|warning| text.push_str(&fact("warning", warning)));
     text + &columns(foreseen)
+}
+
+/// Which part of the table is ahead.
+fn window(incremental: &ForeseenIncremental) -> String {
+    let from = incremental.from.as_deref().unwrap_or("the first row");
+    let rows = incremental.rows.map_or("rows not counted (a dry run counts them)".to_owned(), |rows| format!("about {} rows", count(rows)));
+    format!("from {from} to {}, {rows}", incremental.to)
 }
 
 fn columns(foreseen: &Foreseen) -> String {
@@ -84,7 +94,7 @@ fn expected(expected: &Expected) -> String {
             format!("about {} rows, {} ({basis})", count(rows), HumanBytes(bytes))
         }
         (Some(rows), None) => format!("about {} rows", count(rows)),
-        (None, _) => "the source does not say how many rows".to_owned(),
+        (None, _) => "it is not known how many rows".to_owned(),
     };
     if let Some(last) = &expected.last {
         let elapsed = SignedDuration::from_millis(i64::try_from(last.elapsed_ms).unwrap_or(i64::MAX)).unsigned_abs();

@@ -24,7 +24,7 @@ mod verify;
 pub use full_refresh::TableJob;
 pub use inform::count_columns;
 pub use plan::{PlannedColumn, SyncPlan, plan};
-pub use plan_tables::{PlanJob, plan_tables};
+pub use plan_tables::plan_tables;
 pub use retry::Unreachable;
 pub use run::run_tables;
 pub use run_context::RunContext;

@@ -208,6 +208,7 @@ fn incremental_fields(incremental: &IncrementalReport, dry_run: bool) -> Map<Str
             "rows_in_window": rows.in_window,
             "would_insert": rows.would_insert,
             "would_update": rows.would_update,
+            "would_delete": rows.would_delete,
         })));
     }
     fields

@@ -11,10 +11,12 @@ pub mod telemetry;
 mod verify;
 
 pub use body::{Answer, Asked};
-pub use plan::{Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenLock, LastSuccess, PlanReport, TablePlan};
+pub use plan::{
+    Basis, Expected, Foreseen, ForeseenColumn, ForeseenDependent, ForeseenIncremental, ForeseenLock, LastSuccess, PlanReport, TablePlan,
+};
 pub use progress::{Phase, Progress, ProgressEvent, Quiet};
 pub use run::{
     ForeseenRows, IncrementalReport, InfoReport, LastSync, Left, NotStarted, Outcome, PastRun, Report, RowCounts, RunReport, TableHistory,
     TableInfo, TableReport, TableTest, TableWatermark, TestReport,
 };
-pub use verify::{Comparison, Difference, DifferenceKind, TableVerification, Verified, VerifyReport};
+pub use verify::{Comparison, Difference, DifferenceKind, OnlyNew, TableVerification, Verified, VerifyReport};

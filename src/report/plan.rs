@@ -50,8 +50,25 @@ pub struct Foreseen {
     pub dependents: Vec<ForeseenDependent>,
     /// What has changed at the source since the last successful run.
     pub drift: Vec<String>,
+    /// Which part of the table it is about, where only what is new is brought.
+    pub incremental: Option<ForeseenIncremental>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+}
+
+/// Which part of a table a run would be about that brings only what is new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeseenIncremental {
+    /// Behind which watermark it would begin; none at the first row.
+    pub from: Option<String>,
+    /// Up to which watermark the table would be copied.
+    pub to: String,
+    /// Rows between; none where they were not counted.
+    pub rows: Option<u64>,
+    /// How they would come into the target: `straight`, `merge` or `nothing`.
+    pub way: &'static str,
+    /// Whether keys would be compared this time.
+    pub compares_keys: bool,
 }
 
 /// One column's way.

@@ -124,6 +124,8 @@ pub struct ForeseenRows {
     pub would_insert: u64,
     /// Rows that it would update.
     pub would_update: u64,
+    /// Rows that it would delete.
+    pub would_delete: u64,
 }
 
 impl TableReport {

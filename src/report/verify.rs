@@ -52,6 +52,17 @@ impl Difference {
     }
 }
 
+/// Rows in which a table that gets only what is new differs by right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OnlyNew {
+    /// Those that no run has reached yet.
+    pub not_synced_yet: u64,
+    /// Those that the source does not have, where no run looks for them.
+    pub kept: u64,
+    /// Those with other values on both sides, where no run writes a row that stands.
+    pub left_alone: u64,
+}
+
 /// What the comparison of one table came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
@@ -71,6 +82,8 @@ pub struct Comparison {
     pub extra: u64,
     /// Rows that differed and were changed at the source while they were compared; they are in no other count.
     pub changed_meanwhile: u64,
+    /// Rows that differ by right, where only what is new is brought; they are in no other count.
+    pub only_new: Option<OnlyNew>,
     /// Rows that differ, by name, up to a limit.
     pub differences: Vec<Difference>,
 }

@@ -68,6 +68,13 @@ impl SyncRange {
 pub enum Window {
     /// Those of a range.
     Range(SyncRange),
+    /// Those whose sync column has a later value, or none.
+    Later {
+        /// The sync column.
+        column: SyncColumn,
+        /// The last value that is not meant.
+        than: Watermark,
+    },
     /// Those that have changed since a version of Change Tracking and still stand; the key is what they are known by.
     Changed {
         /// The version.

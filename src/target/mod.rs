@@ -30,7 +30,7 @@ pub use foreign_key::NewForeignKey;
 pub use lease::Lease;
 pub use lock::{Lock, LockOutcome};
 pub use patience::Patience;
-pub use publish::{Foreseen, Gone, Guards, NewRows, Publication, PublishWay, Published, StepLoad, StraightLoad, SwapLoad};
+pub use publish::{Foreseen, Foresight, Gone, Guards, NewRows, Publication, PublishWay, Published, StepLoad, StraightLoad, SwapLoad};
 pub use session::{Login, Session};
 pub use staging::{Load, Loaded};
 pub use state::{RunRow, Started};

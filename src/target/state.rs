@@ -226,11 +226,14 @@ impl Session {
         }))
     }
 
-    /// How many runs of a table have succeeded since the last one that was called `refresh`.
+    /// How many runs of a table have succeeded since the last one that was called `refresh`; none where there is no state schema yet.
     ///
     /// # Errors
     /// As the server answers.
     pub async fn runs_since(&self, table: &str, refresh: &str) -> Result<u64> {
+        if self.state_version(&self.state_schema).await?.is_none() {
+            return Ok(0);
+        }
         let runs = format!("{}.runs", PgIdent(&self.state_schema));
         let sql = format!(
             "SELECT count(*) FROM {runs} WHERE table_name = $1 AND outcome = 'succeeded' AND started_at > coalesce((SELECT max(started_at) FROM {runs} \

@@ -135,6 +135,17 @@ impl SyncMeta {
         self.table.to_string()
     }
 
+    /// The statements that make it, or make it what it has to be; none where it is that.
+    pub fn ddl(&self) -> Vec<String> {
+        match &self.shape {
+            Shape::Ours => Vec::new(),
+            Shape::Missing => vec![definition(&self.table)],
+            Shape::Others { .. } => {
+                vec![format!("ALTER TABLE {} RENAME TO {}", self.table, PgIdent(REPLACED)), definition(&self.table)]
+            }
+        }
+    }
+
     /// What is made of a table of another shape, or of none.
     pub fn change(&self) -> Option<String> {
         match &self.shape {

@@ -175,19 +175,26 @@ async fn a_source_that_ends_sessions_which_wait_is_asked_over_others() {
 async fn dry_run_true_leaves_the_target_byte_for_byte() {
     let mut pair = Pair::new(FINDINGS).await;
     pair.config[0]["on_conflict"] = json!("update");
+    pair.config[0]["deletes"] = json!("keys");
     pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, now() FROM generate_series(1, 5) n").await;
-    for expected in [[5, 5, 0], [6, 1, 2]] {
+    for expected in [[5, 5, 0, 0], [4, 1, 2, 2]] {
         pair.to.settled().await;
         let before = pair.to.dump(&[]);
         pair.set("DRY_RUN", "true");
         let body = pair.sync().await;
-        let counted = ["rows_in_window", "would_insert", "would_update"].map(|field| body.table("findings")[field].as_u64().unwrap());
-        assert_eq!(counted, expected, "{body}");
+        let counted = ["rows_in_window", "would_insert", "would_update", "would_delete"];
+        let counted = counted.map(|field| body.table("findings")[field].as_u64().unwrap());
+        assert_eq!((counted, &body.table("findings")["refresh"]), (expected, &json!("incremental_keys")), "{body}");
         assert!(pair.to.dump(&[]) == before, "the target is as it was");
         pair.set("DRY_RUN", "false");
-        let [read, inserted, updated, ..] = pair.sync().await.counts("findings");
-        assert_eq!([read, inserted, updated], expected);
-        pair.from.execute("UPDATE findings SET severity = 'low' WHERE id <= 2; INSERT INTO findings VALUES (6, 'high', NULL, now()) ON CONFLICT DO NOTHING").await;
+        let [read, inserted, updated, deleted, _] = pair.sync().await.counts("findings");
+        assert_eq!([read, inserted, updated, deleted], expected);
+        pair.from
+            .execute(
+                "UPDATE findings SET severity = 'low' WHERE id <= 2; DELETE FROM findings WHERE id IN (3, 4); \
+                 INSERT INTO findings VALUES (6, 'high', NULL, now()) ON CONFLICT DO NOTHING",
+            )
+            .await;
     }
 }
 

@@ -11,8 +11,10 @@ use crate::sources::{Connection, Selection};
 use crate::table::{Deletes, TargetTable, WatermarkKind, Window};
 use crate::target::{Gone, Publication, Session};
 
-/// What a run that compares keys is called in the history.
-const WITH_KEYS: &str = "incremental_keys";
+/// What a run is called in the history.
+pub(in crate::engine) const INCREMENTAL: &str = "incremental";
+/// What one that compares keys is called there.
+pub(in crate::engine) const WITH_KEYS: &str = "incremental_keys";
 
 impl TableJob {
     /// Whether keys are compared at the end of a stretch.
@@ -65,7 +67,7 @@ impl TableJob {
 }
 
 /// Of what a table's rows are read with, the key alone.
-pub(super) fn keys_of(mut selection: Selection, window: Option<Window>) -> Selection {
+pub(in crate::engine) fn keys_of(mut selection: Selection, window: Option<Window>) -> Selection {
     selection.columns = selection.key.iter().map(|&position| selection.columns[position].clone()).collect();
     selection.key = (0..selection.columns.len()).collect();
     selection.window = window;

@@ -11,12 +11,18 @@ mod changes;
 mod checks;
 mod foresee;
 mod gone;
+mod horizon;
+mod outline;
 mod steps;
 mod stretch;
 
 use self::ahead::Connections;
 use self::changes::Changes;
 use self::checks::{check_key, check_key_digits, check_place, check_tracked_key, sync_column};
+pub(super) use self::foresee::Known;
+pub(super) use self::gone::{INCREMENTAL, WITH_KEYS, keys_of};
+pub(super) use self::horizon::Horizon;
+pub(super) use self::outline::{Coming, Outline};
 use self::steps::Leg;
 use self::stretch::{Stretch, stretches};
 use super::full_refresh::TableJob;
@@ -95,15 +101,21 @@ impl TableJob {
         let mut place = self.place(session, so_far, sync).await?;
         so_far.warnings.extend(place.meta.change());
         self.run.stop.or_done(async { session.make_sync_meta(&mut place.meta).await }).await?;
+        so_far.warnings.extend(self.outlived(&place));
         if let Some(name) = place.outlived.take() {
             // Before the table is made: whoever died between the two would leave one that seems to have its rows.
             self.run.stop.or_done(async { session.forget_reached(&place.meta, &name).await }).await?;
-            so_far.warnings.push(format!("{} is not there any more: it is made, and all rows are brought", self.config.pg_table));
         }
         let outset = Outset { sync, connection, described, place };
         let (connection, course) = self.course(session, so_far, outset).await?;
         failpoint::reached("planned");
         Box::pin(self.copy_new(session, so_far, connection, course)).await
+    }
+
+    /// That a watermark speaks of a table which is not there any more.
+    fn outlived(&self, place: &Place) -> Option<String> {
+        let table = &self.config.pg_table;
+        place.outlived.is_some().then(|| format!("{table} is not there any more: it is made, and all rows are brought"))
     }
 
     /// Whether the request says so.
@@ -157,7 +169,7 @@ impl TableJob {
         let standing = standing
             .ok_or_else(|| SyncError::new(ErrorKind::TargetSchema, format!("there is no table {} in the target", self.config.pg_table)))?;
         check_key(&self.config, &plan, &standing)?;
-        so_far.refresh = Some("incremental");
+        so_far.refresh = Some(INCREMENTAL);
         so_far.warnings.append(&mut plan.warnings);
         let is_sought = self.look_at_column(&mut connection, so_far, &described, &column).await?;
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
@@ -234,9 +246,9 @@ impl TableJob {
         mut course: Course<'_>,
     ) -> Result<Published> {
         let newest = self.newest(&mut connection, &course.column, &course.described, so_far).await?;
-        let ahead = self.stretches(&course, newest)?;
+        let ahead = self.ahead(session, &course, newest).await?;
         let begins = course.place.begins_at().map(|reached| reached.watermark.to_string());
-        let to = ahead.last().map_or(newest, |stretch| stretch.to);
+        let to = ahead.last().map_or(newest, |(stretch, _)| stretch.to);
         so_far.incremental = Some(IncrementalReport { from: begins, to: Some(to.to_string()), foreseen: None });
         so_far.refresh_reason = Some(reason(&course));
         self.reached(Phase::Copying, None);
@@ -246,7 +258,7 @@ impl TableJob {
         }
         let (count, mut published) = (ahead.len(), Published::default());
         let mut connections = Connections::new(connection);
-        for (index, stretch) in ahead.into_iter().enumerate() {
+        for (index, (stretch, keys_due)) in ahead.into_iter().enumerate() {
             let last = index + 1 == count;
             published = match stretch.changes_since() {
                 Some(since) => {
@@ -254,7 +266,6 @@ impl TableJob {
                     self.copy_changes(session, so_far, &mut course, changes).await?
                 }
                 None => {
-                    let keys_due = self.keys_are_due(session, &course, &stretch, last).await?;
                     let leg = Leg { connections: &mut connections, stretch, last, keys_due };
                     self.copy_stretch(session, so_far, &mut course, leg).await?
                 }
@@ -274,6 +285,25 @@ impl TableJob {
         let newest = self.run.stop.or_done(connection.newest(&self.config.sql_table, column, described, zone)).await?;
         so_far.warnings.extend(newest.note);
         Ok(newest.watermark)
+    }
+
+    /// What the run has to read, in order, each with whether keys are compared at its end.
+    async fn ahead(&self, session: &Session, course: &Course<'_>, newest: Watermark) -> Result<Vec<(Stretch, bool)>> {
+        let mut stretches = self.stretches(course, newest)?;
+        let nothing = stretches.is_empty();
+        if nothing && course.sync.kind != WatermarkKind::ChangeTracking {
+            // No row is new, and some may be gone.
+            stretches.push(Stretch { from: Some(Edge::After(newest)), to: newest, into_empty: false });
+        }
+        let count = stretches.len();
+        let mut ahead = Vec::with_capacity(count);
+        for (index, stretch) in stretches.into_iter().enumerate() {
+            // Changes tell by themselves what is gone.
+            let looks = stretch.changes_since().is_none();
+            let keys_due = looks && self.keys_are_due(session, course, &stretch, index + 1 == count).await?;
+            ahead.extend((keys_due || !nothing).then_some((stretch, keys_due)));
+        }
+        Ok(ahead)
     }
 
     fn stretches(&self, course: &Course<'_>, newest: Watermark) -> Result<Vec<Stretch>> {

@@ -3,22 +3,23 @@
 use crate::report::{ForeseenDependent, ForeseenLock};
 use crate::target::{Dependent, DependentKind, OnDelete, PublishWay};
 
-const NEVER: &str = "never wait";
+pub(super) const NEVER: &str = "never wait";
 /// How many rows of ten columns PostgreSQL inserts from a staging table, into a table with one index.
 const INSERTED_PER_SECOND: f64 = 300_000.0;
 
-/// The locks of a publish of so many rows, in the order in which they are taken.
-pub(super) fn locks(way: &PublishWay, adds_columns: bool, rows: Option<u64>) -> Vec<ForeseenLock> {
+/// The lock under which columns are added, where some are.
+pub(super) fn adding_lock(adds_columns: bool) -> Option<ForeseenLock> {
     let adding = ForeseenLock {
         mode: "ACCESS EXCLUSIVE",
         held: "for a moment before the publish, while columns are added".to_owned(),
         readers: "wait for that moment, and behind it while a long transaction of others holds it up, at most 3 s at a time".to_owned(),
         writers: "the same".to_owned(),
     };
-    adds_columns.then_some(adding).into_iter().chain(publish_locks(way, rows)).collect()
+    adds_columns.then_some(adding)
 }
 
-fn publish_locks(way: &PublishWay, rows: Option<u64>) -> Vec<ForeseenLock> {
+/// The locks of a publish of so many rows, in the order in which they are taken.
+pub(super) fn publish_locks(way: &PublishWay, rows: Option<u64>) -> Vec<ForeseenLock> {
     let publish = |held: &str, readers: &str, writers: &str| ForeseenLock {
         mode: "SHARE ROW EXCLUSIVE",
         held: held.to_owned(),

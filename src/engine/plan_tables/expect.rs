@@ -12,9 +12,8 @@ const USUAL_BYTES_UNLIMITED: u64 = 256;
 const ROW_OVERHEAD: u64 = 2;
 const FIELD_OVERHEAD: u64 = 4;
 
-/// What is to be expected of a read of these columns.
-pub(super) fn expect(source: &SourceDescription, columns: &[PlannedColumn], last: Option<LastSuccess>) -> Expected {
-    let rows = source.rows_estimate;
+/// What is to be expected of a read of these columns, of so many rows.
+pub(super) fn expect(source: &SourceDescription, columns: &[PlannedColumn], rows: Option<u64>, last: Option<LastSuccess>) -> Expected {
     match (rows, last.filter(|last| last.rows > 0)) {
         (Some(estimate), Some(measured)) => {
             let bytes = u128::from(estimate) * u128::from(measured.bytes) / u128::from(measured.rows);

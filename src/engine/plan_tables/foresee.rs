@@ -1,12 +1,14 @@
 //! From a plan and two catalogues to what is said about a run. Pure.
 
-use super::effects::{dependents, locks};
+use super::effects::{adding_lock, dependents, publish_locks};
 use super::expect::expect;
+use super::only_new;
 use crate::config::TableConfig;
 use crate::engine::drift::Drift;
+use crate::engine::incremental::{INCREMENTAL, Outline, WITH_KEYS};
 use crate::engine::plan::{PlannedColumn, SyncPlan};
 use crate::report::{Foreseen, ForeseenColumn, LastSuccess};
-use crate::table::{ColumnPart, Incremental, Isolation, SourceColumn, SourceDescription, ValueKind};
+use crate::table::{ColumnPart, Isolation, SourceColumn, SourceDescription, ValueKind};
 use crate::target::{Dependent, TargetDescription};
 
 /// What was asked of both sides.
@@ -17,29 +19,36 @@ pub(super) struct Asked<'a> {
     pub(super) dependents: &'a [Dependent],
     pub(super) drift: &'a Drift,
     pub(super) last: Option<LastSuccess>,
+    /// What is ahead, where only what is new is brought.
+    pub(super) outline: Option<&'a Outline>,
 }
 
 /// What a run would do.
 pub(super) fn foresee(asked: &Asked<'_>, plan: &SyncPlan) -> Foreseen {
-    let way = &plan.publication.way;
-    let incremental = asked.config.options.incremental.as_ref();
-    let only_new = |sync: &Incremental| {
-        let key = plan.publication.key.join(", ");
-        format!(
-            "sync says so: only what is new is merged by the key ({key}), by its {}; rows and bytes are those of a first run",
-            sync.kind.name()
-        )
+    let (way, outline) = (&plan.publication.way, asked.outline);
+    let rows = asked.source.rows_estimate;
+    let (refresh, reason, publish) = match outline {
+        Some(outline) => {
+            let refresh = if outline.keys_due { WITH_KEYS } else { INCREMENTAL };
+            (refresh, only_new::reason(outline, &plan.publication), only_new::locks(outline))
+        }
+        // What it would fail with is told beside.
+        None if asked.config.options.incremental.is_some() => (INCREMENTAL, "sync says so".to_owned(), Vec::new()),
+        None => (way.name(), plan.reason.clone(), publish_locks(way, rows)),
     };
+    let made = outline.map(|outline| outline.ddl.clone()).unwrap_or_default();
     Foreseen {
-        refresh: incremental.map_or(way.name(), |_| "incremental"),
-        reason: incremental.map_or_else(|| plan.reason.clone(), only_new),
+        refresh,
+        reason,
         target_exists: asked.target.is_some(),
         columns: plan.columns.iter().enumerate().map(|(position, column)| foresee_column(asked, plan, position, column)).collect(),
-        ddl: plan.ddl(),
-        locks: locks(way, !plan.publication.added.is_empty(), asked.source.rows_estimate),
-        expected: expect(asked.source, &plan.columns, asked.last),
-        dependents: dependents(asked.dependents, way),
+        ddl: made.into_iter().chain(plan.ddl()).collect(),
+        locks: adding_lock(!plan.publication.added.is_empty()).into_iter().chain(publish).collect(),
+        expected: expect(asked.source, &plan.columns, outline.map_or(rows, |outline| outline.rows), asked.last),
+        dependents: outline
+            .map_or_else(|| dependents(asked.dependents, way), |outline| only_new::dependents(asked.dependents, outline, way)),
         drift: asked.drift.changes.clone(),
+        incremental: outline.map(only_new::report),
         warnings: warnings(asked, plan),
     }
 }
@@ -65,6 +74,7 @@ fn source_column<'a>(source: &'a SourceDescription, column: &PlannedColumn) -> O
 
 fn warnings(asked: &Asked<'_>, plan: &SyncPlan) -> Vec<String> {
     let mut warnings = plan.warnings.clone();
+    warnings.extend(asked.outline.iter().flat_map(|outline| outline.warnings.iter().cloned()));
     if asked.target.is_none() && plan.key.is_empty() {
         warnings.push("neither the configuration nor the source names a key: the next run will replace all rows".to_owned());
     }
@@ -78,6 +88,8 @@ fn warnings(asked: &Asked<'_>, plan: &SyncPlan) -> Vec<String> {
     }
     let options = &asked.config.options;
     if let (Some(min_rows), Some(rows)) = (options.min_rows, asked.source.rows_estimate)
+        // What is new is not measured by it.
+        && options.incremental.is_none()
         && rows < min_rows
     {
         warnings.push(format!("min_rows is {min_rows} and the source holds about {rows} rows: the publish would be refused"));

@@ -3,54 +3,44 @@
 mod effects;
 mod expect;
 mod foresee;
+mod only_new;
 mod relations;
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use self::foresee::{Asked, foresee};
 use self::relations::foresee_foreign_keys;
-use super::Stop;
+use super::full_refresh::TableJob;
+use super::incremental;
 use super::money::check_money;
 use super::planning::{Known, find_drift, plan_through};
 use super::retry::explained;
+use super::run_context::RunContext;
 use super::sources::{Sources, again};
-use crate::config::{SourceSettings, TableConfig, TargetSettings};
-use crate::error::{Result, SyncError};
+use crate::error::{ErrorKind, Result, SyncError};
 use crate::report::{Foreseen, PlanReport, TablePlan};
 use crate::sources::DescribedTable;
 use crate::target::Session;
 
 const APPLICATION: &str = "tablesync plan";
 
-/// One table to plan.
-pub struct PlanJob {
-    /// The table.
-    pub config: TableConfig,
-    /// Its source.
-    pub source: SourceSettings,
-    /// All configured tables.
-    pub configured: Arc<[TableConfig]>,
-}
-
-/// Plans the jobs in order; a table that cannot be planned does not stop the next. After a stop, what is left is not started.
-pub async fn plan_tables(
-    jobs: Vec<PlanJob>,
-    target: TargetSettings,
-    idle_timeout: Duration,
-    stop: &Stop,
-    warnings: Vec<String>,
-) -> PlanReport {
-    let mut sources = Sources::new(idle_timeout, APPLICATION);
-    let session = stop.or_done(Session::open(&target, APPLICATION)).await;
+/// Plans the tables of the jobs in order; a table that cannot be planned does not stop the next. After a stop, what is left is not started.
+pub async fn plan_tables(jobs: Vec<TableJob>, context: RunContext, warnings: Vec<String>) -> PlanReport {
+    let stop = &context.stop;
+    let mut sources = Sources::new(context.source_idle_timeout, APPLICATION);
+    let opening = async {
+        match jobs.first() {
+            Some(job) => Session::open(&job.target, APPLICATION).await,
+            None => Err(SyncError::new(ErrorKind::Internal, "there is no table to plan")),
+        }
+    };
+    let session = stop.or_done(opening).await;
     let mut tables = IndexMap::new();
     let mut left = None;
     for job in jobs {
         let planning = async { Ok(plan_table(&session, &mut sources, &job).await) };
-        let planned = stop.or_done(planning).await;
-        let PlanJob { config, .. } = job;
+        let planned = Box::pin(stop.or_done(planning)).await;
+        let config = job.config;
         let (foreseen, error) = match planned {
             Ok(Ok((foreseen, error))) => (Some(foreseen), error),
             Ok(Err(error)) => (None, Some(explained(error))),
@@ -66,7 +56,7 @@ pub async fn plan_tables(
 }
 
 /// What a run would do, and what it would fail with though it could be planned; an error where it could not.
-async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &PlanJob) -> Result<(Foreseen, Option<SyncError>)> {
+async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &TableJob) -> Result<(Foreseen, Option<SyncError>)> {
     let config = &job.config;
     let standing = match session {
         Ok(session) => session.patience().wait(session.describe_for(&config.pg_table, config.options.refresh)).await,
@@ -86,16 +76,36 @@ async fn plan_table(session: &Result<Session>, sources: &mut Sources, job: &Plan
         // What does not fit may well be what has changed.
         Err(error) => return Err(refused.unwrap_or(error)),
     };
-    let refused = refused.or(check_money(session, described.description(), &plan.columns).await.err());
+    let mut refused = refused.or(check_money(session, described.description(), &plan.columns).await.err());
     let dependents = patience.wait(session.dependents(&config.pg_table)).await?;
     let last = patience.wait(session.last_success(&config.name)).await?;
-    let asked = Asked { config, source: described.description(), target: standing.as_ref(), dependents: &dependents, drift: &drift, last };
+    let outline = match &config.options.incremental {
+        Some(sync) => {
+            let known = incremental::Known { described: described.clone(), standing: standing.clone(), plan: plan.clone() };
+            let outlined = match sources.connection(&job.source, config).await {
+                Ok(connection) => Box::pin(job.outline(session, connection, (sync, known))).await,
+                Err(error) => Err(error),
+            };
+            sources.asked(&job.source, config, &outlined);
+            outlined.map_err(|error| refused.get_or_insert(explained(error))).ok()
+        }
+        None => None,
+    };
+    let asked = Asked {
+        config,
+        source: described.description(),
+        target: standing.as_ref(),
+        dependents: &dependents,
+        drift: &drift,
+        last,
+        outline: outline.as_ref(),
+    };
     let mut foreseen = foresee(&asked, &plan);
     foresee_foreign_keys(session, sources, job, &mut foreseen).await;
     Ok((foreseen, refused))
 }
 
-async fn describe(sources: &mut Sources, job: &PlanJob, missing: bool) -> Result<DescribedTable> {
+async fn describe(sources: &mut Sources, job: &TableJob, missing: bool) -> Result<DescribedTable> {
     let config = &job.config;
     let connection = sources.connection(&job.source, config).await?;
     connection.check_isolation(config.options.isolation, config.sql_table.database.as_deref()).await?;

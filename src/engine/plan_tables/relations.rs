@@ -1,14 +1,14 @@
 //! What a run would do for a table's foreign keys once all tables are loaded.
 
-use super::PlanJob;
 use crate::engine::foreign_keys::{Owner, actions_left_out, not_made_because, wanted};
+use crate::engine::full_refresh::TableJob;
 use crate::engine::sources::Sources;
 use crate::report::{Foreseen, ForeseenLock};
 use crate::table::SourceForeignKey;
 use crate::target::Session;
 
 /// Adds the foreign keys that a run would make to what it would do. As in a run, whatever stands in the way is a warning.
-pub(super) async fn foresee_foreign_keys(session: &Session, sources: &mut Sources, job: &PlanJob, foreseen: &mut Foreseen) {
+pub(super) async fn foresee_foreign_keys(session: &Session, sources: &mut Sources, job: &TableJob, foreseen: &mut Foreseen) {
     if !job.config.options.create_foreign_keys {
         return;
     }
@@ -28,9 +28,9 @@ pub(super) async fn foresee_foreign_keys(session: &Session, sources: &mut Source
     }
 }
 
-async fn foresee_one(session: &Session, job: &PlanJob, key: &SourceForeignKey, foreseen: &mut Foreseen) {
+async fn foresee_one(session: &Session, job: &TableJob, key: &SourceForeignKey, foreseen: &mut Foreseen) {
     let owner = Owner { config: &job.config, source: &job.source };
-    let statements = match wanted(key, owner, &job.configured) {
+    let statements = match wanted(key, owner, &job.run.configured) {
         Ok(new) => {
             let foreseeing = session.patience().wait(session.foresee_foreign_key(&new)).await;
             foreseeing.map(|statements| (new, statements)).map_err(|error| error.to_string())

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::buckets::{Buckets, GROUP_ROWS, Group};
 use super::name::{Confirmed, Names};
 use super::net::{Net, Nets, count};
+use super::only_new;
 use super::ranges::{RangeMap, RangeSums};
 use super::row::RowHasher;
 use super::sides::Sides;
 use crate::engine::full_refresh::TableJob;
 use crate::error::Result;
-use crate::report::{Comparison, Phase, ProgressEvent};
+use crate::report::{Comparison, OnlyNew, Phase, ProgressEvent};
 use crate::request::Sampling;
 use crate::table::KeyRanges;
 
@@ -30,6 +31,9 @@ struct Part {
 /// Compares the two sides. Returns what they came to, and what the reader should know.
 pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Sides<'_>) -> Result<(Comparison, Vec<String>)> {
     let mut warnings: Vec<_> = sides.masked_warning().into_iter().collect();
+    if sides.never_synced() {
+        warnings.push("no run has brought rows of it yet, as far as sync_meta says: every row was compared".to_owned());
+    }
     let reached = |phase, rows_expected| job.run.progress.on(&ProgressEvent::Reached { table: &job.config.name, phase, rows_expected });
     let map = sides.range_map().await?;
     let share = share(sampling, sides.rows_estimate());
@@ -39,6 +43,7 @@ pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Side
     }
     reached(Phase::Copying, sides.rows_estimate().filter(|_| sample.is_none()));
     let (mut comparison, parts) = sum(job, sides, map.as_ref(), sample.as_ref()).await?;
+    comparison.only_new = sides.horizon.is_some().then(OnlyNew::default);
     if sides.put_aside > 0 {
         let rows = if sides.put_aside == 1 {
             "1 row of the source was".to_owned()
@@ -62,8 +67,15 @@ pub(super) async fn compare(job: &TableJob, sampling: Sampling, sides: &mut Side
     if sides.key.is_empty() {
         warnings.push("the table has no key: rows were compared as a whole, and none can be named".to_owned());
     }
-    for part in parts.iter().take(if by_buckets { GROUPS_MAX } else { usize::MAX }) {
+    let looked_at = if by_buckets { GROUPS_MAX } else { usize::MAX };
+    for part in parts.iter().take(looked_at) {
         settle(sides, part, &mut comparison).await?;
+    }
+    if let Some(horizon) = &sides.horizon {
+        if parts.len() > looked_at && comparison.different() == 0 {
+            return Err(only_new::not_all_seen(horizon));
+        }
+        warnings.extend(only_new::warnings(horizon, &comparison));
     }
     Ok((comparison, warnings))
 }
@@ -123,7 +135,9 @@ async fn sum(job: &TableJob, sides: &mut Sides<'_>, map: Option<&RangeMap>, samp
 async fn settle(sides: &mut Sides<'_>, part: &Part, comparison: &mut Comparison) -> Result<()> {
     let room = NAMED_MAX - comparison.differences.len();
     let mut found = Vec::new();
-    for (key, net) in find(sides, part).await?.into_keys() {
+    let mut differing = find(sides, part).await?.into_keys();
+    only_new::set_aside(sides, part.ranges.as_ref(), &mut differing, comparison).await?;
+    for (key, net) in differing {
         let (kind, rows) = net.difference();
         *count(comparison, kind) += rows;
         if found.len() < room {
@@ -189,7 +203,7 @@ fn hashers(sides: &Sides<'_>) -> (RowHasher, RowHasher) {
     (hasher.clone(), hasher)
 }
 
-fn open<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn open<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

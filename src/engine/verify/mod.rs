@@ -8,6 +8,7 @@ mod buckets;
 mod compare;
 mod name;
 mod net;
+mod only_new;
 mod ranges;
 mod row;
 mod sides;

@@ -9,12 +9,13 @@ use crate::config::TableConfig;
 use crate::copy::{CopyRow, Encoding, RowReader, batches};
 use crate::engine::broke_down::broke_down;
 use crate::engine::full_refresh::TableJob;
+use crate::engine::incremental::{Horizon, keys_of};
 use crate::engine::money::check_money;
 use crate::engine::plan::{PlannedColumn, masked_warning, pair};
 use crate::engine::reading::{Reading, read_options};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::sources::{Connection, DescribedTable, SelectColumn, Selection};
-use crate::table::{KeyRanges, SubMicrosecond};
+use crate::table::{KeyRanges, SubMicrosecond, Window};
 use crate::target::Session;
 
 /// One is filled, one is looked at, two are on their way.
@@ -29,6 +30,8 @@ pub(super) struct Sides<'a> {
     pub(super) columns: Vec<PlannedColumn>,
     /// Positions of the key in `columns`.
     pub(super) key: Vec<usize>,
+    /// How far the table is copied, where only what is new is brought; none where that cannot be told.
+    pub(super) horizon: Option<Horizon>,
     /// The connection that described the source, for the first read.
     connection: Option<Connection>,
     /// Whether the source's text is read as its bytes.
@@ -43,6 +46,10 @@ impl<'a> Sides<'a> {
         let mut session = Session::open(&job.target, &application(job)).await?;
         let mut connection = connect(job).await?;
         let described = connection.describe(&job.config.sql_table).await?;
+        let horizon = match &job.config.options.incremental {
+            Some(sync) => job.horizon(&session, &mut connection, &described, sync).await?,
+            None => None,
+        };
         let patience = session.patience();
         patience.wait(session.begin_snapshot()).await?;
         let Some(target) = patience.wait(session.describe(&job.config.pg_table)).await? else {
@@ -51,7 +58,8 @@ impl<'a> Sides<'a> {
         };
         let (columns, key) = pair(&job.config, described.description(), &target)?;
         check_money(&session, described.description(), &columns).await?;
-        Ok(Self { job, session, described, columns, key, connection: Some(connection), text_as_bytes: false, put_aside: 0 })
+        let horizon = horizon.filter(|_| !key.is_empty());
+        Ok(Self { job, session, described, columns, key, horizon, connection: Some(connection), text_as_bytes: false, put_aside: 0 })
     }
 
     /// The source's row count, an estimate.
@@ -116,11 +124,28 @@ impl<'a> Sides<'a> {
             None => connect(self.job).await?,
         };
         let names: Vec<_> = self.columns.iter().map(|column| column.target.clone()).collect();
-        let source = read_source(connection, self, ranges, on_source);
+        let selection = self.selection(ranges);
+        let source = read_source(connection, self, selection, on_source);
         let target = self.session.read_out(&self.job.config.pg_table, &names, ranges, on_target);
         let (put_aside, ()) = tokio::try_join!(source, target)?;
         self.put_aside = put_aside;
         Ok(())
+    }
+
+    /// Shows the keys of the source's rows in a window; of rows beyond `ranges` there may be some, too.
+    pub(super) async fn read_keys(&self, window: Window, ranges: Option<&KeyRanges>, on_row: impl FnMut(CopyRow<'_>)) -> Result<()> {
+        let connection = connect(self.job).await?;
+        read_source(connection, self, keys_of(self.selection(ranges), Some(window)), on_row).await?;
+        Ok(())
+    }
+
+    fn selection(&self, ranges: Option<&KeyRanges>) -> Selection {
+        Selection { ranges: ranges.cloned().map(Arc::new), ..selection(&self.job.config, &self.columns, &self.key) }
+    }
+
+    /// Whether only what is new is brought, and no run has brought a row yet.
+    pub(super) fn never_synced(&self) -> bool {
+        self.horizon.is_none() && self.job.config.options.incremental.is_some()
     }
 
     /// Ends the target's snapshot; the session ends with this.
@@ -145,14 +170,14 @@ async fn connect(job: &TableJob) -> Result<Connection> {
 async fn read_source(
     connection: Connection,
     sides: &Sides<'_>,
-    ranges: Option<&KeyRanges>,
+    selection: Selection,
     mut on_row: impl FnMut(CopyRow<'_>),
 ) -> Result<usize> {
     let (sink, mut received) = batches(BUFFERS);
-    let selection = Selection { ranges: ranges.cloned().map(Arc::new), ..selection(&sides.job.config, &sides.columns, &sides.key) };
+    let columns = selection.columns.len();
     let (described, options) = (sides.described.clone(), read_options(&sides.job.config, sides.text_as_bytes));
     let reader = AbortOnDropHandle::new(tokio::spawn(Reading { connection, described, selection, options }.run(sink)));
-    let mut rows = RowReader::new(sides.columns.len());
+    let mut rows = RowReader::new(columns);
     let broken = |what: String| SyncError::new(ErrorKind::Internal, format!("the source's rows could not be compared: {what}"));
     while let Some(batch) = received.recv().await {
         rows.each(bytes::Buf::chunk(&batch.buffer), &mut on_row).map_err(|error| broken(error.to_string()))?;

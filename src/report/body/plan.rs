@@ -44,7 +44,7 @@ fn table_plan(name: &str, table: &TablePlan) -> Value {
 
 fn foreseen_fields(foreseen: &Foreseen) -> Map<String, Value> {
     let expected = &foreseen.expected;
-    object(json!({
+    let mut fields = object(json!({
         "target_exists": foreseen.target_exists,
         "refresh": foreseen.refresh,
         "refresh_reason": foreseen.reason,
@@ -59,7 +59,17 @@ fn foreseen_fields(foreseen: &Foreseen) -> Map<String, Value> {
         "dependents": foreseen.dependents.iter().map(dependent).collect::<Vec<_>>(),
         "drift": foreseen.drift,
         "warnings": foreseen.warnings,
-    }))
+    }));
+    if let Some(incremental) = &foreseen.incremental {
+        fields.extend(object(json!({
+            "from": incremental.from,
+            "to": incremental.to,
+            "rows_in_window": incremental.rows,
+            "way": incremental.way,
+            "compares_keys": incremental.compares_keys,
+        })));
+    }
+    fields
 }
 
 fn column(column: &ForeseenColumn) -> Value {

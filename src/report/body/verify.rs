@@ -51,6 +51,13 @@ fn table_result(name: &str, table: &TableVerification) -> Map<String, Value> {
                 "changed_meanwhile": comparison.changed_meanwhile,
                 "differences": differences,
             })));
+            if let Some(only_new) = &comparison.only_new {
+                fields.extend(object(json!({
+                    "not_synced_yet": only_new.not_synced_yet,
+                    "kept_rows": only_new.kept,
+                    "left_alone_rows": only_new.left_alone,
+                })));
+            }
         }
         Verified::Failed(_) => {}
     }

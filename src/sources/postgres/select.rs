@@ -18,7 +18,11 @@ pub(super) fn copy(selection: &Selection, described: &SourceDescription) -> Stri
 /// The table, and which of its rows.
 pub(super) fn rows_of(selection: &Selection, described: &SourceDescription) -> String {
     let rows = match &selection.window {
-        None => selection.ranges.as_deref().map(filter).unwrap_or_default(),
+        None => selection.ranges.as_deref().map(|ranges| format!(" WHERE {}", condition(ranges))).unwrap_or_default(),
+        Some(Window::Later { column, than }) => {
+            let ranges = selection.ranges.as_deref().map(|ranges| format!(" AND ({})", condition(ranges))).unwrap_or_default();
+            format!(" WHERE {}{ranges}", window::later(&column.name, than, described))
+        }
         Some(Window::Range(range)) => window::filter(range, described),
         // PostgreSQL tells of neither.
         Some(Window::Changed { .. } | Window::Gone { .. }) => " WHERE false".to_owned(),
@@ -39,13 +43,13 @@ fn expression(column: &SelectColumn, zone: Option<&TimeZone>) -> String {
     }
 }
 
-/// ` WHERE ...`: a constant without a type takes the column's.
-fn filter(ranges: &KeyRanges) -> String {
+/// That a row lies in one of the ranges: a constant without a type takes the column's.
+fn condition(ranges: &KeyRanges) -> String {
     let bound = |bound: i64| match ranges.kind {
         RangeKind::Number(_) => bound.to_string(),
         RangeKind::Day(_) => format!("'{}'", date(2000, 1, 1).saturating_add(bound.days())),
     };
-    format!(" WHERE {}", ranges.condition(&PgIdent(&ranges.source).to_string(), bound))
+    ranges.condition(&PgIdent(&ranges.source).to_string(), bound)
 }
 
 #[cfg(test)]

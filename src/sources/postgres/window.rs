@@ -45,6 +45,14 @@ fn behind(position: &Position, range: &SyncRange, described: &SourceDescription)
     format!("{sync} >= {at} AND ({rows} OR {sync} = {at} AND ({}))", nulls.join(" OR "))
 }
 
+/// That a row's sync column has a later value, or none.
+pub(super) fn later(column: &str, than: &Watermark, described: &SourceDescription) -> String {
+    let sync = PgIdent(column);
+    let later = format!("{sync} > {}", constant(than, is_instant(column, described)));
+    let nullable = described.columns.iter().any(|known| known.name == column && known.nullable);
+    if nullable { format!("({later} OR {sync} IS NULL)") } else { later }
+}
+
 fn beside(position: &Position, range: &SyncRange, instant: bool, way: &str) -> String {
     let constants: Vec<_> =
         std::iter::once(constant(&position.watermark, instant)).chain(position.key.iter().map(|text| quoted(text))).collect();

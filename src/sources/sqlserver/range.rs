@@ -5,8 +5,8 @@ use jiff::civil::date;
 
 use crate::table::{KeyRanges, RangeKind, TsqlIdent};
 
-/// ` WHERE ...`
-pub(super) fn filter(ranges: &KeyRanges) -> String {
+/// That a row lies in one of the ranges.
+pub(super) fn condition(ranges: &KeyRanges) -> String {
     let bound = |bound: i64| match &ranges.kind {
         RangeKind::Number(of_type) => format!("CAST({bound} AS {of_type})"),
         // This form of a day means the same whatever the session's language:
@@ -16,7 +16,7 @@ pub(super) fn filter(ranges: &KeyRanges) -> String {
             format!("CAST('{}' AS {of_type})", day.strftime("%Y%m%d"))
         }
     };
-    format!(" WHERE {}", ranges.condition(&TsqlIdent(&ranges.source).to_string(), bound))
+    ranges.condition(&TsqlIdent(&ranges.source).to_string(), bound)
 }
 
 #[cfg(test)]
@@ -25,12 +25,12 @@ mod tests {
 
     #[test]
     fn bounds_are_constants_of_the_columns_type() {
-        let of = |kind, ranges| filter(&KeyRanges { source: "k".to_owned(), target: "k".to_owned(), kind, ranges });
+        let of = |kind, ranges| condition(&KeyRanges { source: "k".to_owned(), target: "k".to_owned(), kind, ranges });
         assert_eq!(
             of(RangeKind::Number("int".to_owned()), vec![(None, Some(-5)), (Some(7), Some(9)), (Some(20), None)]),
-            " WHERE [k] < CAST(-5 AS int) OR ([k] >= CAST(7 AS int) AND [k] < CAST(9 AS int)) OR [k] >= CAST(20 AS int)"
+            "[k] < CAST(-5 AS int) OR ([k] >= CAST(7 AS int) AND [k] < CAST(9 AS int)) OR [k] >= CAST(20 AS int)"
         );
-        assert_eq!(of(RangeKind::Day("datetime"), vec![(Some(-1), None)]), " WHERE [k] >= CAST('19991231' AS datetime)");
-        assert_eq!(of(RangeKind::Day("date"), vec![(Some(-730_119), None)]), " WHERE [k] >= CAST('00010101' AS date)");
+        assert_eq!(of(RangeKind::Day("datetime"), vec![(Some(-1), None)]), "[k] >= CAST('19991231' AS datetime)");
+        assert_eq!(of(RangeKind::Day("date"), vec![(Some(-730_119), None)]), "[k] >= CAST('00010101' AS date)");
     }
 }

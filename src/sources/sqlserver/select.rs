@@ -139,8 +139,13 @@ impl Selection {
             Some(Window::Changed { since, key }) => From { of: "t.", rows: window::changed(&self.table, *since, key) },
             Some(Window::Gone { since, key }) => From { of: "ct.", rows: window::gone(&self.table, *since, key) },
             Some(Window::Range(range)) => From { of: "", rows: format!("{}{hint}{}", self.table, window::filter(range, described)) },
+            Some(Window::Later { column, than }) => {
+                let ranges = self.ranges.as_deref().map(|ranges| format!(" AND ({})", range::condition(ranges))).unwrap_or_default();
+                let later = window::later(&column.name, than, described);
+                From { of: "", rows: format!("{}{hint} WHERE {later}{ranges}", self.table) }
+            }
             None => {
-                let rows = self.ranges.as_deref().map(range::filter).unwrap_or_default();
+                let rows = self.ranges.as_deref().map(|ranges| format!(" WHERE {}", range::condition(ranges))).unwrap_or_default();
                 From { of: "", rows: format!("{}{hint}{rows}", self.table) }
             }
         }

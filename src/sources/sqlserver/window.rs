@@ -21,7 +21,7 @@ pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
         }
         Some(Edge::After(watermark)) => {
             let end = if way == '<' { "<=" } else { ">" };
-            let moments = range.sync_column().map(|name| (TsqlIdent(name), watermark_constant(watermark, range, described)));
+            let moments = range.sync_column().map(|name| (TsqlIdent(name), watermark_constant(watermark, name, described)));
             moments.map(|(sync, constant)| format!("{sync} {end} {constant}")).into_iter().collect()
         }
         Some(Edge::Behind(position)) => {
@@ -33,6 +33,14 @@ pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
     });
     let conditions: Vec<_> = conditions.collect();
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+}
+
+/// That a row's sync column has a later value, or none.
+pub(super) fn later(column: &str, than: &Watermark, described: &SqlServerTable) -> String {
+    let sync = TsqlIdent(column);
+    let later = format!("{sync} > {}", watermark_constant(than, column, described));
+    let nullable = described.column(column).is_some_and(|(column, _)| column.nullable);
+    if nullable { format!("({later} OR {sync} IS NULL)") } else { later }
 }
 
 /// A column that rows are ordered by.
@@ -47,7 +55,7 @@ struct Ordering {
 fn place(position: &Position, range: &SyncRange, described: &SqlServerTable) -> Vec<Ordering> {
     let sync = range.sync_column().map(|name| Ordering {
         name: TsqlIdent(name).to_string(),
-        at: watermark_constant(&position.watermark, range, described),
+        at: watermark_constant(&position.watermark, name, described),
         nullable: false,
     });
     let key = range.key.iter().zip(&position.key).map(|(name, text)| Ordering {
@@ -74,11 +82,10 @@ fn beyond(columns: &[Ordering], way: char) -> String {
     rest.unwrap_or_default()
 }
 
-fn watermark_constant(watermark: &Watermark, range: &SyncRange, described: &SqlServerTable) -> String {
+fn watermark_constant(watermark: &Watermark, column: &str, described: &SqlServerTable) -> String {
     match watermark {
         Watermark::Timestamp(moment) => {
-            let of_type =
-                described.column(&range.column.name).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
+            let of_type = described.column(column).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
             // A zone is only for the type that has one.
             let text = if of_type.starts_with("datetimeoffset") { moment.to_string() } else { moment.civil().to_string() };
             format!("CAST('{text}' AS {of_type})")

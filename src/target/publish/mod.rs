@@ -3,6 +3,7 @@
 //! Crash story: until COMMIT nothing of it is visible and a kill at any step leaves the target as it was; the `runs` row of the success commits with
 //! the data. The lock taken keeps other writers out, not readers, except for `truncate`, which readers wait for from the TRUNCATE to the COMMIT.
 
+mod foresight;
 mod guards;
 mod keys;
 mod merge;
@@ -15,11 +16,12 @@ mod swap;
 
 use std::time::Instant;
 
+pub use self::foresight::{Foreseen, Foresight};
 pub use self::guards::Guards;
 use self::keys::Whose;
 pub(super) use self::keys::offending_keys;
 use self::merge::Merge;
-pub use self::new_rows::{Foreseen, Gone, NewRows};
+pub use self::new_rows::{Gone, NewRows};
 use self::replace::{replace, truncate};
 use self::statements::Statements;
 pub(super) use self::statements::same_key;

@@ -13,7 +13,6 @@ use crate::target::catalog::alters_rows;
 use crate::target::error::target_error;
 use crate::target::sequence::advance_sequences;
 use crate::target::session::{Session, Transaction};
-use crate::target::staging::{Load, Within};
 use crate::target::state::{RunRow, helper_table, record_step, record_success};
 
 /// Staged rows that are new, or may be.
@@ -42,13 +41,13 @@ pub enum Gone {
     AllBut(TargetTable),
 }
 
-/// What a publish would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Foreseen {
-    /// Rows that would be inserted.
-    pub inserted: u64,
-    /// Rows that would be updated.
-    pub updated: u64,
+impl Gone {
+    /// Where the keys are.
+    pub(super) fn keys(&self) -> &TargetTable {
+        match self {
+            Self::These(keys) | Self::AllBut(keys) => keys,
+        }
+    }
 }
 
 impl Session {
@@ -81,45 +80,14 @@ impl Session {
     /// # Errors
     /// As the server answers.
     pub async fn drop_helpers(&self, staging: &TargetTable, gone: Option<&Gone>) -> Result<()> {
-        if let Some(Gone::These(keys) | Gone::AllBut(keys)) = gone {
-            self.drop_staging(keys).await?;
+        if let Some(gone) = gone {
+            self.drop_staging(gone.keys()).await?;
         }
         self.drop_staging(staging).await
     }
-
-    /// What publishing rows would do, which are loaded into a table that is gone when this ends; nothing is written that stays. `load` fills it.
-    ///
-    /// # Errors
-    /// As `load` has them, and as the server answers.
-    pub async fn foresee_new<S>(
-        &mut self,
-        publication: &Publication,
-        on_conflict: OnConflict,
-        load: impl AsyncFnOnce(Load<'_>) -> Result<S>,
-    ) -> Result<(S, Foreseen)> {
-        let failed = |error| target_error(&format!("compare what is new with {}", publication.target), error);
-        let (patience, staging) = (self.patience(), TargetTable { schema: "pg_temp".to_owned(), table: "tablesync_new".to_owned() });
-        let transaction = self.begin().await.map_err(failed)?;
-        let make = format!(
-            "CREATE TEMPORARY TABLE tablesync_new ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
-            publication.staged_columns(),
-            publication.target
-        );
-        transaction.batch_execute(&make).await.map_err(failed)?;
-        let within = Within::Transaction(&transaction);
-        let (table, columns, key) = (staging.clone(), publication.columns.as_slice(), publication.shown_key());
-        let loaded = load(Load { within, patience, table, columns, key, freeze: false }).await?;
-        let statements = statements(publication, &staging, staging.clone());
-        transaction.batch_execute(&format!("ANALYZE {staging}; {}", statements.keep_last_delivered())).await.map_err(failed)?;
-        let row = transaction.query_one(&statements.count_new_and_changed(), &[]).await.map_err(failed)?;
-        let [inserted, changed] = ["new", "changed"].map(|column| row.get::<_, i64>(column).cast_unsigned());
-        transaction.rollback().await.map_err(failed)?;
-        let updated = if on_conflict == OnConflict::Update { changed } else { 0 };
-        Ok((loaded, Foreseen { inserted, updated }))
-    }
 }
 
-fn statements<'a>(publication: &'a Publication, staging: &'a TargetTable, difference: TargetTable) -> Statements<'a> {
+pub(super) fn statements<'a>(publication: &'a Publication, staging: &'a TargetTable, difference: TargetTable) -> Statements<'a> {
     Statements {
         target: &publication.target,
         staging,
@@ -149,8 +117,9 @@ impl NewRows<'_> {
             OnConflict::Nothing => self.insert(&transaction, &statements, staged).await?,
             OnConflict::Update => self.upsert(&transaction, &statements).await?,
         };
+        let mut warnings = Vec::new();
         if let Some(gone) = self.gone {
-            rows.deleted = self.delete(&transaction, gone).await?;
+            (rows.deleted, warnings) = self.delete(&transaction, gone).await?;
             failpoint::reached("rows_deleted");
         }
         if rows.inserted > 0 || rows.updated > 0 {
@@ -158,7 +127,8 @@ impl NewRows<'_> {
             advance_sequences(&transaction, target, staging, &columns, &[]).await?;
         }
         let RowCounts { read, quarantined, .. } = run.rows;
-        finish(transaction, state_schema, run, RowCounts { read, quarantined, ..rows }, (self.before, self.last)).await
+        let published = finish(transaction, state_schema, run, RowCounts { read, quarantined, ..rows }, (self.before, self.last)).await?;
+        Ok(Published { warnings, ..published })
     }
 
     async fn refuse_null_keys(&self, transaction: &Transaction<'_>) -> Result<()> {
@@ -221,26 +191,33 @@ impl NewRows<'_> {
         Ok(RowCounts { inserted: new, updated: changed, unchanged: staged.saturating_sub(new + changed), ..RowCounts::default() })
     }
 
-    async fn delete(&self, transaction: &Transaction<'_>, gone: &Gone) -> Result<u64> {
-        let Publication { target, key, guards, .. } = self.publication;
+    /// Deletes what is gone; returns how many rows, and what the reader should know.
+    async fn delete(&self, transaction: &Transaction<'_>, gone: &Gone) -> Result<(u64, Vec<String>)> {
+        let Publication { target, guards, .. } = self.publication;
         let failed = |error| target_error(&format!("delete from {target} what is gone"), error);
-        let (keys, is_gone) = match gone {
-            Gone::These(keys) => (keys, "EXISTS"),
-            Gone::AllBut(keys) => (keys, "NOT EXISTS"),
-        };
-        transaction.batch_execute(&format!("ANALYZE {keys}")).await.map_err(failed)?;
-        let rows = format!("FROM {target} AS t WHERE {is_gone} (SELECT FROM {keys} AS k WHERE {})", same_key(key, "k.", "t."));
+        transaction.batch_execute(&format!("ANALYZE {}", gone.keys())).await.map_err(failed)?;
+        let rows = gone_rows(self.publication, gone);
         let row = transaction.query_one(&format!("SELECT count(*) {rows}"), &[]).await.map_err(failed)?;
         let vanishing = row.get::<_, i64>(0).cast_unsigned();
         if vanishing == 0 {
-            return Ok(0);
+            return Ok((0, Vec::new()));
         }
         // What is said of shrinking is said of all rows that stand.
         let stand = super::count(transaction, target).await?;
-        guards.check(stand - vanishing, stand, vanishing)?;
+        let warnings = guards.check(stand - vanishing, stand, vanishing)?;
         exactly(transaction, &format!("DELETE {rows}"), vanishing, "delete").await?;
-        Ok(vanishing)
+        Ok((vanishing, warnings))
     }
+}
+
+/// ` FROM ... WHERE ...`: the target's rows that are gone from the source.
+pub(super) fn gone_rows(publication: &Publication, gone: &Gone) -> String {
+    let Publication { target, key, .. } = publication;
+    let is_gone = match gone {
+        Gone::These(_) => "EXISTS",
+        Gone::AllBut(_) => "NOT EXISTS",
+    };
+    format!("FROM {target} AS t WHERE {is_gone} (SELECT FROM {} AS k WHERE {})", gone.keys(), same_key(key, "k.", "t."))
 }
 
 /// The run's row, or how far it has come, and COMMIT.
