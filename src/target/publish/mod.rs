@@ -196,6 +196,14 @@ async fn publish_staged(
     Ok(published)
 }
 
+impl Publication {
+    /// Has the sequences behind columns of `numbered` go on after the numbers in `rows`.
+    async fn advance_sequences(&self, transaction: &Transaction<'_>, numbered: &TargetTable, rows: &TargetTable) -> Result<()> {
+        let columns: Vec<_> = self.columns.iter().map(String::as_str).collect();
+        advance_sequences(transaction, numbered, rows, &columns, &[]).await
+    }
+}
+
 /// Row counts of a change, and what to tell about it.
 struct Changes {
     rows: RowCounts,
@@ -214,8 +222,7 @@ async fn commit(
     changes: Changes,
 ) -> Result<Published> {
     if changes.rows.inserted > 0 || changes.rows.updated > 0 {
-        let columns: Vec<_> = publication.columns.iter().map(String::as_str).collect();
-        advance_sequences(&transaction, &publication.target, &publication.target, &columns, &[]).await?;
+        publication.advance_sequences(&transaction, &publication.target, &publication.target).await?;
     }
     let stands = count(&transaction, &publication.target).await?;
     let RowCounts { read, quarantined, .. } = run.rows;

@@ -11,7 +11,6 @@ use crate::report::RowCounts;
 use crate::table::{OnConflict, TargetTable, quoted_list};
 use crate::target::catalog::alters_rows;
 use crate::target::error::target_error;
-use crate::target::sequence::advance_sequences;
 use crate::target::session::{Session, Transaction};
 use crate::target::state::{RunRow, helper_table, record_step, record_success};
 
@@ -123,8 +122,7 @@ impl NewRows<'_> {
             failpoint::reached("rows_deleted");
         }
         if rows.inserted > 0 || rows.updated > 0 {
-            let columns: Vec<_> = publication.columns.iter().map(String::as_str).collect();
-            advance_sequences(&transaction, target, staging, &columns, &[]).await?;
+            publication.advance_sequences(&transaction, target, staging).await?;
         }
         let RowCounts { read, quarantined, .. } = run.rows;
         let published = finish(transaction, state_schema, run, RowCounts { read, quarantined, ..rows }, (self.before, self.last)).await?;

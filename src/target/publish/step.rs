@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::report::RowCounts;
 use crate::target::error::target_error;
 use crate::target::patience::Patience;
-use crate::target::sequence::advance_sequences;
 use crate::target::session::{Session, Transaction};
 use crate::target::staging::{Load, Within};
 use crate::target::state::RunRow;
@@ -75,8 +74,7 @@ impl StepLoad<'_> {
         let RowCounts { read, quarantined, .. } = run.rows;
         let inserted = read.saturating_sub(quarantined);
         if last && before.inserted + inserted > 0 {
-            let columns: Vec<_> = publication.columns.iter().map(String::as_str).collect();
-            advance_sequences(&transaction, &publication.target, &publication.target, &columns, &[]).await?;
+            publication.advance_sequences(&transaction, &publication.target, &publication.target).await?;
         }
         let rows = RowCounts { read, quarantined, inserted, ..RowCounts::default() };
         finish(transaction, &state_schema, run, rows, (before, last)).await

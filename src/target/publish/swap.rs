@@ -21,7 +21,6 @@ use crate::table::{PgIdent, TargetTable};
 use crate::target::catalog::{Pair, differences, likeness};
 use crate::target::error::{broken_foreign_key, target_error};
 use crate::target::patience::Patience;
-use crate::target::sequence::advance_sequences;
 use crate::target::session::{Session, Transaction};
 use crate::target::staging::{Load, Within};
 use crate::target::state::{RunRow, helper_table};
@@ -171,9 +170,8 @@ impl SwapLoad<'_> {
         for statement in self.pair.belongings(&self.transaction).await? {
             self.transaction.batch_execute(&statement).await.map_err(failed)?;
         }
-        let columns: Vec<_> = self.publication.columns.iter().map(String::as_str).collect();
         let numbered = if self.old == self.publication.target { &self.new } else { &self.publication.target };
-        advance_sequences(&self.transaction, numbered, &self.new, &columns, &[]).await
+        self.publication.advance_sequences(&self.transaction, numbered, &self.new).await
     }
 
     /// Keeps readers out too, for the moment of the swap itself, and drops the old table: without CASCADE, so that what came to depend on it meanwhile ends the swap.
