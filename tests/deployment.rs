@@ -50,6 +50,8 @@ async fn each_role_may_do_what_the_readme_says_and_nothing_else() {
         ("CreateSecretsEndpoint", "true"),
         ("KmsKeyArn", &key),
         ("ConfigBucket", "config"),
+        ("ListBucket", "lists"),
+        ("ListSecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/scout-AbCdEf"),
         ("ReportBucket", "reports"),
         ("AlarmEmail", "somebody@example.com"),
         ("ReservedConcurrency", "1"),
@@ -93,6 +95,8 @@ async fn a_parameter_that_cannot_be_right_is_refused_before_anything_is_made() {
         ("DeadlineMargin", "soon"),
         ("MaxRetries", "11"),
         ("SqlServerCaFile", "ca.pem"),
+        ("ScheduledMode", "info"),
+        ("ListSecretArn", "prod/scout"),
     ];
     for (name, value) in wrong {
         let refused = Cloud::shared().try_to_deploy("tablesync-wrong", &[(name, value)]).await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::postgres::{SOURCE_DSN, SOURCE_SECRET, TARGET_DSN, TARGET_SECRET};
 use super::run::{RunSettings, count};
-use super::section::Section;
+use super::section::{Section, looks_like_an_address};
 use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, postgres, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{Isolation, SourceTable};
@@ -68,6 +68,11 @@ impl ConfigPlace {
             Some(Ok(url)) if !url.key.is_empty() => Ok(Self::S3(url)),
             Some(_) => Err(SyncError::new(ErrorKind::Config, format!("{what}'s address in S3 is none"))
                 .with_remedy(format!("Expected s3://bucket/key, and ?versionId= for a version of it, in {by}"))),
+            // It would be shown wherever the file is named, its password included.
+            None if path.to_str().is_some_and(looks_like_an_address) => {
+                Err(SyncError::new(ErrorKind::Config, format!("{what} is named by a connection string"))
+                    .with_remedy(format!("Expected the path of a file or s3://bucket/key in {by}")))
+            }
             None => Ok(Self::File(path)),
         }
     }
@@ -304,7 +309,7 @@ mod tests {
         assert_eq!(ConfigPlace::find_list(&list).unwrap().to_string(), "s3://bucket/c.json");
         let error = ConfigPlace::find_list(&Env::from_iter([("CONFIG_PATH", "s3://key:canary@bucket/c")])).unwrap_err().to_string();
         assert!(error.contains("in CONFIG_PATH") && !error.contains("canary"), "{error}");
-        for wrong in ["s3://bucket", "s3://key:canary@bucket/t.json"] {
+        for wrong in ["s3://bucket", "s3://key:canary@bucket/t.json", "postgres://u:canary@h/d", "host=h password=canary"] {
             let error = ConfigPlace::find(&Env::default(), Some(Path::new(wrong))).unwrap_err();
             assert!(error.kind() == ErrorKind::Config && !error.to_string().contains("canary"), "{error}");
         }

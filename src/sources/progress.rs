@@ -168,6 +168,17 @@ impl Connection {
         }
     }
 
+    /// Begins the transaction of what is asked next. A server may have ended the session meanwhile.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn go_on(&mut self) -> Result<()> {
+        match self {
+            Self::SqlServer(_) => Ok(()),
+            Self::Postgres(connection) => connection.go_on().await,
+        }
+    }
+
     /// Ends the transaction in which it was asked, if one stands: its snapshot would keep a server from cleaning up.
     ///
     /// # Errors

@@ -143,6 +143,8 @@ pub struct SourceDescription {
     pub primary_key: Vec<String>,
     /// The catalogue's row count, an estimate.
     pub rows_estimate: Option<u64>,
+    /// Columns that the source computes from others, by name, where it says so.
+    pub computed: Vec<String>,
     /// How many decimal digits the source's `money` has, where a column of it is there.
     pub money_digits: Option<i32>,
     /// Columns whose values the login sees masked, by name.

@@ -93,7 +93,7 @@ fn server_error(answer: &DbError) -> (ErrorKind, Option<&'static str>) {
     let code = answer.code();
     let remedies: [(&[SqlState], ErrorKind, &'static str); 5] = [
         (&[SqlState::CONFIGURATION_LIMIT_EXCEEDED], ErrorKind::TargetWrite, "The server is at one of its own limits"),
-        (&[SqlState::INSUFFICIENT_PRIVILEGE], ErrorKind::TargetSchema, "Grant the role what is missing"),
+        (&[SqlState::INSUFFICIENT_PRIVILEGE], ErrorKind::TargetSchema, "Grant the role what is missing; with row security, BYPASSRLS"),
         (
             &[SqlState::DISK_FULL],
             ErrorKind::TargetWrite,

@@ -176,7 +176,8 @@ impl Load<'_> {
             return Err(SyncError::new(
                 ErrorKind::Refused,
                 format!("{} rows were sent to {} and PostgreSQL took {confirmed}", sent.rows, self.table),
-            ));
+            )
+            .with_remedy("Look for triggers on it that leave rows out"));
         }
         Ok((summary, sent))
     }

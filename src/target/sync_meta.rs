@@ -90,6 +90,8 @@ pub struct Reached {
 /// The place in a range that is being copied in steps: the row at [`Reached::watermark`] with this key is the last that was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Within {
+    /// The columns by which rows have their order; none where nobody wrote them down.
+    pub by: Option<Vec<String>>,
     /// The key's values in the source's text form.
     pub after: Vec<String>,
     /// The end of the range.
@@ -106,7 +108,9 @@ impl Reached {
 
     fn key(&self) -> Option<String> {
         let within = self.within.as_ref()?;
-        Some(json!({"after": within.after, "until": within.until.to_string(), "into_empty": within.into_empty}).to_string())
+        Some(
+            json!({"by": within.by, "after": within.after, "until": within.until.to_string(), "into_empty": within.into_empty}).to_string(),
+        )
     }
 }
 
@@ -406,12 +410,13 @@ fn understand(meta: &SyncMeta, names: &[&str], wanted: WatermarkKind, row: &Row)
     let watermark = Watermark::parse(wanted, &text).map_err(wrong)?;
     let Some(key) = row.get::<_, Option<String>>("key") else { return Ok(Some(Reached::up_to(watermark))) };
     let key: Value = serde_json::from_str(&key).map_err(|error| wrong(format!("its key is no JSON: {error}")))?;
-    let after = key["after"].as_array().map(|after| after.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
+    let texts = |field: &str| key[field].as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+    let (by, after) = (texts("by"), texts("after"));
     let until = key["until"].as_str().map(|text| Watermark::parse(wanted, text)).transpose().map_err(wrong)?;
-    match (after.flatten(), until) {
+    match (after, until) {
         (Some(after), Some(until)) => {
             let into_empty = key["into_empty"].as_bool().unwrap_or(false);
-            Ok(Some(Reached { watermark, within: Some(Within { after, until, into_empty }) }))
+            Ok(Some(Reached { watermark, within: Some(Within { by, after, until, into_empty }) }))
         }
         _ => Err(wrong("its key does not say where the copy stands".to_owned())),
     }

@@ -169,6 +169,7 @@ async fn wrong(aws: &Aws) -> Vec<(&'static str, String)> {
         text("SQL_SERVER_MCTM_DB", "Server=127.0.0.1;Database=McTM;Password=canary-dsn"),
         text("SQL_SERVER_MCTM_USER", "Server=127.0.0.1;User=sync;Pwd=canary-dsn"),
         text("TABLE_CONFIGS", "s3://key:canary-dsn@bucket/t.json"),
+        text("TABLE_CONFIGS", "postgres://sync:canary-dsn@127.0.0.1/db"),
         text("REPORT_URL", "s3://key:canary-dsn@bucket/"),
         text("AWS_ENDPOINT_URL", "http://key:canary-endpoint@127.0.0.1:9"),
         text("AWS_ENDPOINT_URL", "key:canary-endpoint@127.0.0.1"),
@@ -330,7 +331,9 @@ async fn no_secret_comes_out_of_the_dsns_of_a_list() {
         ]
         .map(|dsn| (name, dsn))
     });
-    for (name, dsn) in wrong.into_iter().flatten() {
+    let places = ["postgres://sync:canary-dsn@127.0.0.1/db", "host=h password=canary-dsn", "s3://key:canary-dsn@bucket/c.json"];
+    let places = places.map(|place| ("CONFIG_PATH", place.to_owned()));
+    for (name, dsn) in wrong.into_iter().flatten().chain(places) {
         pair.env.clone_from(&good);
         pair.set(name, &dsn);
         for command in [&["incremental_sync", "--json"][..], &["multi_test"], &["info"], &["config", "check"]] {

@@ -46,7 +46,7 @@ const MISSING: &[&str] = &["PG_HOST", "PG_DB", "PG_USER", "SQL_SERVER_MCTM_HOST"
 const ARGUMENTS: &[(&[&str], &str)] = &[
     (&["sync_everything"], "sync_everything"),
     (&["multi_sync", "--tables=custmer"], "custmer"),
-    (&["multi_sync", "--table=customer"], "--table"),
+    (&["multi_sync", "--tabel=customer"], "--tabel"),
     (&["multi_sync", "--deadline=tomorrow"], "deadline"),
     (&["multi_sync", "--config=/nonexistent.json"], "/nonexistent.json"),
     (&["multi_sync", "customer"], "customer"),

@@ -40,6 +40,8 @@ impl Stack {
     }
 }
 
+const LIST_SECRET: &str = "arn:aws:secretsmanager:ap-northeast-1:000000000000:secret:prod/scout-AbCdEf";
+
 /// A VPC endpoint; null once it is gone.
 async fn endpoint(cloud: &Cloud, id: &str) -> Value {
     let endpoints = cloud.aws(&["ec2", "describe-vpc-endpoints"]).await["VpcEndpoints"].clone();
@@ -87,7 +89,9 @@ async fn a_stack_of_defaults_runs_alone_tries_once_keeps_what_failed_and_rings_f
     assert!(variables.keys().all(|name| known.contains(name)), "{variables:?}");
     let set = |name: &str| variables[name].as_str().unwrap();
     assert_eq!([set("MAX_RETRIES"), set("MAX_PARALLEL_PER_SOURCE"), set("TARGET_IDLE_TIMEOUT")], ["2", "4", "1h"]);
-    assert!(!variables.contains_key("SQL_SERVER_MCTM_CA_FILE") && !variables.contains_key("PG_HOST"), "{variables:?}");
+    for unset in ["SQL_SERVER_MCTM_CA_FILE", "PG_HOST", "CONFIG_PATH", "SOURCE_SECRET_ID"] {
+        assert!(!variables.contains_key(unset), "{variables:?}");
+    }
 
     let (asynchronous, queue) = (stack.asynchronous().await, stack.queue().await);
     assert_eq!(asynchronous["MaximumRetryAttempts"], 0);
@@ -129,6 +133,10 @@ async fn a_stack_with_everything_has_its_key_its_endpoints_and_somebody_to_tell(
         ("NoSuccessHours", "26"),
         ("SqlServerCaFile", "/var/task/rds-global-bundle.pem"),
         ("MaxRetries", "5"),
+        ("ScheduledMode", "incremental_sync"),
+        ("ListBucket", "lists"),
+        ("ListKey", "etc/findings.json"),
+        ("ListSecretArn", LIST_SECRET),
     ];
     let stack = cloud.deploy(&site, &options).await;
     let (function, log_group) = (stack.function().await, stack.log_group().await);
@@ -138,6 +146,9 @@ async fn a_stack_with_everything_has_its_key_its_endpoints_and_somebody_to_tell(
         (&variables["MAX_RETRIES"], &variables["SQL_SERVER_VOIPDB_CA_FILE"]),
         (&json!("5"), &json!("/var/task/rds-global-bundle.pem"))
     );
+    assert_eq!((&variables["CONFIG_PATH"], &variables["SOURCE_SECRET_ID"]), (&json!("s3://lists/etc/findings.json"), &json!(LIST_SECRET)));
+    let event: Value = serde_json::from_str(&stack.scheduled_event().await).unwrap();
+    assert_eq!((&event["mode"], &event["trigger"]), (&json!("incremental_sync"), &json!("schedule")), "{event}");
     let in_the_vpc = json!({
         "SubnetIds": {"Fn::Split": [",", {"Ref": "SubnetIds"}]},
         "SecurityGroupIds": [{"Fn::If": ["HasGroup", {"Ref": "SecurityGroupId"}, {"Fn::GetAtt": ["SecurityGroup", "GroupId"]}]}],

@@ -188,11 +188,19 @@ async fn a_function_with_nothing_but_a_list_knows_it_in_every_mode() {
     let pair = five().await;
     std::fs::write(pair.dir.path().join("config.json"), pair.config.to_string()).unwrap();
     let mut function = Function::start(&pair.env, pair.dir.path()).await;
-    for event in ["{}", r#"{"mode": "incremental_sync", "reset": "public.findings"}"#, r#"{"mode": "multi_test"}"#, r#"{"mode": "info"}"#] {
+    let mut invoked = async |event: &str| {
         let body = Body::in_envelope(&function.invoke(event, Duration::from_secs(60)).await);
         assert_eq!(body["success"], true, "{event}: {body}");
-        let shown = if event.contains("info") { &body["table_details"][0]["table_name"] } else { &body.table("public.findings")["error"] };
-        assert!(shown == "public.findings" || shown.is_null(), "{event}: {body}");
-    }
+        body
+    };
+    assert_eq!(invoked("{}").await.counts("public.findings"), [5, 5, 0, 0, 0]);
+    let anew = invoked(r#"{"mode": "incremental_sync", "reset": "public.findings"}"#).await;
+    assert_eq!(anew.counts("public.findings"), [5, 0, 0, 0, 5], "{anew}");
+    let tested = invoked(r#"{"mode": "multi_test", "tables": "public.findings"}"#).await;
+    assert_eq!(tested["successful_connections"], 1, "{tested}");
+    let info = invoked(r#"{"mode": "info"}"#).await;
+    let findings = &info["table_details"][0];
+    assert_eq!((&findings["table_name"], &findings["last_sync"]["rows"]), (&json!("public.findings"), &json!(5)), "{info}");
+    assert!(findings["watermark"]["lag_seconds"].is_number() && findings["watermark"]["at"].is_string(), "{info}");
     function.shut_down().await;
 }

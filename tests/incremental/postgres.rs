@@ -69,8 +69,12 @@ impl Pair {
     }
 
     pub(super) async fn assert_same(&self) {
-        let sql = "SELECT t::text FROM findings AS t ORDER BY id";
-        let (from, to) = (self.from.rows(sql).await, self.to.rows(sql).await);
+        self.assert_same_by("id").await;
+    }
+
+    pub(super) async fn assert_same_by(&self, key: &str) {
+        let sql = format!("SELECT t::text FROM findings AS t ORDER BY {key}");
+        let (from, to) = (self.from.rows(&sql).await, self.to.rows(&sql).await);
         assert!(from == to, "{} rows at the source, {} in the target", from.len(), to.len());
     }
 }
@@ -148,6 +152,22 @@ async fn rows_that_change_between_the_steps_of_a_first_run_come_once_more() {
     pair.from.execute("UPDATE findings SET severity = 'low', created_at = '2026-01-02' WHERE id <= 3").await;
     pair.env.retain(|(name, _)| name != "FAILPOINTS");
     pair.sync().await;
+    pair.assert_same().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_ends_sessions_which_wait_is_asked_over_others() {
+    let mut pair = Pair::new(FINDINGS).await;
+    let impatient =
+        "DO $$ BEGIN EXECUTE format('ALTER ROLE sync IN DATABASE %I SET idle_session_timeout = 200', current_database()); END $$";
+    pair.from.execute(impatient).await;
+    pair.from.execute("INSERT INTO findings SELECT n, 'high', NULL, '2026-01-01' FROM generate_series(1, 350) n").await;
+    // Each step takes longer than a session may wait.
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.6); RETURN NULL; END $$; \
+        CREATE TRIGGER slow AFTER INSERT ON findings FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+    pair.to.execute(slow).await;
+    pair.set("BATCH_SIZE", "1").set("MAX_RETRIES", "0");
+    assert_eq!(pair.sync().await.counts("findings"), [350, 350, 0, 0, 0]);
     pair.assert_same().await;
 }
 

@@ -98,3 +98,109 @@ async fn a_sync_meta_that_cannot_be_written_is_told_before_a_row_moves() {
         assert_eq!(pair.to.value("SELECT count(*) FROM findings").await, "0");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_both_sides_compute_is_left_to_the_target_and_domains_may_be_of_domains() {
+    let sql = "CREATE DOMAIN number AS bigint; CREATE DOMAIN id AS number CHECK (value > 0); CREATE DOMAIN address AS inet; CREATE DOMAIN moment AS timestamptz(3); \
+        CREATE DOMAIN made AS moment NOT NULL; CREATE TABLE findings (id id PRIMARY KEY, host address, created_at made, \
+        twice bigint GENERATED ALWAYS AS (id * 2) STORED); CREATE INDEX ON findings (created_at); ALTER TABLE findings OWNER TO sync";
+    let mut pair = Pair::new(sql).await;
+    pair.set("BATCH_SIZE", "1");
+    pair.config[0]["on_conflict"] = json!("update");
+    pair.from.execute("INSERT INTO findings SELECT n, '10.0.0.1', now() - n * interval '1 second' FROM generate_series(1, 130) n").await;
+    assert_eq!(pair.sync().await.counts("findings"), [130, 130, 0, 0, 0]);
+    pair.from.execute("UPDATE findings SET host = '10.0.0.2', created_at = now() WHERE id < 4").await;
+    assert_eq!(pair.sync().await.counts("findings")[2], 3);
+    pair.assert_same().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_without_a_key_is_refused_wherever_it_stands() {
+    let sql = "CREATE TABLE findings (id bigint UNIQUE, created_at timestamptz NOT NULL); CREATE INDEX ON findings (created_at); ALTER TABLE findings OWNER TO sync";
+    // Alone in a first run; and behind a step's end, at its moment.
+    for count in [1, 100, 150] {
+        let mut pair = Pair::new(sql).await;
+        pair.set("BATCH_SIZE", "1");
+        pair.from.execute(&format!("INSERT INTO findings SELECT n, '2026-01-01' FROM generate_series(1, {count}) n; INSERT INTO findings VALUES (NULL, '2026-01-01')")).await;
+        let refused = pair.json(&[]).await;
+        assert!(refused.error_of("findings").contains("rows without a key (id)"), "{count}: {refused}");
+        assert_eq!(pair.to.value("SELECT count(*) FROM findings WHERE id IS NULL").await, "0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_break_a_constraint_with_rows_that_stand_are_named() {
+    let sql = "CREATE TABLE findings (id bigint PRIMARY KEY, code text CONSTRAINT codes UNIQUE, parent bigint CONSTRAINT parents REFERENCES findings, created_at timestamptz NOT NULL); \
+        ALTER TABLE findings OWNER TO sync";
+    let mut pair = Pair::new(sql).await;
+    pair.config[0]["on_conflict"] = json!("update");
+    pair.from.execute("ALTER TABLE findings DROP CONSTRAINT parents; INSERT INTO findings VALUES (1, 'a', NULL, '2026-01-01'), (2, 'b', 1, '2026-01-01')").await;
+    pair.sync().await;
+    // In the target, 9 has the code of 3, the parent of 3 stands, and that of 4 is nowhere.
+    pair.to.execute("INSERT INTO findings VALUES (9, 'c', NULL, '2026-01-01')").await;
+    pair.from.execute("INSERT INTO findings VALUES (3, 'c', 1, now())").await;
+    let refused = pair.json(&[]).await;
+    assert!(
+        refused.error_of("findings").contains("constraint codes of \"public\".\"findings\", column code; the first of them, by id: 3."),
+        "{refused}"
+    );
+    pair.from
+        .execute(
+            "UPDATE findings SET code = 'd'; INSERT INTO findings VALUES (4, 'e', 77, now())"
+                .replace("code = 'd'", "code = 'd' WHERE id = 3")
+                .as_str(),
+        )
+        .await;
+    let refused = pair.json(&[]).await;
+    assert!(
+        refused.error_of("findings").contains("constraint parents of \"public\".\"findings\", column parent; the first of them, by id: 4."),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_was_left_in_another_order_is_not_gone_on_from() {
+    let sql = "CREATE TABLE findings (a int, b int, created_at timestamptz NOT NULL, changed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (a, b)); \
+        CREATE INDEX ON findings (created_at); CREATE INDEX ON findings (changed_at); ALTER TABLE findings OWNER TO sync";
+    let mut pair = Pair::new(sql).await;
+    pair.config[0]["key_columns"] = json!(["a", "b"]);
+    pair.from.execute("INSERT INTO findings SELECT n, 500 - n, '2026-01-01' FROM generate_series(1, 250) n").await;
+    pair.set("BATCH_SIZE", "1").set("FAILPOINTS", "step_committed=return");
+    assert_eq!(pair.run(&["incremental_sync"]).await.signal, Some(9));
+    pair.set("FAILPOINTS", "");
+    for (field, value, order) in
+        [("key_columns", json!(["b", "a"]), "created_at, b, a"), ("sync_column", json!("changed_at"), "changed_at, a, b")]
+    {
+        let before = pair.config.clone();
+        pair.config[0][field] = value;
+        let refused = pair.json(&[]).await;
+        let error = refused.error_of("findings");
+        assert!(error.contains(&format!("in the order of created_at, a, b, and the order now is that of {order}")), "{refused}");
+        assert!(error.contains("--reset findings"), "{refused}");
+        pair.config = before;
+    }
+    assert_eq!(pair.sync().await.counts("findings")[0], 150);
+    pair.assert_same_by("a").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_is_asked_how_far_it_is_and_not_what_its_clock_shows() {
+    let pair = Pair::new(FINDINGS).await;
+    // A standby's answers, for a role that looks here first; that of shared storage has no such function.
+    let name = &pair.from.name;
+    let standby = "CREATE SCHEMA standby; GRANT USAGE ON SCHEMA standby TO PUBLIC; \
+        CREATE FUNCTION standby.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT true'; \
+        CREATE FUNCTION standby.pg_last_xact_replay_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT now() - interval '1 hour'$$";
+    pair.from.execute(&format!("{standby}; ALTER DATABASE {name} SET search_path = standby, pg_catalog, public; INSERT INTO findings VALUES (1, 'high', NULL, now() - interval '2 hours')")).await;
+    let behind = "SELECT watermark::timestamptz BETWEEN now() - interval '61 min' AND now() - interval '60 min' FROM sync_meta";
+    pair.sync().await;
+    assert_eq!(pair.to.value(behind).await, "t");
+    // What the standby learns of later was written before.
+    pair.from.execute("INSERT INTO findings VALUES (2, 'late', NULL, now() - interval '50 minutes')").await;
+    let without = "CREATE OR REPLACE FUNCTION standby.pg_last_xact_replay_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS \
+        $$BEGIN RAISE EXCEPTION 'not supported here' USING ERRCODE = '0A000'; END$$";
+    pair.from.execute(without).await;
+    assert_eq!(pair.sync().await.counts("findings")[1], 1);
+    assert_eq!(pair.to.value(behind).await, "f");
+    pair.assert_same().await;
+}

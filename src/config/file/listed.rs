@@ -1,13 +1,14 @@
 //! `config.json`, the file of `CONFIG_PATH`: the tables that `incremental_sync` copies from `SOURCE_DSN` to `TARGET_DSN`.
 
 use indexmap::IndexMap;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{TableConfig, TableConfigs, TableOptions};
 use super::check::{check_order, check_targets, name};
 use super::problem::{Problems, Step};
-use super::raw::Object;
+use super::raw::{Object, time_zone};
 use super::sync::{Lag, Sync};
 use crate::table::{Deletes, IdentifierPolicy, OnConflict, Refresh, SourceTable, TargetTable};
 
@@ -40,6 +41,9 @@ struct Listed {
     deletes: Option<Deletes>,
     /// As in `sync`.
     deletes_every: Option<u64>,
+    /// On which clock a `sync_column` without a zone is written (an IANA name).
+    #[serde(default, deserialize_with = "time_zone")]
+    source_time_zone: Option<TimeZone>,
 }
 
 /// Whether a text has this form, well or not, and lists something; a table configuration has an object as `tables`.
@@ -89,9 +93,13 @@ fn check(listed: Vec<Object<Listed>>, batch_size: u64, at: &dyn Fn(usize) -> Vec
 }
 
 fn check_table(problems: &mut Problems, listed: Listed, batch_size: u64, at: &dyn Fn(&str) -> Vec<Step>) -> Option<TableConfig> {
-    let Listed { name, key_columns, sync_column, on_conflict, lag, deletes, deletes_every } = listed;
+    let Listed { name, key_columns, sync_column, on_conflict, lag, deletes, deletes_every, source_time_zone } = listed;
     if key_columns.is_empty() || key_columns.iter().any(|column| column.is_empty() || column.contains('\0')) {
         problems.add(at("key_columns"), "expected the names of the columns of the target's unique or primary key");
+    }
+    if let Some(twice) = key_columns.iter().enumerate().find_map(|(index, column)| key_columns[..index].contains(column).then_some(column))
+    {
+        problems.add(at("key_columns"), format!("names {twice:?} twice"));
     }
     if name.trim() != name || name.contains(',') {
         problems.add(at("name"), "a table's name has no comma and no blanks around it, so that requests can name it");
@@ -114,7 +122,13 @@ fn check_table(problems: &mut Problems, listed: Listed, batch_size: u64, at: &dy
         primary_key: Some(key_columns),
         batch_size,
         description: String::new(),
-        options: TableOptions { refresh: Refresh::Merge, identifiers: IdentifierPolicy::Preserve, incremental, ..TableOptions::default() },
+        options: TableOptions {
+            refresh: Refresh::Merge,
+            identifiers: IdentifierPolicy::Preserve,
+            incremental,
+            source_time_zone,
+            ..TableOptions::default()
+        },
     })
 }
 
@@ -165,6 +179,8 @@ mod tests {
             ("[]", "lists no table"),
             (r#"[{"name": "a"}]"#, "missing field `key_columns`"),
             (r#"[{"name": "a", "key_columns": []}]"#, "config.json, line 1: [0].key_columns: expected the names"),
+            (r#"[{"name": "a", "key_columns": ["id", "id"]}]"#, "[0].key_columns: names \"id\" twice"),
+            (r#"[{"name": "a", "key_columns": ["id"], "source_time_zone": "Tokyo"}]"#, "[0].source_time_zone: unknown time zone \"Tokyo\""),
             (r#"[{"name": "a", "key_columns": "id"}]"#, "[0].key_columns: invalid type: string"),
             (
                 r#"{"tables": [{"name": "a", "key_columns": ["id"], "sync_colum": "b"}]}"#,

@@ -130,7 +130,7 @@ with_options! {
 }
 
 /// A time zone by its IANA name.
-fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+pub(super) fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
     struct Name;
     impl Visitor<'_> for Name {
         type Value = Option<TimeZone>;

@@ -13,7 +13,7 @@ use crate::engine::planning::{Allowed, Known, plan_refresh};
 use crate::engine::pump::{RowProgress, pump};
 use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
 use crate::engine::retry::Retries;
-use crate::error::{ErrorKind, Result, SyncError};
+use crate::error::{ErrorKind, Passing, Result, SyncError};
 use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::{Connection, DescribedTable, ReadSummary};
@@ -94,7 +94,15 @@ impl TableJob {
         failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         if let Some(before) = &so_far.seen {
-            let after = self.run.stop.or_done(connection.describe(&self.config.sql_table)).await?;
+            let after = match self.run.stop.or_done(connection.describe(&self.config.sql_table)).await {
+                // While the target took the last rows, nobody asked it for anything.
+                Err(error) if error.passing() == Some(Passing::ConnectionLost) => {
+                    let (another, after) = self.run.stop.or_done(self.describe_source()).await?;
+                    connection = another;
+                    after
+                }
+                described => described?,
+            };
             so_far.warnings.extend(unchanged_by(&self.config, before, after.description())?);
         }
         failpoint::reached("source_unchanged");
@@ -145,7 +153,7 @@ impl TableJob {
         };
         match self.run.stop.or_done(naming).await {
             Ok(staging) => {
-                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first).await) };
+                let named = async { Ok(session.name_offenders(&plan.publication, &staging, first, false).await) };
                 self.run.stop.or_done(named).await.unwrap_or_else(|stopped| stopped)
             }
             Err(named) if named.kind() == ErrorKind::Refused => named,

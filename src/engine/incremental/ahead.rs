@@ -66,10 +66,7 @@ impl TableJob {
         range: &SyncRange,
         rows: u64,
     ) -> Result<Option<Position>> {
-        if looking.is_none() {
-            *looking = Some(self.run.stop.or_done(self.open_source()).await?);
-        }
-        let Some(connection) = looking else { return Ok(None) };
+        let mut connection = self.still_open(looking.take()).await?;
         let asking = async {
             let found = connection.nth_row(&self.config.sql_table, range, described, rows).await?;
             if found.is_some() {
@@ -78,6 +75,18 @@ impl TableJob {
             }
             Ok(found)
         };
-        self.run.stop.or_done(asking).await
+        let found = self.run.stop.or_done(asking).await?;
+        *looking = Some(connection);
+        Ok(found)
+    }
+
+    /// A connection that has waited, unless its session was ended meanwhile: then another one.
+    pub(super) async fn still_open(&self, connection: Option<Connection>) -> Result<Connection> {
+        if let Some(mut connection) = connection
+            && self.run.stop.or_done(connection.go_on()).await.is_ok()
+        {
+            return Ok(connection);
+        }
+        self.run.stop.or_done(self.open_source()).await
     }
 }

@@ -58,10 +58,7 @@ impl TableJob {
     ) -> Result<Published> {
         let Changes { connections, since, to, last } = changes;
         so_far.advance = Some(course.place.advance(Reached::up_to(to)));
-        let connection = match connections.any() {
-            Some(connection) => connection,
-            None => self.run.stop.or_done(self.open_source()).await?,
-        };
+        let connection = self.still_open(connections.any()).await?;
         let (patience, publication) = (session.patience(), &course.plan.publication);
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(publication))).await?;
         so_far.staging = Some(staging.clone());

@@ -1,12 +1,14 @@
 //! What must hold before a row moves, each with what to do about it. Pure.
 
+use super::Place;
 use crate::config::TableConfig;
 use crate::engine::plan::{SyncPlan, find_column};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{
-    Incremental, PgType, SourceColumn, SourceDescription, SubMicrosecond, SyncColumn, ValueKind, WatermarkKind, did_you_mean, quoted_list,
+    Edge, Incremental, PgType, SourceColumn, SourceDescription, SubMicrosecond, SyncColumn, SyncRange, ValueKind, Watermark, WatermarkKind,
+    did_you_mean, quoted_list,
 };
-use crate::target::TargetDescription;
+use crate::target::{TargetDescription, Within};
 
 /// The column that has the watermark.
 ///
@@ -89,6 +91,29 @@ pub(super) fn check_key_digits(config: &TableConfig, source: &SourceDescription,
     );
     Err(SyncError::new(ErrorKind::TargetSchema, sentence)
         .with_remedy("Set \"on_submicrosecond\": \"fail\", which refuses values that have it"))
+}
+
+/// The place at which a run before was ended is one in the order that rows then had.
+///
+/// # Errors
+/// [`ErrorKind::TargetSchema`] where rows have another order now.
+pub(super) fn check_place(config: &TableConfig, place: &Place, column: &SyncColumn, key: &[String]) -> Result<()> {
+    let Some(Within { by, after, .. }) = place.begins_at().and_then(|reached| reached.within.as_ref()) else { return Ok(()) };
+    let range = SyncRange { column: column.clone(), key: key.to_vec(), from: None, to: Edge::After(Watermark::Change(0)) };
+    let order: Vec<&String> = range.order().collect();
+    let agrees = by.as_ref().is_none_or(|by| by.iter().eq(order.iter().copied()));
+    if agrees && after.len() == key.len() {
+        return Ok(());
+    }
+    let then = by.as_ref().map_or_else(|| format!("{} columns of a key", after.len()), |by| by.join(", "));
+    let now: Vec<&str> = order.iter().map(|name| name.as_str()).collect();
+    let sentence = format!(
+        "a run before was ended at a row of {} that it knew by its place in the order of {then}, and the order now is that of {}",
+        config.sql_table,
+        now.join(", ")
+    );
+    Err(SyncError::new(ErrorKind::TargetSchema, sentence)
+        .with_remedy(format!("Configure them as they were until that copy is done, or begin anew with --reset {}", config.name)))
 }
 
 /// What Change Tracking knows rows by is the table's primary key, so the key must be that.

@@ -1,6 +1,6 @@
 //! A dry run: what is new, and what would become of it. Nothing is written.
 
-use super::checks::{check_key, check_key_digits, check_tracked_key, sync_column};
+use super::checks::{check_key, check_key_digits, check_place, check_tracked_key, sync_column};
 use super::gone::{INCREMENTAL, WITH_KEYS, keys_of};
 use super::stretch::Stretch;
 use super::{Course, reason};
@@ -87,11 +87,13 @@ impl TableJob {
         let is_sought = self.look_at_column(connection, so_far, &described, &column).await?;
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         check_key_digits(&self.config, described.description(), &key)?;
+        check_place(&self.config, &place, &column, &key)?;
         if sync.kind == WatermarkKind::ChangeTracking {
             check_tracked_key(&self.config, described.description(), &key)?;
         }
         let empty = standing.as_ref().is_none_or(|standing| standing.empty);
-        let course = Course { sync, plan, described, column, key, place, empty, is_sought };
+        let enforced = standing.as_ref().is_none_or(|standing| standing.enforces_key(&plan.publication.key));
+        let course = Course { sync, plan, described, column, key, place, empty, enforced, is_sought };
         so_far.warnings.extend(self.look_for_emptied(connection, &course).await?);
         let newest = self.newest(connection, &course.column, &course.described, so_far).await?;
         let ahead = self.ahead(session, &course, newest).await?;

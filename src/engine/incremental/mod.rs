@@ -18,7 +18,7 @@ mod stretch;
 
 use self::ahead::Connections;
 use self::changes::Changes;
-use self::checks::{check_key, check_key_digits, check_tracked_key, sync_column};
+use self::checks::{check_key, check_key_digits, check_place, check_tracked_key, sync_column};
 pub(super) use self::foresee::Known;
 pub(super) use self::gone::{INCREMENTAL, WITH_KEYS, keys_of};
 pub(super) use self::horizon::Horizon;
@@ -46,6 +46,8 @@ struct Course<'a> {
     place: Place,
     /// Whether the target had no row.
     empty: bool,
+    /// Whether the target itself keeps NULL out of its key; else staged rows are asked.
+    enforced: bool,
     /// Whether an index of the source finds a range of rows.
     is_sought: bool,
 }
@@ -175,7 +177,9 @@ impl TableJob {
         if sync.kind == WatermarkKind::ChangeTracking {
             check_tracked_key(&self.config, described.description(), &key)?;
         }
-        let course = Course { sync, plan, described, column, key, place, empty: standing.empty, is_sought };
+        check_place(&self.config, &place, &column, &key)?;
+        let enforced = standing.enforces_key(&plan.publication.key);
+        let course = Course { sync, plan, described, column, key, place, empty: standing.empty, enforced, is_sought };
         so_far.warnings.extend(self.look_for_emptied(&mut connection, &course).await?);
         Ok((connection, course))
     }
@@ -303,7 +307,7 @@ impl TableJob {
     }
 
     fn stretches(&self, course: &Course<'_>, newest: Watermark) -> Result<Vec<Stretch>> {
-        stretches(course.place.begins_at(), newest, course.sync.lag, course.empty).map_err(|stands| {
+        stretches(course.place.begins_at(), newest, course.sync.lag, course.empty && course.enforced).map_err(|stands| {
             let sentence = format!("{} is copied up to {stands}, and the source of it is only at {newest}", self.config.name);
             SyncError::new(ErrorKind::SourceRead, sentence).with_remedy(format!(
                 "Was the source restored, or its clock put back? Rows may differ that no watermark tells of: begin anew with --reset {}",

@@ -18,7 +18,7 @@ use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::Connection;
 use crate::table::{Edge, SyncRange, Window};
-use crate::target::{Advance, NewRows, Published, Reached, RunRow, Session, Within, breaks_constraint, breaks_key};
+use crate::target::{Advance, Load, NewRows, Published, Reached, RunRow, Session, Within, breaks_constraint, breaks_key};
 
 /// One stretch of a run's way.
 pub(super) struct Leg<'a> {
@@ -77,7 +77,8 @@ impl TableJob {
             let to = match &position {
                 None => Reached::up_to(stretch.to),
                 Some(position) => {
-                    let within = Within { after: position.key.clone(), until: stretch.to, into_empty: stretch.into_empty };
+                    let by = Some(range.order().cloned().collect());
+                    let within = Within { by, after: position.key.clone(), until: stretch.to, into_empty: stretch.into_empty };
                     Reached { watermark: position.watermark, within: Some(within) }
                 }
             };
@@ -141,12 +142,19 @@ impl TableJob {
         let read = self.read_step(so_far, course, step).await?;
         let load = self.run.stop.or_done(patience.wait(session.begin_step(&course.plan.publication))).await?;
         failpoint::reached("straight_begun");
-        let connection = self.copy(load.load(), read, so_far).await?;
+        let connection = self.copy_step(load.load(), read, so_far).await?;
         self.reached(Phase::Publishing, None);
         so_far.publishing = true;
         let published = patience.wait(load.publish(&self.ended("succeeded", so_far, None), so_far.committed, step.last)).await?;
         so_far.step_done(published.rows);
         Ok((published, connection))
+    }
+
+    /// Copies rows, and leaves the source no snapshot to keep while they are published.
+    async fn copy_step(&self, load: Load<'_>, read: Reading, so_far: &mut SoFar) -> Result<Connection> {
+        let mut connection = self.copy(load, read, so_far).await?;
+        self.run.stop.or_done(connection.let_go()).await?;
+        Ok(connection)
     }
 
     async fn staged_step(
@@ -161,7 +169,7 @@ impl TableJob {
         let staging = self.run.stop.or_done(patience.wait(session.create_staging(publication))).await?;
         so_far.staging = Some(staging.clone());
         failpoint::reached("staging_made");
-        let mut connection = self.copy(session.load_staging(&staging, publication), read, so_far).await?;
+        let mut connection = self.copy_step(session.load_staging(&staging, publication), read, so_far).await?;
         let mut gone = None;
         if step.keys_due {
             // Keys are read after the rows: whatever was copied and is not among them is gone.
@@ -220,10 +228,7 @@ impl TableJob {
     }
 
     async fn read_step(&self, so_far: &SoFar, course: &Course<'_>, step: &mut Step) -> Result<Reading> {
-        let connection = match step.connection.take() {
-            Some(connection) => connection,
-            None => self.run.stop.or_done(self.open_source()).await?,
-        };
+        let connection = self.still_open(step.connection.take()).await?;
         let mut selection = selection(&self.config, &course.plan);
         selection.window = Some(Window::Range(step.range.clone()));
         Ok(Reading {

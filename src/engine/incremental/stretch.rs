@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_was_broken_off_is_gone_on_with_to_the_end_that_it_had() {
-        let within = Within { after: vec!["17".to_owned()], until: at("10:00:00"), into_empty: true };
+        let within = Within { by: None, after: vec!["17".to_owned()], until: at("10:00:00"), into_empty: true };
         let reached = Reached { watermark: at("08:00:00"), within: Some(within) };
         let position = Position { watermark: at("08:00:00"), key: vec!["17".to_owned()] };
         let rest = Stretch { from: Some(Edge::Behind(position)), to: at("10:00:00"), into_empty: true };

@@ -18,7 +18,7 @@ pub(in crate::engine) fn added_columns(
         return Ok(Vec::new());
     }
     let chosen = choose_columns(config, source)?;
-    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target))?;
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target), &source.computed)?;
     let new = wanted
         .into_iter()
         .filter(|column| added.contains(&column.source.name) && target.columns.iter().all(|standing| standing.name != column.target))

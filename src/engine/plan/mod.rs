@@ -77,7 +77,7 @@ impl SyncPlan {
 /// [`ErrorKind::SourceSchema`] and [`ErrorKind::TargetSchema`], naming every column that stands in the way with both types.
 pub fn plan(config: &TableConfig, source: &SourceDescription, target: Option<&TargetDescription>, allow_shrink: bool) -> Result<SyncPlan> {
     let chosen = choose_columns(config, source)?;
-    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, target)?;
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, target, &source.computed)?;
     let names: Vec<String> = wanted.iter().map(|column| column.target.clone()).collect();
     let (columns, mut warnings) = match target {
         Some(target) => fit_columns(config, &wanted, target)?,
@@ -139,7 +139,7 @@ pub(super) fn pair(
     target: &TargetDescription,
 ) -> Result<(Vec<PlannedColumn>, Vec<usize>)> {
     let chosen = choose_columns(config, source)?;
-    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target))?;
+    let wanted = wanted_columns(config, &chosen, target_names(config, &chosen)?, Some(target), &source.computed)?;
     let (columns, _) = fit_columns(config, &wanted, target)?;
     let key = find_key(config, source, &columns)?;
     Ok((columns, key))

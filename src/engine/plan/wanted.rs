@@ -24,9 +24,13 @@ pub(super) fn wanted_columns<'a>(
     chosen: &[&'a SourceColumn],
     names: Vec<String>,
     target: Option<&TargetDescription>,
+    computed: &[String],
 ) -> Result<Vec<Wanted<'a>>> {
     let mut wanted: Vec<Wanted<'a>> = Vec::with_capacity(chosen.len());
-    for (source, name) in chosen.iter().copied().zip(names) {
+    // What both sides compute, the target computes from what it gets; unless it is asked for by name, which fails by name.
+    let generated = |name: &str| target.is_some_and(|target| target.columns.iter().any(|column| column.generated && column.name == name));
+    let left_out = |source: &SourceColumn, name: &str| config.columns.is_none() && computed.contains(&source.name) && generated(name);
+    for (source, name) in chosen.iter().copied().zip(names).filter(|(source, name)| !left_out(source, name)) {
         let kind = source.kind.clone().map(|kind| match kind {
             ValueKind::RowVersion { .. } => ValueKind::RowVersion { as_bigint: config.options.as_bigint },
             kind => kind,

@@ -18,15 +18,16 @@ const RELATION: &str = "SELECT c.oid, c.relkind::text, pg_catalog.has_table_priv
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
-/// Columns, domains by their base type. What a database makes itself has numbers from 16384: in binary form a row holds those of its columns' types.
-const COLUMNS: &str = "SELECT a.attnum, a.attname::text, bt.typname::text, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod, \
-     CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END AS formatted, \
-     pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared, NOT (a.attnotnull OR t.typnotnull) AS nullable, bt.typsend <> 0 AS has_binary, \
+/// Columns, domains by the type that they are of in the end. What a database makes itself has numbers from 16384: in binary form a row holds those of its columns' types.
+const COLUMNS: &str = "SELECT a.attnum, a.attname::text, bt.typname::text, base.typmod, pg_catalog.format_type(base.oid, base.typmod) AS formatted, \
+     pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared, NOT (a.attnotnull OR base.not_null) AS nullable, a.attgenerated <> '' AS computed, bt.typsend <> 0 AS has_binary, \
      EXISTS (SELECT FROM pg_catalog.pg_attribute f WHERE f.attrelid = coalesce(e.typrelid, bt.typrelid) \
        AND coalesce(e.typtype, bt.typtype) = 'c' AND f.attnum > 0 AND NOT f.attisdropped AND f.atttypid >= 16384) AS holds_types, \
      coalesce(e.typname, bt.typname) LIKE 'reg%' AND coalesce(e.oid, bt.oid) < 16384 AS is_reference \
-     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-     JOIN pg_catalog.pg_type bt ON bt.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
+     FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL (WITH RECURSIVE held(oid, typmod, not_null) AS (SELECT a.atttypid, a.atttypmod, false \
+       UNION ALL SELECT d.typbasetype, d.typtypmod, held.not_null OR d.typnotnull FROM held JOIN pg_catalog.pg_type d ON d.oid = held.oid WHERE d.typtype = 'd') \
+       SELECT h.oid, h.typmod, h.not_null FROM held h JOIN pg_catalog.pg_type ht ON ht.oid = h.oid WHERE ht.typtype <> 'd') AS base \
+     JOIN pg_catalog.pg_type bt ON bt.oid = base.oid \
      LEFT JOIN pg_catalog.pg_type e ON e.typarray = bt.oid \
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
@@ -51,6 +52,7 @@ impl Connection {
         let relation = self.relation(table).await?;
         let columns = self.rows(COLUMNS, &[(&relation.oid, Type::OID)], &doing).await?;
         let key = self.rows(PRIMARY_KEY, &[(&relation.oid, Type::OID)], &doing).await?;
+        let computed = columns.iter().filter(|row| row.get("computed")).map(|row| row.get("attname")).collect();
         let columns: Vec<SourceColumn> = columns.iter().map(|row| raw_column(row).describe()).collect();
         let has_money = columns.iter().any(|column| matches!(&column.kind, Ok(ValueKind::Postgres(pg_type)) if pg_type.is_money()));
         let digits = if has_money { self.rows(MONEY_DIGITS, &[], &doing).await? } else { Vec::new() };
@@ -58,6 +60,7 @@ impl Connection {
             money_digits: digits.first().map(|row| row.get(0)),
             // A view's columns are numbered anew with each change.
             object_id: Some(relation.oid.cast_signed()).filter(|_| relation.kind != "v"),
+            computed,
             columns,
             primary_key: key.iter().map(|row| row.get(0)).collect(),
             rows_estimate: relation.estimate.and_then(|rows| u64::try_from(rows).ok()),
@@ -70,8 +73,10 @@ impl Connection {
         let found = self.rows(RELATION, &parameters, &format!("read the catalogue for {table}")).await?;
         let refused = |sentence: String| SyncError::new(ErrorKind::SourceSchema, sentence);
         let Some(row) = found.first() else {
-            return Err(refused(format!("there is no table or view {table} at PostgreSQL {}", self.server))
-                .with_remedy("Check sql_table: schema.table, case as written, schema public where none is named"));
+            let database = self.rows("SELECT current_database()::text", &[], "ask for the database").await?;
+            let database = database.first().map(|row| row.get::<_, String>(0)).unwrap_or_default();
+            return Err(refused(format!("there is no table or view {table} in database {database} at PostgreSQL {}", self.server))
+                .with_remedy("Check its name: schema.table, case as written, schema public where none is named; and the DSN's database"));
         };
         if !row.get::<_, bool>("may_select") {
             return Err(refused(format!("the role lacks SELECT on {table} at PostgreSQL {}", self.server))

@@ -87,6 +87,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Begins the transaction, unless it stands.
+    pub(in crate::sources) async fn go_on(&mut self) -> Result<()> {
+        self.patience.wait(&self.server.clone(), self.begin()).await
+    }
+
     /// Ends the transaction, if one stands; the next question begins another.
     pub(in crate::sources) async fn let_go(&mut self) -> Result<()> {
         if std::mem::take(&mut self.begun) {
@@ -99,7 +104,7 @@ impl Connection {
 
     /// Runs a small query with parameters and collects its rows.
     pub(super) async fn rows(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)], doing: &str) -> Result<Vec<Row>> {
-        self.patience.wait(&self.server.clone(), self.begin()).await?;
+        self.go_on().await?;
         let Self { client, server, patience, .. } = self;
         let asking = async { client.query_typed(sql, parameters).await.map_err(|error| source_error(doing, server, error)) };
         let answer = patience.wait(server, asking).await;

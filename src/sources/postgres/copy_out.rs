@@ -37,7 +37,7 @@ impl Connection {
         options: &ReadOptions,
         sink: BatchSink,
     ) -> Result<(ReadSummary, Self)> {
-        self.patience.wait(&self.server.clone(), self.begin()).await?;
+        self.go_on().await?;
         let limits = Limits::new(selection, described, options.hash_keys);
         let mut rows = Rows { reader: StreamReader::new(selection.columns.len()), limits, read: 0, bad: None };
         match self.copy_out(selection, described, &mut rows, sink).await {

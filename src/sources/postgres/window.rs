@@ -23,13 +23,26 @@ pub(super) fn filter(range: &SyncRange, described: &SourceDescription) -> String
     match &range.from {
         None => {}
         Some(Edge::After(low)) => conditions.push(format!("{sync} > {}", constant(low, instant))),
-        Some(Edge::Behind(position)) => conditions.push(beside(position, range, instant, ">")),
+        Some(Edge::Behind(position)) => conditions.push(behind(position, range, described)),
     }
     match &range.to {
         Edge::After(high) => conditions.push(format!("{sync} <= {}", constant(high, instant))),
         Edge::Behind(position) => conditions.push(beside(position, range, instant, "<=")),
     }
     format!(" WHERE {}", conditions.join(" AND "))
+}
+
+/// A key without a value is behind every other, and a comparison of rows is silent on it: it is to be read, and refused.
+fn behind(position: &Position, range: &SyncRange, described: &SourceDescription) -> String {
+    let instant = is_instant(&range.column.name, described);
+    let rows = beside(position, range, instant, ">");
+    let nullable = |name: &&String| described.columns.iter().any(|column| column.name == **name && column.nullable);
+    let nulls: Vec<_> = range.key.iter().filter(nullable).map(|name| format!("{} IS NULL", PgIdent(name))).collect();
+    if nulls.is_empty() {
+        return rows;
+    }
+    let (sync, at) = (PgIdent(&range.column.name), constant(&position.watermark, instant));
+    format!("{sync} >= {at} AND ({rows} OR {sync} = {at} AND ({}))", nulls.join(" OR "))
 }
 
 /// That a row's sync column has a later value, or none.

@@ -27,7 +27,7 @@ pub(super) fn filter(range: &SyncRange, described: &SqlServerTable) -> String {
         Some(Edge::Behind(position)) => {
             let columns = place(position, range, described);
             // What can be sought is the first column alone, so it has a condition of its own.
-            let sought = columns.first().filter(|_| columns.len() > 1).map(|(column, constant)| format!("{column} {way}= {constant}"));
+            let sought = columns.first().filter(|_| columns.len() > 1).map(|first| format!("{} {way}= {}", first.name, first.at));
             sought.into_iter().chain([beyond(&columns, way)]).collect()
         }
     });
@@ -43,21 +43,40 @@ pub(super) fn later(column: &str, than: &Watermark, described: &SqlServerTable) 
     if nullable { format!("({later} OR {sync} IS NULL)") } else { later }
 }
 
-/// The columns that rows are ordered by, each with its value at a position.
-fn place(position: &Position, range: &SyncRange, described: &SqlServerTable) -> Vec<(String, String)> {
-    let sync = range.sync_column().map(|name| (TsqlIdent(name).to_string(), watermark_constant(&position.watermark, name, described)));
-    let key = range.key.iter().zip(&position.key).map(|(name, text)| (TsqlIdent(name).to_string(), key_constant(name, text, described)));
+/// A column that rows are ordered by.
+struct Ordering {
+    name: String,
+    /// Its value at a position.
+    at: String,
+    nullable: bool,
+}
+
+/// The columns that rows are ordered by, at a position.
+fn place(position: &Position, range: &SyncRange, described: &SqlServerTable) -> Vec<Ordering> {
+    let sync = range.sync_column().map(|name| Ordering {
+        name: TsqlIdent(name).to_string(),
+        at: watermark_constant(&position.watermark, name, described),
+        nullable: false,
+    });
+    let key = range.key.iter().zip(&position.key).map(|(name, text)| Ordering {
+        name: TsqlIdent(name).to_string(),
+        at: key_constant(name, text, described),
+        nullable: described.column(name).is_some_and(|(column, _)| column.nullable),
+    });
     sync.into_iter().chain(key).collect()
 }
 
-/// Rows behind a position (`>`), or up to and at it (`<`), by one column after another.
-fn beyond(columns: &[(String, String)], way: char) -> String {
+/// Rows behind a position (`>`), or up to and at it (`<`), by one column after another. A key without a value is before every other: it is to be read, and
+/// refused.
+fn beyond(columns: &[Ordering], way: char) -> String {
     let last = if way == '<' { "<=" } else { ">" };
     let mut rest: Option<String> = None;
-    for (column, constant) in columns.iter().rev() {
+    for Ordering { name, at, nullable } in columns.iter().rev() {
+        let or_null = if *nullable && way == '<' { format!(" OR {name} IS NULL") } else { String::new() };
         rest = Some(match rest {
-            None => format!("{column} {last} {constant}"),
-            Some(rest) => format!("({column} {way} {constant} OR ({column} = {constant} AND {rest}))"),
+            None if or_null.is_empty() => format!("{name} {last} {at}"),
+            None => format!("({name} {last} {at}{or_null})"),
+            Some(rest) => format!("({name} {way} {at}{or_null} OR ({name} = {at} AND {rest}))"),
         });
     }
     rest.unwrap_or_default()

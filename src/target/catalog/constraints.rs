@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use crate::error::Result;
 use crate::table::{TargetTable, quoted_list};
 use crate::target::error::target_error;
+use crate::target::publish::same_key;
 use crate::target::session::Session;
 
 /// CHECK, FOREIGN KEY and UNIQUE.
@@ -53,8 +54,8 @@ fn rule(row: &Row) -> Rule {
 }
 
 impl Constraint {
-    /// What is true of the rows `s` of `staging` that break it.
-    pub(in crate::target) fn broken(&self, staging: &TargetTable) -> String {
+    /// What is true of the rows `s` of `staging` that break it; beside them there are those of `standing`, but for rows of their keys.
+    pub(in crate::target) fn broken(&self, staging: &TargetTable, standing: Option<(&TargetTable, &[String])>) -> String {
         let same = |others: &[String]| {
             let pairs = self.columns.iter().zip(others);
             let pairs =
@@ -66,10 +67,20 @@ impl Constraint {
             Rule::ForeignKey { referenced, others } => {
                 let whole: String =
                     self.columns.iter().map(|own| format!("{} IS NOT NULL AND ", quoted_list("s.", [own.as_str()]))).collect();
+                let own = referenced.is_none().then_some(standing).flatten();
                 let referenced = referenced.clone().unwrap_or_else(|| staging.to_string());
-                format!("{whole}NOT EXISTS (SELECT 1 FROM {referenced} AS o WHERE {})", same(others))
+                let or_there = own.map(|(table, _)| format!(" AND NOT EXISTS (SELECT 1 FROM {table} AS o WHERE {})", same(others)));
+                let or_there = or_there.unwrap_or_default();
+                format!("{whole}NOT EXISTS (SELECT 1 FROM {referenced} AS o WHERE {}){or_there}", same(others))
             }
-            Rule::Unique => format!("EXISTS (SELECT 1 FROM {staging} AS o WHERE {} AND o.ctid <> s.ctid)", same(&self.columns)),
+            Rule::Unique => {
+                let or_there = standing.map(|(table, key)| {
+                    let same_row = same_key(key, "o.", "s.");
+                    format!(" OR EXISTS (SELECT 1 FROM {table} AS o WHERE {} AND NOT ({same_row}))", same(&self.columns))
+                });
+                let or_there = or_there.unwrap_or_default();
+                format!("(EXISTS (SELECT 1 FROM {staging} AS o WHERE {} AND o.ctid <> s.ctid){or_there})", same(&self.columns))
+            }
         }
     }
 }

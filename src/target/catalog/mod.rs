@@ -23,13 +23,15 @@ const RELATION: &str = "SELECT c.oid, c.relkind::text, has_table_privilege(c.oid
      has_table_privilege(c.oid, 'DELETE') AS may_delete, has_table_privilege(c.oid, 'TRUNCATE') AS may_truncate \
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
 
-/// Columns, domains by their base type.
-const COLUMNS: &str = "SELECT a.attname, bt.typname, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod, \
-     format_type(a.atttypid, a.atttypmod) AS formatted, a.attnotnull OR t.typnotnull AS not_null, \
+/// Columns, domains by the type that they are of in the end.
+const COLUMNS: &str = "SELECT a.attname, bt.typname, base.typmod, format_type(base.oid, base.typmod) AS formatted, a.attnotnull OR base.not_null AS not_null, \
      a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL AS has_default, a.attgenerated <> '' AS generated, \
      a.attidentity = 'a' AS identity_always \
      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-     JOIN pg_catalog.pg_type bt ON bt.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
+     CROSS JOIN LATERAL (WITH RECURSIVE held(oid, typmod, not_null) AS (SELECT a.atttypid, a.atttypmod, false \
+       UNION ALL SELECT d.typbasetype, d.typtypmod, held.not_null OR d.typnotnull FROM held JOIN pg_catalog.pg_type d ON d.oid = held.oid WHERE d.typtype = 'd') \
+       SELECT h.oid, h.typmod, h.not_null FROM held h JOIN pg_catalog.pg_type ht ON ht.oid = h.oid WHERE ht.typtype <> 'd') AS base \
+     JOIN pg_catalog.pg_type bt ON bt.oid = base.oid \
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 /// Columns by name, with their types.

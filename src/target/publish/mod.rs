@@ -24,6 +24,7 @@ use self::merge::Merge;
 pub use self::new_rows::{Gone, NewRows};
 use self::replace::{replace, truncate};
 use self::statements::Statements;
+pub(super) use self::statements::same_key;
 pub use self::step::StepLoad;
 pub use self::straight::StraightLoad;
 pub use self::swap::SwapLoad;
@@ -142,7 +143,7 @@ impl Session {
                 // Each time round there is one foreign key less.
                 Err(error) => match self.give_way(&error).await? {
                     Some(gave_way) => self.done_before.push(gave_way),
-                    None => return Err(self.name_offenders(publication, staging, error).await),
+                    None => return Err(self.name_offenders(publication, staging, error, false).await),
                 },
             }
         }

@@ -61,7 +61,7 @@ impl Session {
         let transaction = self.begin().await.map_err(|error| target_error("begin the publish", error))?;
         match new.publish(transaction, &state_schema, run).await {
             Ok(published) => Ok(published),
-            Err(error) => Err(self.name_offenders(new.publication, new.staging, error).await),
+            Err(error) => Err(self.name_offenders(new.publication, new.staging, error, true).await),
         }
     }
 

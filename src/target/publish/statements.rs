@@ -143,7 +143,7 @@ impl Statements<'_> {
 }
 
 /// That two rows have the same key.
-pub(super) fn same_key(key: &[String], one: &str, other: &str) -> String {
+pub(in crate::target) fn same_key(key: &[String], one: &str, other: &str) -> String {
     let same = |column: &String| format!("{} = {}", quoted_list(one, [column.as_str()]), quoted_list(other, [column.as_str()]));
     key.iter().map(same).collect::<Vec<_>>().join(" AND ")
 }

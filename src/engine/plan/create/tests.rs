@@ -49,6 +49,7 @@ fn source(definition: SourceDefinition) -> SourceDescription {
             column("Paper", ValueKind::Xml),
         ],
         primary_key: vec!["Id".to_owned()],
+        computed: Vec::new(),
         masked: Vec::new(),
         rows_estimate: None,
         money_digits: None,
