@@ -93,6 +93,8 @@ async fn a_dry_run_says_what_the_guards_would_refuse() {
     assert_eq!(counts(&dry, "events"), [0, 0, 0, 3].map(Json::from), "{dry}");
     let refused = "3 of 4 rows would vanish from the target and max_shrink is 0.5";
     assert!(dry["warnings"].to_string().contains(&format!("the publish would be refused: {refused}")), "{dry}");
+    let told = site.run(&["incremental_sync", "--dry-run"]).await;
+    assert!(told.stdout.contains("0 rows, 0 would be inserted, 0 updated and 3 deleted"), "{told:?}");
     let done = site.json(&["incremental_sync"]).await;
     assert!(done.error_of("events").contains(refused), "{done}");
     let dry = site.json(&["incremental_sync", "--dry-run", "--allow-shrink"]).await;
@@ -121,6 +123,9 @@ async fn what_a_run_left_that_was_broken_off_is_foreseen_with_what_has_come_sinc
         change(&site, 7, NOON + 3_000 * SECOND, "changed");
         add(&site, 251..=255, NOON + 3_100 * SECOND);
         site.source.table("Events").delete(|row| matches!(row[0], Value::Int(8 | 200))).unwrap();
+        let planned = site.json(&["plan"]).await;
+        let modes = planned["plans"]["events"]["locks"].as_array().unwrap().iter().map(|lock| lock["mode"].as_str().unwrap());
+        assert_eq!(modes.collect::<Vec<_>>(), ["ROW EXCLUSIVE", "SHARE ROW EXCLUSIVE"], "{planned}");
         let (dry, _) = foreseen_and_done(&site, "events", [read, 154, 1, 1]).await;
         assert!(dry.table("events")["refresh_reason"].as_str().unwrap().contains("a run before was ended at"), "{sync}: {dry}");
     }

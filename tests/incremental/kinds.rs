@@ -154,6 +154,18 @@ async fn every_timestamp_type_has_its_own_precision() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lag_of_less_than_a_columns_minutes_is_not_rounded_away() {
+    let at = |minute: u16| Value::SmallDateTime(SMALL_DAY, 720 + minute);
+    let table = Planted::new("Events", &[("Id", "int"), ("Changed", "smalldatetime")], 1).rows(vec![vec![Value::Int(1), at(10)]]);
+    let site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "column": "Changed", "lag": "90"}})).await;
+    site.source.clock().set(DAY, NOON + 600 * SECOND);
+    incremental(&site, &[]).await;
+    // Within the lag: it begins half a minute past 12:08, which is between two values of the column.
+    site.source.table("Events").insert(vec![Value::Int(2), at(9)]).unwrap();
+    assert_eq!(incremental(&site, &[]).await.counts("events"), [2, 1, 0, 0, 1]);
+}
+
 pub(super) async fn tracked() -> Site {
     let table = Planted::new("Stock", &[("Id", "int"), ("Pieces", "int")], 1);
     let rows = [(1, 10), (2, 20), (3, 30)].map(|(id, pieces)| vec![Value::Int(id), Value::Int(pieces)]);

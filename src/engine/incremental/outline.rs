@@ -14,8 +14,8 @@ use crate::target::Session;
 pub(in crate::engine) enum Coming {
     /// There are none, and no keys are compared.
     Not,
-    /// Straight, in steps of so many rows; `into_new` where the table is made first.
-    Straight { step_rows: u64, into_new: bool },
+    /// Straight, in steps of so many rows; `into_new` where the table is made first, `then_merged` where more come after those.
+    Straight { step_rows: u64, into_new: bool, then_merged: bool },
     /// Staged and merged, in steps of so many rows.
     Merged { step_rows: u64 },
     /// All changes staged and merged at once.
@@ -72,7 +72,7 @@ impl TableJob {
         match outlook.ahead.first() {
             None => Coming::Not,
             Some((stretch, _)) if stretch.changes_since().is_some() => Coming::MergedAtOnce,
-            Some((stretch, _)) if stretch.into_empty => Coming::Straight { step_rows, into_new },
+            Some((stretch, _)) if stretch.into_empty => Coming::Straight { step_rows, into_new, then_merged: outlook.ahead.len() > 1 },
             Some(_) => Coming::Merged { step_rows },
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn reason(outline: &Outline, publication: &Publication) -> String {
     let coming = match outline.coming {
         Coming::Not => "there is nothing new".to_owned(),
         Coming::Straight { step_rows, .. } => {
-            format!("the target is empty, so rows go straight into it, committed every {step_rows} rows")
+            format!("the target is empty, or was when the copy began, so rows go straight into it, committed every {step_rows} rows")
         }
         Coming::Merged { step_rows } => format!("rows are staged and merged by the key ({key}), committed every {step_rows} rows"),
         Coming::MergedAtOnce => format!("what has changed is staged and merged by the key ({key}), and what is gone deleted"),
@@ -48,7 +48,7 @@ pub(super) fn locks(outline: &Outline) -> Vec<ForeseenLock> {
     let merge = |held: &str| lock("SHARE ROW EXCLUSIVE", held.to_owned(), NEVER, WRITERS_WAIT);
     match outline.coming {
         Coming::Not => Vec::new(),
-        Coming::Straight { step_rows, into_new } => {
+        Coming::Straight { step_rows, into_new, then_merged } => {
             let nobody = "never wait: nobody else sees the table before the commit";
             let made = lock(
                 "ACCESS EXCLUSIVE",
@@ -62,7 +62,8 @@ pub(super) fn locks(outline: &Outline) -> Vec<ForeseenLock> {
                 "never wait; they see the rows of each step from its commit on",
                 "never wait, but for one who inserts a key that is being copied",
             );
-            let last = outline.keys_due.then(|| merge("for the publish of the last step, with which keys are compared"));
+            let last = (outline.keys_due || then_merged)
+                .then(|| merge("for the publish of what is merged behind those: what has come since a run was broken off, or the step with which keys are compared"));
             into_new.then_some(made).into_iter().chain([step]).chain(last).collect()
         }
         Coming::Merged { step_rows } => {

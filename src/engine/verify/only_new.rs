@@ -78,7 +78,7 @@ pub(super) fn warnings(horizon: &Horizon, comparison: &Comparison) -> Vec<String
     }
     if left_alone > 0 {
         let rows = rows(left_alone, "differs and is", "differ and are");
-        said.push(format!("{rows} left alone, for it stood in the target already (on_conflict is \"nothing\")"));
+        said.push(format!("{rows} left alone: the target had the key already (on_conflict is \"nothing\")"));
     }
     if comparison.extra > 0 && horizon.compares_keys() {
         said.push("rows in the target only may have been deleted at the source since keys were last compared: the next run that compares them deletes them".to_owned());

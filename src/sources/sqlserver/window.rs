@@ -87,7 +87,12 @@ fn watermark_constant(watermark: &Watermark, column: &str, described: &SqlServer
         Watermark::Timestamp(moment) => {
             let of_type = described.column(column).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
             // A zone is only for the type that has one.
-            let text = if of_type.starts_with("datetimeoffset") { moment.to_string() } else { moment.civil().to_string() };
+            let text = match of_type.as_str() {
+                offset if offset.starts_with("datetimeoffset") => moment.to_string(),
+                // It would be rounded, and up from half a minute on: rows before it would not be read again.
+                "smalldatetime" => moment.floor(Step::Minutes).civil().to_string(),
+                _ => moment.civil().to_string(),
+            };
             format!("CAST('{text}' AS {of_type})")
         }
         Watermark::Rowversion(version) => format!("CAST(0x{version:016X} AS binary(8))"),
