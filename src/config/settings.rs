@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::postgres::{SOURCE_DSN, SOURCE_SECRET, TARGET_DSN, TARGET_SECRET};
 use super::run::{RunSettings, count};
 use super::section::{Section, looks_like_an_address};
-use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfigs, TargetSettings, postgres, source, target, tls};
+use super::{Env, LiveSecret, S3Url, SecretName, SourceSettings, TableConfig, TableConfigs, TargetSettings, postgres, source, target, tls};
 use crate::error::{ErrorKind, Result, SyncError};
-use crate::table::{Isolation, SourceTable};
+use crate::table::{Isolation, SourceTable, WatermarkKind};
 
 const PG_SECRET: &str = "PG_SECRET_ID";
 /// Where the table configuration is.
@@ -167,6 +167,7 @@ impl Settings {
         let run = RunSettings::read(&env)?;
         let mut tables = TableConfigs::parse(text, &path)?;
         for table in tables.tables.values_mut().filter(|table| postgres::is_source(&env, &table.db_type)) {
+            check_kind(table, &path)?;
             // Whatever is asked for: PostgreSQL is read in one snapshot.
             table.options.isolation = Isolation::Snapshot;
             table.sql_table = SourceTable::of_postgres(&table.sql_table_text).map_err(|problem| {
@@ -276,6 +277,19 @@ impl Settings {
         let of_sources = if self.by_dsn { tls::of_dsn(&self.env, SOURCE_DSN, "the source") } else { tls::of_sources(&self.env, db_types) };
         let of_target = if self.target_is_dsn() { tls::of_dsn(&self.env, TARGET_DSN, "the target") } else { tls::of_target(&self.env) };
         [of_sources, of_target].concat()
+    }
+}
+
+/// What tells PostgreSQL's new rows from old ones is a timestamp.
+fn check_kind(table: &TableConfig, path: &Path) -> Result<()> {
+    match table.options.incremental.as_ref().map(|sync| sync.kind) {
+        Some(kind @ (WatermarkKind::Rowversion | WatermarkKind::ChangeTracking)) => {
+            let field = format!("{}: tables.{}.sync.kind", path.display(), table.name);
+            let sentence = format!("{field}: {:?} is SQL Server's, and {:?} is a PostgreSQL source", kind.name(), table.db_type);
+            Err(SyncError::new(ErrorKind::Config, sentence)
+                .with_remedy("Leave \"kind\" out, and name the \"column\" with the moment of a row's last change"))
+        }
+        Some(WatermarkKind::Timestamp) | None => Ok(()),
     }
 }
 

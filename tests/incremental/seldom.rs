@@ -204,3 +204,20 @@ async fn a_standby_is_asked_how_far_it_is_and_not_what_its_clock_shows() {
     assert_eq!(pair.to.value(behind).await, "f");
     pair.assert_same().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_postgres_source_has_not_and_what_a_role_may_not_read_is_said_by_name() {
+    let mut pair = Pair::new(FINDINGS).await;
+    pair.configure(json!({"sync": {"mode": "incremental", "kind": "rowversion"}}));
+    let refused = pair.json(&[]).await;
+    let error = refused["error"].as_str().unwrap();
+    assert!(refused.code == Some(2) && error.contains("tables.all.sync.kind: \"rowversion\" is SQL Server's"), "{refused}");
+    pair.configure(json!({"on_drift": "add_columns"}));
+    pair.from.execute(&rows(1, 3)).await;
+    pair.sync().await;
+    pair.from.execute("ALTER TABLE findings ADD COLUMN owner text DEFAULT 'us'").await;
+    assert!(pair.sync().await["warnings"].to_string().contains("have nothing in the new columns, unless with --reset all"));
+    pair.from.execute("ALTER TABLE findings OWNER TO postgres; REVOKE ALL ON findings FROM sync; GRANT SELECT (id, created_at, owner) ON findings TO sync").await;
+    let refused = pair.json(&[]).await;
+    assert!(refused.error_of("all").contains("severity (text): the role lacks SELECT on it; detail (jsonb)"), "{refused}");
+}

@@ -2,7 +2,7 @@
 
 use super::Place;
 use crate::config::TableConfig;
-use crate::engine::plan::{SyncPlan, find_column};
+use crate::engine::plan::{SyncPlan, find_column, no_key};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{
     Edge, Incremental, PgType, SourceColumn, SourceDescription, SubMicrosecond, SyncColumn, SyncRange, ValueKind, Watermark, WatermarkKind,
@@ -36,6 +36,12 @@ pub(super) fn sync_column(config: &TableConfig, sync: &Incremental, source: &Sou
             if moments.is_empty() { "it has no timestamp at all".to_owned() } else { format!("its timestamps are {}", moments.join(", ")) };
         return refused(format!("the source table {table} has no sync column {name:?}{hint}; {there}"), "Correct the sync column's name");
     };
+    if let Err(reason) = &column.kind {
+        return refused(
+            format!("the sync column {} of {table} cannot be read: {reason}", column.name),
+            "Correct that, or name another column",
+        );
+    }
     match sync.kind {
         WatermarkKind::Timestamp if !is_moment(column) => refused(
             format!("the sync column {} of {table} is {}, not a timestamp", column.name, column.declared),
@@ -62,11 +68,7 @@ fn is_moment(column: &SourceColumn) -> bool {
 pub(super) fn check_key(config: &TableConfig, plan: &SyncPlan, target: &TargetDescription) -> Result<()> {
     let key = &plan.publication.key;
     if key.is_empty() {
-        return Err(SyncError::new(
-            ErrorKind::TargetSchema,
-            format!("{} gets only what is new, and has no key to find rows by", config.pg_table),
-        )
-        .with_remedy("Name one in \"primary_key\", or in \"key_columns\""));
+        return Err(no_key(config));
     }
     if target.has_unique_key(key) {
         return Ok(());

@@ -179,6 +179,12 @@ impl TableJob {
         }
         check_place(&self.config, &place, &column, &key)?;
         let enforced = standing.enforces_key(&plan.publication.key);
+        if place.begins_at().is_some() && !plan.publication.add_columns().is_empty() {
+            let name = &self.config.name;
+            so_far.warnings.push(format!(
+                "rows that were copied before have nothing in the new columns, unless with --reset {name} and on_conflict \"update\""
+            ));
+        }
         let course = Course { sync, plan, described, column, key, place, empty: standing.empty, enforced, is_sought };
         so_far.warnings.extend(self.look_for_emptied(&mut connection, &course).await?);
         Ok((connection, course))

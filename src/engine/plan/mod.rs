@@ -227,6 +227,7 @@ fn choose_way(config: &TableConfig, target: &TargetDescription, columns: &[Plann
     match config.options.refresh {
         Refresh::Auto if target.empty => Ok(PublishWay::Straight { create: None }),
         Refresh::Auto | Refresh::Merge if !key.is_empty() => merge_way(config, target, columns, key),
+        Refresh::Merge if config.options.incremental.is_some() => Err(no_key(config)),
         Refresh::Merge => Err(SyncError::new(ErrorKind::TargetSchema, "refresh is \"merge\", and the table has no key")
             .with_remedy("Name one in \"primary_key\", or choose \"replace\"")),
         Refresh::Auto | Refresh::Replace if target.deletes_reach.is_empty() => Ok(PublishWay::Replace),
@@ -252,6 +253,12 @@ fn choose_way(config: &TableConfig, target: &TargetDescription, columns: &[Plann
         )
         .with_remedy("Choose \"merge\" or \"replace\", which keep the table")),
     }
+}
+
+/// A table that gets only what is new, and has nothing to find rows by.
+pub(super) fn no_key(config: &TableConfig) -> SyncError {
+    SyncError::new(ErrorKind::TargetSchema, format!("{} gets only what is new, and has no key to find rows by", config.pg_table))
+        .with_remedy("Name one in \"primary_key\", or in \"key_columns\"")
 }
 
 /// How changed rows are written. An update could meet another unique constraint half-way, and cannot set a column that is always generated: then they are

@@ -20,7 +20,8 @@ const RELATION: &str = "SELECT c.oid, c.relkind::text, pg_catalog.has_table_priv
 
 /// Columns, domains by the type that they are of in the end. What a database makes itself has numbers from 16384: in binary form a row holds those of its columns' types.
 const COLUMNS: &str = "SELECT a.attnum, a.attname::text, bt.typname::text, base.typmod, pg_catalog.format_type(base.oid, base.typmod) AS formatted, \
-     pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared, NOT (a.attnotnull OR base.not_null) AS nullable, a.attgenerated <> '' AS computed, bt.typsend <> 0 AS has_binary, \
+     pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared, NOT (a.attnotnull OR base.not_null) AS nullable, a.attgenerated <> '' AS computed, \
+     pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS may_select, bt.typsend <> 0 AS has_binary, \
      EXISTS (SELECT FROM pg_catalog.pg_attribute f WHERE f.attrelid = coalesce(e.typrelid, bt.typrelid) \
        AND coalesce(e.typtype, bt.typtype) = 'c' AND f.attnum > 0 AND NOT f.attisdropped AND f.atttypid >= 16384) AS holds_types, \
      coalesce(e.typname, bt.typname) LIKE 'reg%' AND coalesce(e.oid, bt.oid) < 16384 AS is_reference \
@@ -107,5 +108,6 @@ fn raw_column(row: &Row) -> RawColumn {
         has_binary: row.get("has_binary"),
         holds_types: row.get("holds_types"),
         is_reference: row.get("is_reference"),
+        may_select: row.get("may_select"),
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct RawColumn {
     pub(super) holds_types: bool,
     /// Whether its values are numbers of the database's own objects (`regclass`).
     pub(super) is_reference: bool,
+    /// Whether the role may read it.
+    pub(super) may_select: bool,
 }
 
 impl RawColumn {
@@ -44,6 +46,7 @@ impl RawColumn {
 
     fn refusal(&self) -> Option<&'static str> {
         match () {
+            () if !self.may_select => Some("the role lacks SELECT on it"),
             () if !self.has_binary => Some("its type has no binary form"),
             () if self.is_reference => Some("its values are numbers of objects of the source's own database"),
             () if self.holds_types => Some(
@@ -70,6 +73,7 @@ mod tests {
             has_binary: true,
             holds_types: false,
             is_reference: false,
+            may_select: true,
         }
     }
 
@@ -85,6 +89,7 @@ mod tests {
     #[test]
     fn what_another_database_would_read_as_something_else_is_refused() {
         for (column, reason) in [
+            (RawColumn { may_select: false, ..raw("int4", -1, "integer") }, "lacks SELECT"),
             (RawColumn { has_binary: false, ..raw("aclitem", -1, "aclitem") }, "no binary form"),
             (RawColumn { is_reference: true, ..raw("regclass", -1, "regclass") }, "numbers of objects"),
             (RawColumn { holds_types: true, ..raw("pair", -1, "pair") }, "numbers of the source's own types"),
