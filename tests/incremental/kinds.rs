@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{DAY, NOON, SECOND, incremental};
 use crate::support::site::Site;
-use crate::support::source::{Planted, Value};
+use crate::support::source::{Fault, Planted, Value};
 
 /// The same day, as days since 1900-01-01.
 const SMALL_DAY: u16 = 46_056;
@@ -116,6 +116,19 @@ async fn a_version_that_is_too_old_is_an_error_that_says_to_refresh() {
     assert!(failed.error_of("stock").contains("--reset stock"), "{failed}");
     incremental(&site, &["--reset=stock"]).await;
     assert_eq!(pieces(&site).await, "1:4,3:4", "the refresh sees deletes, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_are_cleaned_up_while_they_are_read_are_not_taken_for_all() {
+    let site = tracked().await;
+    let stock = site.source.table("Stock");
+    incremental(&site, &[]).await;
+    stock.delete(|row| row[0] == Value::Int(2)).unwrap();
+    stock.update("Pieces", Value::Int(11), |row| row[0] == Value::Int(1)).unwrap();
+    site.source.fault("Stock", Fault::change_after_rows(1, |table| table.clean_up_changes(2).unwrap()));
+    let failed = site.json(&["incremental_sync"]).await;
+    assert!(failed.error_of("stock").contains("knows the changes since version 2 only"), "{failed}");
+    assert_eq!(pieces(&site).await, "1:10,2:20,3:30", "nothing of them is published");
 }
 
 #[tokio::test(flavor = "multi_thread")]
