@@ -181,6 +181,15 @@ async fn a_place_that_was_left_in_another_order_is_not_gone_on_from() {
     }
     assert_eq!(pair.sync().await.counts("findings")[0], 150);
     pair.assert_same_by("a").await;
+    // What one column tells of, another may not have been asked for.
+    pair.config[0]["sync_column"] = json!("changed_at");
+    let refused = pair.json(&[]).await;
+    assert!(refused.error_of("findings").contains("by created_at, and its sync column now is changed_at"), "{refused}");
+    pair.config[0]["on_conflict"] = json!("update");
+    let body = pair.json(&["--reset=findings"]).await;
+    assert_eq!(body.counts("findings")[0], 250, "{body}");
+    assert_eq!(pair.to.value("SELECT key->'by'->>0 FROM sync_meta").await, "changed_at");
+    pair.sync().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,10 +5,9 @@ use crate::config::TableConfig;
 use crate::engine::plan::{SyncPlan, find_column, no_key};
 use crate::error::{ErrorKind, Result, SyncError};
 use crate::table::{
-    Edge, Incremental, PgType, SourceColumn, SourceDescription, SubMicrosecond, SyncColumn, SyncRange, ValueKind, Watermark, WatermarkKind,
-    did_you_mean, quoted_list,
+    Incremental, PgType, SourceColumn, SourceDescription, SubMicrosecond, SyncColumn, ValueKind, WatermarkKind, did_you_mean, quoted_list,
 };
-use crate::target::{TargetDescription, Within};
+use crate::target::{Reached, TargetDescription, Within};
 
 /// The column that has the watermark.
 ///
@@ -95,27 +94,39 @@ pub(super) fn check_key_digits(config: &TableConfig, source: &SourceDescription,
         .with_remedy("Set \"on_submicrosecond\": \"fail\", which refuses values that have it"))
 }
 
-/// The place at which a run before was ended is one in the order that rows then had.
+/// How far a table is copied is told by the column that its runs went by; the place at which one was ended, by the order that its rows then had.
 ///
 /// # Errors
-/// [`ErrorKind::TargetSchema`] where rows have another order now.
-pub(super) fn check_place(config: &TableConfig, place: &Place, column: &SyncColumn, key: &[String]) -> Result<()> {
-    let Some(Within { by, after, .. }) = place.begins_at().and_then(|reached| reached.within.as_ref()) else { return Ok(()) };
-    let range = SyncRange { column: column.clone(), key: key.to_vec(), from: None, to: Edge::After(Watermark::Change(0)) };
-    let order: Vec<&String> = range.order().collect();
-    let agrees = by.as_ref().is_none_or(|by| by.iter().eq(order.iter().copied()));
-    if agrees && after.len() == key.len() {
-        return Ok(());
-    }
-    let then = by.as_ref().map_or_else(|| format!("{} columns of a key", after.len()), |by| by.join(", "));
-    let now: Vec<&str> = order.iter().map(|name| name.as_str()).collect();
-    let sentence = format!(
-        "a run before was ended at a row of {} that it knew by its place in the order of {then}, and the order now is that of {}",
-        config.sql_table,
-        now.join(", ")
-    );
+/// [`ErrorKind::TargetSchema`] where it is another column, or another order.
+pub(super) fn check_place(config: &TableConfig, place: &Place) -> Result<()> {
+    let Some(reached) = place.begins_at() else { return Ok(()) };
+    let Reached { watermark, by, within } = reached;
+    let (now, then) = (&place.order, by.as_ref().unwrap_or(&place.order));
+    let sentence = match within {
+        Some(Within { after, .. }) => {
+            let texts = after.len() + usize::from(watermark.kind() != WatermarkKind::ChangeTracking);
+            if then == now && texts == now.len() {
+                return Ok(());
+            }
+            let then = if then == now { format!("{texts} columns") } else { then.join(", ") };
+            format!(
+                "a run before was ended at a row of {} that it knew by its place in the order of {then}, and the order now is that of {}",
+                config.sql_table,
+                now.join(", ")
+            )
+        }
+        None if watermark.kind() == WatermarkKind::ChangeTracking || then.first() == now.first() => return Ok(()),
+        None => {
+            let [then, now] = [then, now].map(|order| order.first().map(String::as_str).unwrap_or_default());
+            format!(
+                "{} is copied up to {watermark} by {then}, and its sync column now is {now}, which may tell of rows before that",
+                config.name
+            )
+        }
+    };
+    let name = &config.name;
     Err(SyncError::new(ErrorKind::TargetSchema, sentence)
-        .with_remedy(format!("Configure them as they were until that copy is done, or begin anew with --reset {}", config.name)))
+        .with_remedy(format!("Configure it as it was, or begin anew with --reset {name}, which reads all rows once more")))
 }
 
 /// What Change Tracking knows rows by is the table's primary key, so the key must be that.

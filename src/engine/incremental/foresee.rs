@@ -3,7 +3,7 @@
 use super::checks::{check_key, check_key_digits, check_place, check_tracked_key, sync_column};
 use super::gone::{INCREMENTAL, WITH_KEYS, keys_of};
 use super::stretch::Stretch;
-use super::{Course, reason};
+use super::{Course, order, reason};
 use crate::engine::full_refresh::TableJob;
 use crate::engine::full_refresh::so_far::SoFar;
 use crate::engine::plan::SyncPlan;
@@ -75,7 +75,7 @@ impl TableJob {
         (sync, known): (&'a Incremental, Known),
     ) -> Result<Outlook<'a>> {
         let Known { described, standing, plan } = known;
-        let place = self.place(session, so_far, sync).await?;
+        let mut place = self.place(session, so_far, sync).await?;
         so_far.warnings.extend(self.outlived(&place));
         let column = sync_column(&self.config, sync, described.description())?;
         if sync.kind == WatermarkKind::ChangeTracking {
@@ -87,7 +87,8 @@ impl TableJob {
         let is_sought = self.look_at_column(connection, so_far, &described, &column).await?;
         let key: Vec<String> = plan.key.iter().map(|&position| plan.columns[position].source.clone()).collect();
         check_key_digits(&self.config, described.description(), &key)?;
-        check_place(&self.config, &place, &column, &key)?;
+        place.order = order(&column, &key);
+        check_place(&self.config, &place)?;
         if sync.kind == WatermarkKind::ChangeTracking {
             check_tracked_key(&self.config, described.description(), &key)?;
         }

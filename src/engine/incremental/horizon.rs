@@ -41,7 +41,7 @@ impl TableJob {
 impl Horizon {
     /// The rows that the next run reads, and those that it would if they had a moment; `key` are the key's columns at the source.
     pub(in crate::engine) fn ahead(&self, key: &[String]) -> Vec<Window> {
-        let Reached { watermark, within } = &self.reached;
+        let Reached { watermark, within, .. } = &self.reached;
         let key = key.to_vec();
         match *watermark {
             Watermark::Change(since) => {

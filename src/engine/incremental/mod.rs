@@ -69,6 +69,8 @@ struct Place {
     known_as: Option<String>,
     /// Whether the next step begins anew, whatever stands there.
     anew: bool,
+    /// The columns by which rows have their order, once they are known.
+    order: Vec<String>,
     /// The name in a row of `sync_meta` that speaks of a table which is not there any more, and will be made.
     outlived: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Place {
 
     /// A step forward to `to`.
     fn advance(&self, to: Reached) -> Advance {
+        let to = Reached { by: Some(self.order.clone()), ..to };
         Advance { meta: self.meta.clone(), before: self.stands.clone(), known_as: self.known_as.clone(), to, anew: self.anew }
     }
 
@@ -142,15 +145,15 @@ impl TableJob {
         let (stands, name) = known.unzip();
         let anew = self.begins_anew() && !so_far.began_anew;
         if outlived {
-            return Ok(Place { meta, stands: None, known_as: None, anew, outlived: name });
+            return Ok(Place { meta, stands: None, known_as: None, anew, order: Vec::new(), outlived: name });
         }
         let known_as = name.filter(|name| *name != self.config.name);
-        Ok(Place { meta, stands, known_as, anew, outlived: None })
+        Ok(Place { meta, stands, known_as, anew, order: Vec::new(), outlived: None })
     }
 
     /// Plans the run; a missing target is made first, so that steps can be committed into it.
     async fn course<'a>(&self, session: &mut Session, so_far: &mut SoFar, outset: Outset<'a>) -> Result<(Connection, Course<'a>)> {
-        let Outset { sync, mut connection, mut described, place } = outset;
+        let Outset { sync, mut connection, mut described, mut place } = outset;
         let column = sync_column(&self.config, sync, described.description())?;
         if sync.kind == WatermarkKind::ChangeTracking {
             self.check_tracked(&mut connection, &described, &place).await?;
@@ -177,7 +180,8 @@ impl TableJob {
         if sync.kind == WatermarkKind::ChangeTracking {
             check_tracked_key(&self.config, described.description(), &key)?;
         }
-        check_place(&self.config, &place, &column, &key)?;
+        place.order = order(&column, &key);
+        check_place(&self.config, &place)?;
         let enforced = standing.enforces_key(&plan.publication.key);
         if place.begins_at().is_some() && !plan.publication.add_columns().is_empty() {
             let name = &self.config.name;
@@ -192,7 +196,7 @@ impl TableJob {
 
     /// What the reader should know of a target that is empty where the watermark says that it has rows.
     async fn look_for_emptied(&self, connection: &mut Connection, course: &Course<'_>) -> Result<Option<String>> {
-        let Some(Reached { watermark, within: None }) = course.place.begins_at().filter(|_| course.empty) else { return Ok(None) };
+        let Some(Reached { watermark, within: None, .. }) = course.place.begins_at().filter(|_| course.empty) else { return Ok(None) };
         if watermark.kind() == WatermarkKind::ChangeTracking {
             return Ok(None);
         }
@@ -332,9 +336,15 @@ fn reason(course: &Course<'_>) -> String {
     };
     match course.place.begins_at() {
         None => format!("a first run brings all rows {by}"),
-        Some(Reached { within: Some(_), watermark }) => format!("a run before was ended at {watermark}, and is gone on with {by}"),
+        Some(Reached { within: Some(_), watermark, .. }) => format!("a run before was ended at {watermark}, and is gone on with {by}"),
         Some(_) => format!("sync says so: {by}"),
     }
+}
+
+/// The columns by which rows have their order.
+fn order(column: &SyncColumn, key: &[String]) -> Vec<String> {
+    let range = SyncRange { column: column.clone(), key: key.to_vec(), from: None, to: Edge::After(Watermark::Change(0)) };
+    range.order().cloned().collect()
 }
 
 /// The end of a step.

@@ -77,9 +77,8 @@ impl TableJob {
             let to = match &position {
                 None => Reached::up_to(stretch.to),
                 Some(position) => {
-                    let by = Some(range.order().cloned().collect());
-                    let within = Within { by, after: position.key.clone(), until: stretch.to, into_empty: stretch.into_empty };
-                    Reached { watermark: position.watermark, within: Some(within) }
+                    let within = Within { after: position.key.clone(), until: stretch.to, into_empty: stretch.into_empty };
+                    Reached { within: Some(within), ..Reached::up_to(position.watermark) }
                 }
             };
             range.to = end_of(position, stretch.to);

@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn what_was_broken_off_is_gone_on_with_to_the_end_that_it_had() {
-        let within = Within { by: None, after: vec!["17".to_owned()], until: at("10:00:00"), into_empty: true };
-        let reached = Reached { watermark: at("08:00:00"), within: Some(within) };
+        let within = Within { after: vec!["17".to_owned()], until: at("10:00:00"), into_empty: true };
+        let reached = Reached { within: Some(within), ..Reached::up_to(at("08:00:00")) };
         let position = Position { watermark: at("08:00:00"), key: vec!["17".to_owned()] };
         let rest = Stretch { from: Some(Edge::Behind(position)), to: at("10:00:00"), into_empty: true };
         let then = Stretch { from: Some(Edge::After(at("09:55:00"))), to: at("10:30:00"), into_empty: false };

@@ -43,6 +43,8 @@ pub struct SyncMeta {
 pub struct Reached {
     /// All rows up to here are copied, unless [`Reached::within`] says where among them the copy stands.
     pub watermark: Watermark,
+    /// The columns by which rows have their order: the sync column, where there is one, and the key; none where nobody wrote them down.
+    pub by: Option<Vec<String>>,
     /// Where it stands within a range that is being copied in steps.
     pub within: Option<Within>,
 }
@@ -50,8 +52,6 @@ pub struct Reached {
 /// The place in a range that is being copied in steps: the row at [`Reached::watermark`] with this key is the last that was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Within {
-    /// The columns by which rows have their order; none where nobody wrote them down.
-    pub by: Option<Vec<String>>,
     /// The key's values in the source's text form.
     pub after: Vec<String>,
     /// The end of the range.
@@ -63,14 +63,18 @@ pub struct Within {
 impl Reached {
     /// All rows up to here.
     pub fn up_to(watermark: Watermark) -> Self {
-        Self { watermark, within: None }
+        Self { watermark, by: None, within: None }
     }
 
     fn key(&self) -> Option<String> {
-        let within = self.within.as_ref()?;
-        Some(
-            json!({"by": within.by, "after": within.after, "until": within.until.to_string(), "into_empty": within.into_empty}).to_string(),
-        )
+        let by = json!(self.by);
+        let key = match &self.within {
+            None => json!({"by": by}),
+            Some(within) => {
+                json!({"by": by, "after": within.after, "until": within.until.to_string(), "into_empty": within.into_empty})
+            }
+        };
+        Some(key.to_string()).filter(|_| self.by.is_some() || self.within.is_some())
     }
 }
 
@@ -180,7 +184,7 @@ impl Session {
         let sql = match &meta.shape {
             Shape::Missing => return Ok(Vec::new()),
             Shape::Ours => format!(
-                "SELECT table_name, watermark, watermark_kind, key IS NOT NULL AS broken_off, \
+                "SELECT table_name, watermark, watermark_kind, coalesce(key ? 'after', false) AS broken_off, \
                  extract(epoch FROM updated_at)::float8 AS at, extract(epoch FROM clock_timestamp() - updated_at)::float8 AS lag FROM {table} WHERE watermark IS NOT NULL"
             ),
             Shape::Others { name, moment } => format!(
@@ -310,8 +314,9 @@ fn understand(meta: &SyncMeta, names: &[&str], wanted: WatermarkKind, row: &Row)
     match (after, until) {
         (Some(after), Some(until)) => {
             let into_empty = key["into_empty"].as_bool().unwrap_or(false);
-            Ok(Some(Reached { watermark, within: Some(Within { by, after, until, into_empty }) }))
+            Ok(Some(Reached { watermark, by, within: Some(Within { after, until, into_empty }) }))
         }
+        (None, None) if by.is_some() => Ok(Some(Reached { watermark, by, within: None })),
         _ => Err(wrong("its key does not say where the copy stands".to_owned())),
     }
 }
