@@ -168,14 +168,11 @@ impl Connection {
         }
     }
 
-    /// Begins the transaction of what is asked next. A server may have ended the session meanwhile.
-    ///
-    /// # Errors
-    /// As the server answers.
-    pub async fn go_on(&mut self) -> Result<()> {
+    /// Whether the server is known to have ended it, as PostgreSQL may a session that waits.
+    pub fn is_closed(&self) -> bool {
         match self {
-            Self::SqlServer(_) => Ok(()),
-            Self::Postgres(connection) => connection.go_on().await,
+            Self::SqlServer(_) => false,
+            Self::Postgres(connection) => connection.is_closed(),
         }
     }
 
@@ -202,14 +199,15 @@ impl Connection {
         }
     }
 
-    /// Counts the rows of `table` that have no value in `column`.
+    /// Counts the rows of `table` that have no moment in `column`, or none that ever comes.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn count_nulls(&mut self, table: &SourceTable, column: &str) -> Result<u64> {
+    pub async fn count_timeless(&mut self, table: &SourceTable, column: &str, nullable: bool) -> Result<u64> {
         match self {
+            Self::SqlServer(_) if !nullable => Ok(0),
             Self::SqlServer(connection) => connection.count_nulls(table, column).await,
-            Self::Postgres(connection) => connection.count_nulls(table, column).await,
+            Self::Postgres(connection) => connection.count_timeless(table, column, nullable).await,
         }
     }
 

@@ -41,7 +41,7 @@ async fn rows_without_a_moment_are_counted_and_a_missing_index_is_told() {
     site.source.table("Events").insert(vec![Value::Int(3), Value::Null, Value::text("never")]).unwrap();
     let body = incremental(&site, &[]).await;
     let warnings = body["warnings"].to_string();
-    assert!(warnings.contains("1 rows of [dbo].[Events] have no Changed"), "{body}");
+    assert!(warnings.contains("1 rows of [dbo].[Events] have no moment in Changed"), "{body}");
     assert!(warnings.contains("no index of the source begins with the sync column Changed"), "{body}");
     assert_eq!(ids(&site).await, "1,2");
 }

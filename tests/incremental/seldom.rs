@@ -22,6 +22,9 @@ async fn moments_before_the_first_year_are_steps_like_others() {
         pair.from.execute(rows).await;
         assert_eq!(pair.sync().await.counts("findings"), [231, 231, 0, 0, 0]);
         pair.assert_same().await;
+        pair.from.execute("INSERT INTO findings VALUES (500, 'never', NULL, 'infinity')").await;
+        let body = pair.sync().await;
+        assert!(body["warnings"].to_string().contains("1 rows of \\\"public\\\".\\\"findings\\\" have no moment in created_at"), "{body}");
     }
 }
 

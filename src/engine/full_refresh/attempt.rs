@@ -13,7 +13,7 @@ use crate::engine::planning::{Allowed, Known, plan_refresh};
 use crate::engine::pump::{RowProgress, pump};
 use crate::engine::reading::{Reading, quarantine_warning, read_options, selection};
 use crate::engine::retry::Retries;
-use crate::error::{ErrorKind, Passing, Result, SyncError};
+use crate::error::{ErrorKind, Result, SyncError};
 use crate::failpoint;
 use crate::report::Phase;
 use crate::sources::{Connection, DescribedTable, ReadSummary};
@@ -71,6 +71,14 @@ impl TableJob {
         Ok(connection)
     }
 
+    /// A connection that has waited, unless its server has ended it meanwhile: then another one.
+    pub(in crate::engine) async fn still_open(&self, connection: Option<Connection>) -> Result<Connection> {
+        match connection.filter(|connection| !connection.is_closed()) {
+            Some(connection) => Ok(connection),
+            None => self.run.stop.or_done(self.open_source()).await,
+        }
+    }
+
     /// Plans the refresh, knowing what the last run saw; what this one sees is kept for its record.
     pub(in crate::engine) async fn plan(
         &self,
@@ -94,15 +102,8 @@ impl TableJob {
         failpoint::reached("copy_done");
         so_far.note(&self.config, loaded, summary);
         if let Some(before) = &so_far.seen {
-            let after = match self.run.stop.or_done(connection.describe(&self.config.sql_table)).await {
-                // While the target took the last rows, nobody asked it for anything.
-                Err(error) if error.passing() == Some(Passing::ConnectionLost) => {
-                    let (another, after) = self.run.stop.or_done(self.describe_source()).await?;
-                    connection = another;
-                    after
-                }
-                described => described?,
-            };
+            connection = self.still_open(Some(connection)).await?;
+            let after = self.run.stop.or_done(connection.describe(&self.config.sql_table)).await?;
             so_far.warnings.extend(unchanged_by(&self.config, before, after.description())?);
         }
         failpoint::reached("source_unchanged");

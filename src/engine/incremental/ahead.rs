@@ -79,14 +79,4 @@ impl TableJob {
         *looking = Some(connection);
         Ok(found)
     }
-
-    /// A connection that has waited, unless its session was ended meanwhile: then another one.
-    pub(super) async fn still_open(&self, connection: Option<Connection>) -> Result<Connection> {
-        if let Some(mut connection) = connection
-            && self.run.stop.or_done(connection.go_on()).await.is_ok()
-        {
-            return Ok(connection);
-        }
-        self.run.stop.or_done(self.open_source()).await
-    }
 }

@@ -234,12 +234,12 @@ impl TableJob {
         }
         let looking = async {
             let nullable = described.description().columns.iter().any(|known| known.name == *name && known.nullable);
-            let nulls = if nullable { connection.count_nulls(table, name).await? } else { 0 };
-            Ok((nulls, connection.leads_an_index(table, described, name).await?))
+            let never = connection.count_timeless(table, name, nullable).await?;
+            Ok((never, connection.leads_an_index(table, described, name).await?))
         };
-        let (nulls, is_sought) = self.run.stop.or_done(looking).await?;
-        if nulls > 0 {
-            so_far.warnings.push(format!("{nulls} rows of {table} have no {name}: they can never be synced until they have one"));
+        let (never, is_sought) = self.run.stop.or_done(looking).await?;
+        if never > 0 {
+            so_far.warnings.push(format!("{never} rows of {table} have no moment in {name}: they can never be synced until they have one"));
         }
         if !is_sought {
             so_far.warnings.push(format!("no index of the source begins with the sync column {name}, so every run scans {table}"));

@@ -87,8 +87,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Begins the transaction, unless it stands.
-    pub(in crate::sources) async fn go_on(&mut self) -> Result<()> {
+    /// Whether the server has ended the session.
+    pub(in crate::sources) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Begins the transaction, unless it stands, as long as the server may take for it.
+    pub(super) async fn go_on(&mut self) -> Result<()> {
         self.patience.wait(&self.server.clone(), self.begin()).await
     }
 

@@ -75,13 +75,11 @@ impl Connection {
         self.count_of(&format!("SELECT count(*) FROM {table}{rows}"), &format!("count what is new in {table}")).await
     }
 
-    pub(in crate::sources) async fn count_nulls(&mut self, table: &SourceTable, column: &str) -> Result<u64> {
+    pub(in crate::sources) async fn count_timeless(&mut self, table: &SourceTable, column: &str, nullable: bool) -> Result<u64> {
         let column = crate::table::PgIdent(column);
-        self.count_of(
-            &format!("SELECT count(*) FROM {table} WHERE {column} IS NULL"),
-            &format!("count the rows of {table} without {column}"),
-        )
-        .await
+        let null = if nullable { format!("{column} IS NULL OR ") } else { String::new() };
+        let sql = format!("SELECT count(*) FROM {table} WHERE {null}{column} = 'infinity'");
+        self.count_of(&sql, &format!("count the rows of {table} without {column}")).await
     }
 
     async fn count_of(&mut self, sql: &str, doing: &str) -> Result<u64> {
