@@ -57,6 +57,12 @@ impl SyncRange {
         self.sync_column().into_iter().chain(&self.key)
     }
 
+    /// The columns of the order, each once: the sync column may be part of the key.
+    pub fn columns(&self) -> impl Iterator<Item = &String> {
+        let sync = self.sync_column();
+        sync.into_iter().chain(self.key.iter().filter(move |name| Some(*name) != sync))
+    }
+
     /// The sync column; Change Tracking has none, and rows have the order of their key.
     pub fn sync_column(&self) -> Option<&String> {
         Some(&self.column.name).filter(|_| self.column.kind != WatermarkKind::ChangeTracking)

@@ -86,6 +86,17 @@ async fn keys_of_every_type_with_a_text_tell_where_a_step_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_sync_column_may_be_part_of_the_key() {
+    let table = Planted::new("Events", &[("Id", "int"), ("Changed", "datetime2(6)")], 2);
+    let rows = (0..250).map(|n| vec![Value::Int(n / 2), Value::DateTime2(DAY, NOON + u64::try_from(n).unwrap() * SECOND)]).collect();
+    let options = json!({"batch_size": 1, "sync": {"mode": "incremental", "column": "Changed"}});
+    let site = Site::planted(vec![table.rows(rows).indexed("Changed")], options).await;
+    site.source.clock().set(DAY, NOON + 600 * SECOND);
+    assert_eq!(incremental(&site, &[]).await.counts("events"), [250, 250, 0, 0, 0]);
+    assert_eq!(site.db.value("SELECT count(DISTINCT changed) FROM events").await, "250");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn change_tracking_brings_inserts_updates_and_deletes() {
     let site = tracked().await;
     let stock = site.source.table("Stock");
@@ -177,6 +188,17 @@ async fn a_lag_of_less_than_a_columns_minutes_is_not_rounded_away() {
     // Within the lag: it begins half a minute past 12:08, which is between two values of the column.
     site.source.table("Events").insert(vec![Value::Int(2), at(9)]).unwrap();
     assert_eq!(incremental(&site, &[]).await.counts("events"), [2, 1, 0, 0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watermark_with_more_digits_than_the_column_is_written_with_those_it_takes() {
+    let table = Planted::new("Events", &[("Id", "int"), ("Changed", "datetime")], 1);
+    let site = Site::planted(vec![table], json!({"sync": {"mode": "incremental", "column": "Changed"}})).await;
+    site.source.clock().set(DAY, NOON + 600 * SECOND);
+    incremental(&site, &[]).await;
+    site.db.execute("UPDATE sync_meta SET watermark = '2026-02-05T12:09:00.1299999'").await;
+    incremental(&site, &[]).await;
+    assert!(site.source.has_seen("[Changed] > CAST('2026-02-05T12:04:00.129' AS datetime)"), "more than three digits are an error (241)");
 }
 
 pub(super) async fn tracked() -> Site {

@@ -10,7 +10,6 @@ use crate::table::{Position, SyncRange};
 const STEP_BATCHES: u64 = 100;
 /// So many where each step scans the whole source.
 const SCANNED_STEP_BATCHES: u64 = 10_000;
-
 /// The most that both servers can count.
 const ROWS_MAX: u64 = i64::MAX.cast_unsigned();
 
@@ -59,6 +58,7 @@ impl TableJob {
         self.run.stop.or_done(counting).await
     }
 
+    /// The place of the last of the first `rows` rows of a range; none where there are fewer.
     pub(super) async fn nth_row(
         &self,
         looking: &mut Option<Connection>,

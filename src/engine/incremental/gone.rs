@@ -23,16 +23,15 @@ impl TableJob {
             // It tells what went since the copy began, and not what had gone before.
             return Ok(!stretch.into_empty);
         }
-        match course.sync.deletes {
-            Deletes::Ignore | Deletes::Keys if !last => Ok(false),
-            Deletes::Ignore => Ok(false),
-            Deletes::Keys if course.sync.deletes_every <= 1 => Ok(true),
-            Deletes::Keys => {
-                let patience = session.patience();
-                let counting = patience.wait(session.runs_since(&self.config.name, WITH_KEYS));
-                Ok(self.run.stop.or_done(counting).await? + 1 >= course.sync.deletes_every)
-            }
+        if !last || course.sync.deletes == Deletes::Ignore {
+            return Ok(false);
         }
+        if course.sync.deletes_every <= 1 {
+            return Ok(true);
+        }
+        let patience = session.patience();
+        let counting = patience.wait(session.runs_since(&self.config.name, WITH_KEYS));
+        Ok(self.run.stop.or_done(counting).await? + 1 >= course.sync.deletes_every)
     }
 
     /// Brings the keys of all rows that the source has now. Gives the connection back.

@@ -97,8 +97,7 @@ pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &Source
         format!("{sync}::text")
     };
     let texts: Vec<_> = std::iter::once(moment).chain(range.key.iter().map(|name| format!("{}::text", PgIdent(name)))).collect();
-    let others = range.key.iter().filter(|name| **name != range.column.name);
-    let columns = quoted_list("", std::iter::once(&range.column.name).chain(others).map(String::as_str));
+    let columns = quoted_list("", range.columns().map(String::as_str));
     let (filter, order) = (filter(range, described), order(range));
     let row = format!("SELECT {columns} FROM {table}{filter} ORDER BY {order} OFFSET {} LIMIT 1", rows.saturating_sub(1));
     format!("SELECT {} FROM ({row}) AS place", texts.join(", "))

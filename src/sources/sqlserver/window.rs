@@ -86,13 +86,15 @@ fn watermark_constant(watermark: &Watermark, column: &str, described: &SqlServer
     match watermark {
         Watermark::Timestamp(moment) => {
             let of_type = described.column(column).map_or_else(|| "datetime2(7)".to_owned(), |(column, base)| type_name(column, base));
-            // A zone is only for the type that has one.
-            let text = match of_type.as_str() {
-                offset if offset.starts_with("datetimeoffset") => moment.to_string(),
-                // It would be rounded, and up from half a minute on: rows before it would not be read again.
-                "smalldatetime" => moment.floor(Step::Minutes).civil().to_string(),
-                _ => moment.civil().to_string(),
+            let digits = match described.step(column) {
+                // As text it has milliseconds, and no more are understood.
+                Step::ThreeHundredths => Step::Digits(3),
+                step @ (Step::Digits(_) | Step::Minutes) => step,
             };
+            // Else it would be rounded, and up: rows before it would not be read again.
+            let moment = moment.floor(digits);
+            // A zone is only for the type that has one.
+            let text = if of_type.starts_with("datetimeoffset") { moment.to_string() } else { moment.civil().to_string() };
             format!("CAST('{text}' AS {of_type})")
         }
         Watermark::Rowversion(version) => format!("CAST(0x{version:016X} AS binary(8))"),
@@ -188,9 +190,9 @@ impl SqlServerTable {
 
 /// The last of so many rows of a range, by its place; none where there are fewer. None where a column has no text form.
 pub(super) fn nth_row(table: &SourceTable, range: &SyncRange, described: &SqlServerTable, rows: u64) -> Option<String> {
-    let names: Vec<&String> = range.order().collect();
-    let texts: Vec<String> = names.iter().map(|name| text_of(name, described)).collect::<Option<_>>()?;
-    let order: Vec<String> = names.iter().map(|name| TsqlIdent(name).to_string()).collect();
+    let texts: Vec<String> = range.order().map(|name| text_of(name, described)).collect::<Option<_>>()?;
+    // A list that names a column twice is refused (169).
+    let order: Vec<String> = range.columns().map(|name| TsqlIdent(name).to_string()).collect();
     Some(format!(
         "SELECT {} FROM {table}{} ORDER BY {} OFFSET {} ROWS FETCH NEXT 1 ROWS ONLY",
         texts.join(", "),

@@ -274,6 +274,11 @@ fn order(parsed: &Parsed, names: &[String], projection: &[Expr], binder: &mut Bi
             Some(expr) => expr.clone(),
             None => binder.bind(&item.expr)?,
         };
+        let column = |expr: &Expr| if let Node::Column(at) = expr.node { Some(at) } else { None };
+        if column(&expr).is_some() && bound.iter().any(|(other, _)| column(other) == column(&expr)) {
+            let twice = "A column has been specified more than once in the order by list. Columns in the order by list must be unique.";
+            return Err(SqlError::new(169, 15, twice));
+        }
         bound.push((expr, item.options.asc == Some(false)));
     }
     Ok(bound)
